@@ -5,6 +5,8 @@ go 1.26.0
 require (
 	filippo.io/age v1.3.2 // indirect
 	filippo.io/hpke v0.4.0 // indirect
+	github.com/BurntSushi/toml v1.6.0 // indirect
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/cretz/bine v0.2.0 // indirect
 	github.com/decred/dcrd/bech32 v1.1.4 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
