@@ -1,0 +1,122 @@
+package tor
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cretz/bine/control"
+)
+
+// Timeout of one command. A tor that takes longer is taken for dead: the
+// connection is closed, since its answers would no longer fit the questions.
+const Timeout = time.Minute
+
+// Conn is an authenticated control connection. Commands may come from several
+// goroutines; a connection that has been given to [Conn.Events] takes none.
+type Conn struct {
+	mu   sync.Mutex
+	raw  net.Conn
+	ctl  *control.Conn
+	once sync.Once
+	done chan struct{}
+}
+
+// Dial connects to a control socket and authenticates with the cookie, if tor wants one.
+func Dial(socket string) (*Conn, error) {
+	raw, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("control socket of tor: %w", err)
+	}
+	c := &Conn{raw: raw, ctl: control.NewConn(textproto.NewConn(raw)), done: make(chan struct{})}
+	_ = raw.SetDeadline(time.Now().Add(Timeout))
+	if err := c.ctl.Authenticate(""); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("authenticating to tor: %w", err)
+	}
+	return c, nil
+}
+
+// Refused is tor's answer to a command it understood and did not carry out.
+type Refused struct {
+	Code int
+	Text string
+}
+
+func (r *Refused) Error() string { return fmt.Sprintf("tor refused: %d %s", r.Code, r.Text) }
+
+// Do sends one command and gives the lines of the answer, without the final
+// "OK". An error that is no [*Refused] has closed the connection.
+func (c *Conn) Do(command string) ([]string, error) {
+	if strings.ContainsAny(command, "\r\n") {
+		return nil, errors.New("a line break in a command to tor")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.raw.SetDeadline(time.Now().Add(Timeout))
+	r, err := c.ctl.SendRequest("%s", command)
+	if r == nil || r.Err == nil {
+		c.Close()
+		return nil, fmt.Errorf("tor does not answer: %w", err)
+	}
+	// The library knows 250 and 251 only; 252 is success too.
+	if r.Err.Code/100 != 2 {
+		return nil, &Refused{r.Err.Code, r.Err.Msg}
+	}
+	if r.Reply == "OK" {
+		return r.Data, nil
+	}
+	return r.DataWithReply(), nil
+}
+
+// Info is GETINFO of one key.
+func (c *Conn) Info(key string) (string, error) {
+	lines, err := c.Do("GETINFO " + key)
+	if err != nil {
+		return "", err
+	}
+	for _, l := range lines {
+		if v, ok := strings.CutPrefix(l, key+"="); ok {
+			return strings.TrimPrefix(v, "\r\n"), nil
+		}
+	}
+	return "", fmt.Errorf("tor does not say %s", key)
+}
+
+// Events subscribes and calls f with every event line ("HS_DESC UPLOADED …"),
+// until the connection ends. The reading is our own: the library's channels
+// block the whole connection when one of them is not read.
+func (c *Conn) Events(names string, f func(string)) error {
+	if _, err := c.Do("SETEVENTS " + names); err != nil {
+		return err
+	}
+	_ = c.raw.SetDeadline(time.Time{})
+	go func() {
+		defer c.Close()
+		for {
+			r, err := c.ctl.ReadResponse()
+			if err != nil {
+				return
+			}
+			if r.IsAsync() {
+				f(r.Reply)
+			}
+		}
+	}()
+	return nil
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Close ends the connection; onions that were added through it end with it.
+func (c *Conn) Close() {
+	c.once.Do(func() {
+		_ = c.raw.Close()
+		close(c.done)
+	})
+}
