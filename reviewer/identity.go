@@ -1,0 +1,56 @@
+package reviewer
+
+import (
+	"crypto/ed25519"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+
+	"postern/crypto"
+)
+
+// Card makes the enrolment card for the operator: public keys only, twelve
+// months from today on. phrase is six words to read aloud to the operator.
+func (v *Vault) Card() (text []byte, phrase []string, err error) {
+	access, err := v.keys.access()
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the card: %w", err)
+	}
+	key := v.keys.signing()
+	c := &crypto.Card{
+		Body: v.keys.Body, Holder: v.keys.Holder,
+		Signing: key.Public().(ed25519.PublicKey),
+		Access:  [32]byte(access.PublicKey().Bytes()),
+	}
+	s, err := v.keys.seed(max(v.keys.Month, crypto.MonthOf(v.Clock().Today().Time())))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the card: %w", err)
+	}
+	for range crypto.EpochCount {
+		c.Epochs = append(c.Epochs, crypto.Epoch{Month: s.Month, Recipient: s.Identity().Recipient()})
+		s = s.Next()
+	}
+	if text, err = c.Marshal(key); err != nil {
+		return nil, nil, fmt.Errorf("making the card: %w", err)
+	}
+	return text, c.Phrase(), nil
+}
+
+// AccessName ends every key file that tor reads from its ClientOnionAuthDir.
+const AccessName = ".auth_private"
+
+// AccessFile is the line of the key file that lets Tor Browser reach the
+// holder's exchange at onion, "…56 characters….onion". The line is secret:
+// whoever has it can reach the exchange, though open nothing there.
+func (v *Vault) AccessFile(onion string) ([]byte, error) {
+	host := strings.ToLower(strings.TrimSpace(onion))
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "http://"), "/")
+	host, ok := strings.CutSuffix(host, ".onion")
+	b32 := base32.StdEncoding.WithPadding(base32.NoPadding)
+	raw, err := b32.DecodeString(strings.ToUpper(host))
+	if !ok || err != nil || len(host) != 56 || raw[34] != 3 {
+		return nil, errors.New("this is not an onion address of version 3: it has 56 letters and digits and ends in .onion; copy it from the operator's answer")
+	}
+	return fmt.Appendf(nil, "%s:descriptor:x25519:%s\n", host, b32.EncodeToString(v.keys.Access)), nil
+}

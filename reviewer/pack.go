@@ -1,0 +1,171 @@
+package reviewer
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"filippo.io/age"
+
+	"postern/crypto"
+)
+
+// packDir is the folder of packs inside a vault.
+const packDir = "packs"
+
+// blob is one sealed byte string inside a pack. Without its key it is noise.
+type blob struct {
+	Pack string `json:"pack"`
+	Off  int64  `json:"off"`
+	Len  int64  `json:"len"` // of the age file
+	Key  []byte `json:"key"`
+}
+
+// blobKey seals one blob: an age file whose only stanza holds the file key
+// under it. age brings the streaming format; nobody else needs to open it.
+type blobKey crypto.Key
+
+const (
+	blobStanza = "postern-desk"
+	blobAAD    = "postern-desk blob"
+)
+
+// Wrap implements [age.Recipient].
+func (k blobKey) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+	return []*age.Stanza{{Type: blobStanza, Body: crypto.SealBox(crypto.Key(k), fileKey, []byte(blobAAD))}}, nil
+}
+
+// Unwrap implements [age.Identity].
+func (k blobKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	for _, s := range stanzas {
+		if s.Type == blobStanza {
+			return crypto.OpenBox(crypto.Key(k), s.Body, []byte(blobAAD))
+		}
+	}
+	return nil, age.ErrIncorrectIdentity
+}
+
+// pack is a file of blobs being written. Nothing refers to it before state is
+// committed; an unfinished one is swept away at the next start.
+type pack struct {
+	f    *os.File
+	path string
+	name string
+	n    int64
+}
+
+// newPack creates an empty pack under a random name.
+func (v *Vault) newPack() (*pack, error) {
+	var id [15]byte
+	_, _ = rand.Read(id[:])
+	name := strings.ToLower(base32.StdEncoding.EncodeToString(id[:]))
+	p := filepath.Join(v.dir, packDir, name)
+	f, err := os.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // inside the vault, random name
+	if err != nil {
+		return nil, fmt.Errorf("creating a pack: %w", err)
+	}
+	return &pack{f: f, path: p, name: name}, nil
+}
+
+// Write appends to the pack.
+func (p *pack) Write(b []byte) (int, error) {
+	n, err := p.f.Write(b)
+	p.n += int64(n)
+	return n, err
+}
+
+// seal streams one blob into the pack: write what it is to hold to the
+// result and close it, then take done.
+func (p *pack) seal() (w io.WriteCloser, done func() blob, err error) {
+	key, off := crypto.NewKey(), p.n
+	w, err = age.Encrypt(p, blobKey(key))
+	if err != nil {
+		return nil, nil, fmt.Errorf("sealing a message: %w", err)
+	}
+	return w, func() blob { return blob{Pack: p.name, Off: off, Len: p.n - off, Key: key[:]} }, nil
+}
+
+// add appends bytes that sealBlob made.
+func (p *pack) add(sealed []byte, key crypto.Key) (blob, error) {
+	b := blob{Pack: p.name, Off: p.n, Len: int64(len(sealed)), Key: key[:]}
+	if _, err := p.Write(sealed); err != nil {
+		return blob{}, fmt.Errorf("writing a pack: %w", err)
+	}
+	return b, nil
+}
+
+// finish brings the pack to the disk; its name is durable once the folder is
+// synced too, which the commit does.
+func (p *pack) finish() error {
+	if err := errors.Join(p.f.Sync(), p.f.Close()); err != nil {
+		return fmt.Errorf("writing a pack: %w", err)
+	}
+	return nil
+}
+
+// abandon removes the pack.
+func (p *pack) abandon() {
+	_ = p.f.Close()
+	_ = os.Remove(p.path)
+}
+
+// openBlob opens a blob for reading. Close the closer.
+func (v *Vault) openBlob(b blob) (io.Reader, io.Closer, error) {
+	f, err := os.Open(filepath.Join(v.dir, packDir, b.Pack)) //nolint:gosec // the name is ours, from sealed state
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening a pack: %w", err)
+	}
+	var key crypto.Key
+	copy(key[:], b.Key)
+	r, err := age.Decrypt(io.NewSectionReader(f, b.Off, b.Len), blobKey(key))
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, errors.New("a message in this vault is damaged: restore a backup, or import its batch again into a new vault")
+	}
+	return r, f, nil
+}
+
+// sweep removes packs that nothing refers to: left by an interrupted command.
+func (v *Vault) sweep() error {
+	live := make(map[string]bool)
+	for _, e := range v.state.Messages {
+		for _, b := range e.blobs() {
+			live[b.Pack] = true
+		}
+	}
+	names, err := os.ReadDir(filepath.Join(v.dir, packDir))
+	if err != nil {
+		return fmt.Errorf("reading the vault: %w", err)
+	}
+	for _, n := range names {
+		if !live[n.Name()] {
+			if err := os.Remove(filepath.Join(v.dir, packDir, n.Name())); err != nil {
+				return fmt.Errorf("removing an unfinished pack: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// forget overwrites blobs whose keys were just forgotten, and removes packs that hold nothing else.
+func (v *Vault) forget(blobs []blob) error {
+	for _, b := range blobs {
+		f, err := os.OpenFile(filepath.Join(v.dir, packDir, b.Pack), os.O_WRONLY, 0)
+		if err != nil {
+			return fmt.Errorf("overwriting a message: %w", err)
+		}
+		err = scrubRange(f, b.Off, b.Len)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("overwriting a message: %w", err)
+		}
+	}
+	if err := v.sweep(); err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(v.dir, packDir))
+}

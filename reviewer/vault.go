@@ -1,0 +1,209 @@
+package reviewer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"postern/crypto"
+)
+
+// keyName is the key file inside a vault.
+const keyName = "vault.age"
+
+// Options of a vault. The zero value is right.
+type Options struct {
+	// ScryptLogN is the work factor of passphrase files as a power of two;
+	// 0 is age's own (18, about a second). Tests lower it.
+	ScryptLogN int
+	// Now is the machine's clock, which nobody sets on an offline machine:
+	// see [Vault.Today]. nil is time.Now.
+	Now func() time.Time
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
+}
+
+// Vault is an open vault. It is not safe for concurrent use, and no second
+// one can open the same directory meanwhile.
+type Vault struct {
+	dir  string
+	o    Options
+	lock *os.File
+	keys *keyFile
+	dirs *crypto.Directory // the directory in force, nil before the first
+	state *state
+}
+
+
+// Errors of [Create] and [Open], for errors.Is.
+var (
+	ErrExists  = errors.New("there is a vault already")
+	ErrNoVault = errors.New("there is no vault")
+	ErrInUse   = errors.New("another desk has this vault open: close it first")
+)
+
+// Create makes a new vault with new keys in dir, which must not exist or be
+// empty, and opens it. body and holder are the ids agreed with the operator: up to 16
+// characters of a–z, 0–9 and hyphen.
+func Create(dir, body, holder string, pass []byte, o Options) (*Vault, error) {
+	for what, id := range map[string]string{"body": body, "holder": holder} {
+		if err := validID(what, id); err != nil {
+			return nil, err
+		}
+	}
+	if err := emptyDir(dir); err != nil {
+		return nil, err
+	}
+	keys := newKeyFile(body, holder, crypto.MonthOf(o.now()))
+	v := &Vault{dir: dir, o: o, keys: &keys}
+	if err := v.take(); err != nil {
+		return nil, err
+	}
+	if err := v.create(pass); err != nil {
+		v.Close()
+		return nil, fmt.Errorf("creating the vault: %w", err)
+	}
+	return v, nil
+}
+
+func (v *Vault) create(pass []byte) error {
+	if err := os.MkdirAll(filepath.Join(v.dir, packDir), 0o700); err != nil {
+		return err
+	}
+	if err := v.commit(&state{Version: stateVersion}); err != nil {
+		return err
+	}
+	// The key file comes last: a vault without one is not there yet.
+	return v.writeKeys(pass)
+}
+
+// validID checks a body's or holder's id.
+func validID(what, id string) error {
+	ok := id != "" && len(id) <= crypto.MaxBodyID
+	for _, c := range []byte(id) {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
+	}
+	if !ok {
+		return fmt.Errorf("%s id %q: use 1 to %d of a-z, 0-9 and hyphen, as agreed with the operator", what, id, crypto.MaxBodyID)
+	}
+	return nil
+}
+
+// emptyDir makes dir, or checks that it is an empty folder, and that nobody else may look in.
+func emptyDir(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, keyName)); err == nil {
+		return fmt.Errorf("%w in %s", ErrExists, dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("creating the vault: %w", err)
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("creating the vault: %w", err)
+	}
+	for _, n := range names {
+		switch n.Name() { // left by an init that was interrupted before its key file
+		case "lock", packDir, stateName, stateName + ".tmp", keyName + ".tmp":
+		default:
+			return fmt.Errorf("creating the vault: %s is not empty: name a new folder", dir)
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs x
+		return fmt.Errorf("creating the vault: %w", err)
+	}
+	return nil
+}
+
+// Open opens the vault in dir. [ErrNoVault], [ErrPassphrase], [ErrInUse].
+// What an interrupted command left unfinished is removed.
+func Open(dir string, pass []byte, o Options) (*Vault, error) {
+	sealed, err := os.ReadFile(filepath.Join(dir, keyName)) //nolint:gosec // the caller's vault
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s: make one with init, or name another with --vault", ErrNoVault, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	v := &Vault{dir: dir, o: o}
+	if err := v.take(); err != nil {
+		return nil, err
+	}
+	if err := v.open(sealed, pass); err != nil {
+		v.Close()
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	return v, nil
+}
+
+func (v *Vault) open(sealed, pass []byte) (err error) {
+	if v.keys, err = openKeyFile(sealed, pass); err != nil {
+		return err
+	}
+	if err := v.loadState(); err != nil {
+		return err
+	}
+	if err := v.loadDirectory(); err != nil {
+		return err
+	}
+	return v.sweep()
+}
+
+// take locks the vault's directory for this process.
+func (v *Vault) take() error {
+	f, err := os.OpenFile(filepath.Join(v.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the vault: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
+		_ = f.Close()
+		return ErrInUse
+	}
+	v.lock = f
+	return nil
+}
+
+func (v *Vault) writeKeys(pass []byte) error {
+	sealed, err := v.keys.seal(pass, v.o.ScryptLogN)
+	if err != nil {
+		return err
+	}
+	return writeDurable(v.dir, keyName, sealed)
+}
+
+// SetPassphrase seals the key file under another passphrase. Copies and
+// backups made before keep the old one.
+func (v *Vault) SetPassphrase(pass []byte) error {
+	if err := v.writeKeys(pass); err != nil {
+		return fmt.Errorf("changing the passphrase: %w", err)
+	}
+	return nil
+}
+
+// Body and Holder are the ids the vault was made for.
+func (v *Vault) Body() string { return v.keys.Body }
+
+// Holder is the holder's id.
+func (v *Vault) Holder() string { return v.keys.Holder }
+
+// Close wipes the keys, as far as Go allows, and lets the next desk in.
+func (v *Vault) Close() {
+	if v.keys != nil {
+		for _, b := range [][]byte{v.keys.Seed, v.keys.Signing, v.keys.Access, v.keys.Data} {
+			clear(b)
+		}
+	}
+	if v.lock != nil {
+		_ = v.lock.Close()
+		v.lock = nil
+	}
+}
