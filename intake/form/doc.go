@@ -1,19 +1,24 @@
-// Package form is the vocabulary of reports: bodies' kinds, topics, questions,
-// consent, reporter types, and the codec of structured answers and case
-// events. Server and desk share it; it imports nothing of ours.
+// Package form is the vocabulary of reports, shared by the server's pages and
+// the reviewers' desk: kinds of bodies, topics, questions, consent, reporter
+// types, the ill-treatment module, urgency, stages of a case; and the codec of
+// structured answers and case events. It imports nothing of ours and never
+// reaches package net.
+//
+//	vocabulary.go  every id, in the order in which people see it
+//	answers.go     answers to questions: one container frame (type 40) each
+//	event.go       what reviewers tell each other about a case: frame 41
+//	text.go        which texts are canonical
+//
+// Ids are part of the format: they stand in sealed reports and in directories,
+// so an id is never renamed or given another meaning; a new one may be added
+// at any place of its list. Labels are English and for the desk. The source's
+// pages take their words from web/locales, where every id must have one.
+//
+// Every question is optional and none leads. There is none for name, contact
+// or motive, and none that asks for more evidence to be gathered: the
+// narrative comes first, and what a source leaves out is left out.
+//
+// Sources of the vocabulary: Tshwane Principles 37 (topics), Istanbul Protocol
+// 2022 (ill-treatment), ISO 37002:2021 (stages), UN guidance on security
+// sector governance (bodies).
 package form
-
-// Answer is the answer to one question: option ids for choices, one text otherwise.
-type Answer struct {
-	ID     string
-	Values []string
-}
-
-// Answers in the order of the questions.
-type Answers []Answer
-
-// Encode gives one frame's data per answer.
-func (a Answers) Encode() ([][]byte, error) { panic("unbuilt") }
-
-// DecodeAnswers reads what Encode wrote; unknown ids and options are refused.
-func DecodeAnswers(frames [][]byte) (Answers, error) { panic("unbuilt") }
