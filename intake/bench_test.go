@@ -1,0 +1,208 @@
+package intake_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"postern/crypto"
+	"postern/intake"
+)
+
+// Each figure stands beside the limit that the same run measured: see
+// CONTRIBUTING.md on how to read them.
+
+func BenchmarkLimitArgon2id(b *testing.B) {
+	for b.Loop() {
+		crypto.DeriveSource(crypto.NewCode(), crypto.NewKey(), crypto.DefaultKDF).Wipe()
+	}
+}
+
+func BenchmarkLimitSHA256(b *testing.B) {
+	p := make([]byte, 1<<20)
+	b.SetBytes(int64(len(p)))
+	for b.Loop() {
+		sha256.Sum256(p)
+	}
+}
+
+// The disk's own: sequential writes of 4 MiB with one fsync each.
+func BenchmarkLimitDurableWrite(b *testing.B) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	p := make([]byte, 4<<20)
+	_, _ = rand.Read(p)
+	b.SetBytes(int64(len(p)))
+	for b.Loop() {
+		if _, err := f.Write(p); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func realKDF(o *intake.Options) { o.Directory.KDF = crypto.DefaultKDF }
+
+func fillTo(b *testing.B, w *world, n int) {
+	b.Helper()
+	d := *w.dir
+	for range n {
+		d.KDF = crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}
+		w.submit(crypto.NewCode(), "x", "ombuds", "audit")
+	}
+}
+
+func BenchmarkSubmitText(b *testing.B) {
+	text := string(bytes.Repeat([]byte("what happened "), 200))
+	for _, at := range []int{1, 16} {
+		b.Run(fmt.Sprintf("at-once-%d", at), func(b *testing.B) {
+			w := newWorld(b, realKDF)
+			b.SetParallelism(max(1, at/runtime.GOMAXPROCS(0)))
+			start := time.Now()
+			one := func() error {
+				x, err := w.s.Enter(context.Background(), crypto.NewCode(), intake.WorkReport)
+				if err != nil {
+					return err
+				}
+				defer x.Close()
+				return x.Submit(context.Background(), intake.Fields{Form: newForm(), Text: text, Bodies: []string{"ombuds", "audit"}})
+			}
+			if at == 1 {
+				for b.Loop() {
+					if err := one(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			} else {
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if err := one(); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "reports/s")
+		})
+	}
+}
+
+// Cost of a report with few and with many items stored, without Argon2, whose
+// cost is constant.
+func BenchmarkSubmitAmong(b *testing.B) {
+	for _, n := range []int{1_000, 20_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			fillTo(b, w, n)
+			for b.Loop() {
+				w.submit(crypto.NewCode(), "x", "ombuds", "audit")
+			}
+		})
+	}
+}
+
+func BenchmarkUpload(b *testing.B) {
+	for _, mb := range []int64{100, 500} {
+		b.Run(fmt.Sprintf("%dMB", mb), func(b *testing.B) {
+			w := newWorld(b)
+			size := mb * 1_000_000
+			b.SetBytes(size)
+			var peak atomic.Uint64
+			stop := make(chan struct{})
+			go func() {
+				var m runtime.MemStats
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(20 * time.Millisecond):
+						runtime.ReadMemStats(&m)
+						peak.Store(max(peak.Load(), m.HeapInuse+m.StackInuse))
+					}
+				}
+			}()
+			for b.Loop() {
+				x := w.submit(crypto.NewCode(), "x", "ombuds")
+				if err := x.AddFile(context.Background(), "f", "", io.LimitReader(zeroReader{}, size)); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := w.enter(crypto.NewCode()).EraseAll(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				if err := x.EraseAll(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			close(stop)
+			b.ReportMetric(float64(peak.Load())/(1<<20), "peak-heap-MiB")
+		})
+	}
+}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A login that reads one reply: two requests, each with its Argon2.
+func BenchmarkLoginAndRead(b *testing.B) {
+	w := newWorld(b, realKDF)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	report := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 1, "hello")))
+	for b.Loop() {
+		for _, read := range []bool{false, true} {
+			x, err := w.s.Enter(context.Background(), code, intake.WorkLogin)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !read {
+				_, err = x.Inbox(context.Background())
+			} else {
+				_, err = x.Reply(context.Background(), 1)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			x.Close()
+		}
+	}
+}
+
+func BenchmarkBatch(b *testing.B) {
+	w := newWorld(b, func(o *intake.Options) { o.BatchSize = 64 })
+	var n uint64
+	b.Run("release-64", func(b *testing.B) {
+		for b.Loop() {
+			n = w.release(crypto.LaneRegular)
+		}
+	})
+	b.Run("write-64", func(b *testing.B) {
+		v, err := w.s.Volume(n, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(v.Size)
+		for b.Loop() {
+			if err := w.s.WriteVolume(context.Background(), io.Discard, n, 1, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

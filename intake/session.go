@@ -1,0 +1,560 @@
+package intake
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake/form"
+	"postern/store"
+)
+
+// Session is one request of a source. Not safe for concurrent use.
+type Session struct {
+	s     *Service
+	d     *inForce
+	src   *crypto.Source
+	box   *mailbox
+	raw   []byte // as read; nil: there was none
+	state *state
+
+	// set by Submit, for AddFile
+	fields Fields
+	bodies [][]*crypto.Recipient
+	first  uint64 // number of the form's first message
+	files  int
+}
+
+// Fields is what a form says. Bodies is the positive list of ticked bodies:
+// who is not in it does not read (SECURITY.md S-7).
+type Fields struct {
+	Form    crypto.FormID
+	Text    string
+	Answers form.Answers
+	Bodies  []string
+	Urgent  bool
+}
+
+// ReplySummary is one line of the inbox.
+type ReplySummary struct {
+	Slot int
+	Size int64 // bytes of the sealed item
+}
+
+// Reply is one reply, opened and verified.
+type Reply struct {
+	Slot     int
+	Body     string // body id of the signer; "" when unknown
+	Standing crypto.SignerStanding
+	Day      crypto.Day // of writing, as the reviewer says
+	Text     string     // "" when Standing is SignerUnknown: nothing unsigned is shown
+	Files    []crypto.File
+}
+
+// reload reads the mailbox as it is now.
+func (x *Session) reload() (err error) {
+	if x.box, x.raw, err = x.s.load(x.src); err != nil {
+		return err
+	}
+	b, err := x.src.OpenState(x.box.state)
+	if err != nil {
+		return fmt.Errorf("opening a mailbox's state: %w", err)
+	}
+	x.state, err = decodeState(b)
+	return err
+}
+
+// Greeting is the two words of the code: "are these yours?"
+func (x *Session) Greeting() [2]string { return x.src.Greeting }
+
+// Marker is two words that change only when something was sent or erased.
+func (x *Session) Marker() [2]string { return x.src.Marker(x.state.writes) }
+
+// Choice is the bodies the source last ticked and that are still listed, or
+// the defaults (independent kinds).
+func (x *Session) Choice() []string {
+	var c []string
+	for _, id := range x.state.choice {
+		if _, ok := x.d.Body(id); ok {
+			c = append(c, id)
+		}
+	}
+	if c == nil {
+		c = x.d.Defaults()
+	}
+	return c
+}
+
+// Close wipes the session's secrets, as far as Go allows.
+func (x *Session) Close() {
+	x.src.Wipe()
+	x.state, x.box, x.raw = nil, nil, nil
+}
+
+// commit changes the mailbox and whatever change returns besides, together.
+// change runs again on the newest mailbox when another request came between.
+func (x *Session) commit(ctx context.Context, change func() ([]store.Op, error)) error {
+	name := x.src.MailboxName()
+	for try := 0; ; try++ {
+		ops, err := change()
+		if err != nil {
+			return err
+		}
+		x.box.week = week(x.s.now())
+		x.box.state = x.src.SealState(x.state.encode())
+		value := x.box.encode()
+		if x.raw == nil {
+			ops = append(ops, store.Create(bucketMailbox, name[:], value))
+		} else {
+			ops = append(ops, store.Swap(bucketMailbox, name[:], x.raw, value))
+		}
+		err = x.s.store.Apply(ctx, ops...)
+		if err == nil {
+			x.raw = value
+			return nil
+		}
+		if !errors.Is(err, store.ErrChanged) && !errors.Is(err, store.ErrExists) || try == 8 {
+			return full(err)
+		}
+		if err := x.reload(); err != nil {
+			return err
+		}
+	}
+}
+
+// drops makes the mailbox's drops known. All of them each time: first and
+// later messages are one path.
+func (x *Session) drops() []store.Op {
+	name := x.src.MailboxName()
+	ops := make([]store.Op, 0, crypto.ReplySlots)
+	for i := range x.box.slots {
+		drop := x.box.slots[i].drop
+		ops = append(ops, store.Put(bucketDrop, drop[:], encodeDrop(name, i)))
+	}
+	return ops
+}
+
+// prekeys are the keys of all slots that can still take a reply.
+func (x *Session) prekeys() []crypto.Prekey {
+	var p []crypto.Prekey
+	for i := range x.box.slots {
+		if s := &x.box.slots[i]; i == 0 || !s.filled() {
+			p = append(p, crypto.Prekey{Slot: byte(i), Recipient: x.src.ReplyIdentity(s.share).Recipient()})
+		}
+	}
+	return p
+}
+
+const allSlots = 1<<crypto.ReplySlots - 1
+
+// message is the head that every message of this source has.
+func (x *Session) message(kind crypto.Kind, n uint64, form crypto.FormID, readers []string) *crypto.Message {
+	return &crypto.Message{
+		Meta: crypto.Meta{
+			Kind: kind, Case: x.src.Case, Counter: n, Form: form,
+			DirHash: x.d.hash, Day: crypto.DayOf(x.s.now()),
+		},
+		Readers: readers,
+		Quorum:  byte(x.d.Policy.Quorum),                    //nolint:gosec // checked by Policy.Valid
+		Source:  x.src.Signing.Public().(ed25519.PublicKey), //nolint:forcetypeassert // always that type
+	}
+}
+
+// readers resolves a positive list to this month's recipients.
+func (x *Session) readers(ids []string) (ordered []string, bodies [][]*crypto.Recipient, err error) {
+	for _, id := range ids {
+		if _, ok := x.d.Body(id); !ok {
+			return nil, nil, ErrUnknownBody
+		}
+	}
+	for _, b := range x.d.Bodies { // directory order, each once
+		if slices.Contains(ids, b.ID) {
+			ordered = append(ordered, b.ID)
+		}
+	}
+	if len(ordered) < x.d.Policy.Quorum || len(ordered) == 0 {
+		return nil, nil, ErrQuorum
+	}
+	bodies, err = x.d.ReadersFor(ordered, crypto.MonthOf(x.s.now()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return ordered, bodies, nil
+}
+
+// Submit seals and commits the fields as one message of the smallest class;
+// durable when nil (SECURITY.md S-6). With neither text nor answers it only
+// sets who reads the files that AddFile brings. Submitting the same form
+// again is accepted: desks tell repeats.
+func (x *Session) Submit(ctx context.Context, f Fields) error {
+	if x.d.Expired(x.s.now()) {
+		return ErrClosed
+	}
+	f.Text = strings.ToValidUTF8(strings.ReplaceAll(f.Text, "\x00", ""), "\uFFFD")
+	if len(f.Text) > crypto.MaxText {
+		return ErrTextTooLong
+	}
+	answers, err := f.Answers.Encode()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAnswers, err)
+	}
+	ordered, bodies, err := x.readers(f.Bodies)
+	if err != nil {
+		return err
+	}
+	f.Bodies = ordered
+	say := f.Text != "" || len(answers) > 0
+
+	x.s.release.RLock()
+	defer x.s.release.RUnlock()
+	err = x.commit(ctx, func() ([]store.Op, error) {
+		n := x.state.next
+		kind := crypto.KindFollowUp
+		if n == 0 {
+			kind = crypto.KindReport
+		}
+		x.state.next += 1 + uint64(x.s.limits.Files) //nolint:gosec // small
+		x.state.choice = ordered
+		x.first = n
+		ops := x.drops()
+		if !say {
+			return ops, nil
+		}
+		x.state.writes++
+		m := x.message(kind, n, f.Form, ordered)
+		m.Text, m.Answers, m.Prekeys = f.Text, answers, x.prekeys()
+		sealed, err := seal(x.d, m, x.src.Signing, bodies)
+		if err != nil {
+			return nil, fmt.Errorf("sealing a message: %w", err)
+		}
+		x.box.announced = allSlots
+		id := x.state.item(n)
+		lane := crypto.LaneRegular
+		if f.Urgent {
+			lane = crypto.LaneUrgent
+		}
+		return append(ops,
+			store.AddItem(id, sealed),
+			store.Create(bucketOut, id[:], out{lane: lane, size: int64(len(sealed))}.encode())), nil
+	})
+	if err != nil {
+		return err
+	}
+	x.fields, x.bodies, x.files = f, bodies, 0
+	return nil
+}
+
+// AddFile seals and commits one file as a message of its own, bound to the
+// fields by the form id; durable when nil. Only after Submit. On error this
+// file is lost and nothing else.
+func (x *Session) AddFile(ctx context.Context, name, mediaType string, r io.Reader) error {
+	if x.bodies == nil {
+		return errors.New("a file before its form: a fault of ours")
+	}
+	if x.files >= x.s.limits.Files {
+		return ErrTooManyFiles
+	}
+	x.files++
+	n := x.first + uint64(x.files) //nolint:gosec // small
+	seed := x.state.seed
+	w := x.s.newItemWriter(x.state.item(n), x.d.Policy.Slots)
+	defer w.abort()
+	if err := x.sealFile(w, n, name, mediaType, r); err != nil {
+		return full(err)
+	}
+	add, lane, err := w.finish()
+	if err != nil {
+		return full(err)
+	}
+	if lane == crypto.LaneRegular && x.fields.Urgent {
+		lane = crypto.LaneUrgent
+	}
+	x.s.release.RLock()
+	defer x.s.release.RUnlock()
+	return x.commit(ctx, func() ([]store.Op, error) {
+		if x.raw == nil || x.state.seed != seed {
+			return nil, ErrGone
+		}
+		x.state.writes++
+		return []store.Op{add, store.Create(bucketOut, w.id[:], out{lane: lane, size: w.size}.encode())}, nil
+	})
+}
+
+func (x *Session) sealFile(dst io.Writer, n uint64, name, mediaType string, r io.Reader) error {
+	w, err := crypto.Seal(dst, x.d.Policy, x.bodies)
+	if err != nil {
+		return fmt.Errorf("sealing a file: %w", err)
+	}
+	mw, err := crypto.NewMessageWriter(w, x.message(crypto.KindFile, n, x.fields.Form, x.fields.Bodies), x.src.Signing)
+	if err != nil {
+		return fmt.Errorf("sealing a file: %w", err)
+	}
+	fw, err := mw.File(fileName(name), mediaTypeOf(mediaType))
+	if err != nil {
+		return fmt.Errorf("sealing a file: %w", err)
+	}
+	got, err := io.CopyBuffer(fw, io.LimitReader(r, x.s.limits.FileSize+1), make([]byte, 64<<10))
+	switch {
+	case err != nil:
+		return fmt.Errorf("receiving a file: %w", err)
+	case got > x.s.limits.FileSize:
+		return ErrFileTooLarge
+	}
+	if err := mw.Close(); err != nil {
+		return fmt.Errorf("sealing a file: %w", err)
+	}
+	return w.Close()
+}
+
+// visit makes the one durable write of a login, read or erase. It is the same
+// for every code: one mailbox, sixteen drops, one message with the keys of
+// all free slots and its place in the queue. Where the code is in use and its
+// readers do not know all keys yet, the message is queued; otherwise the same
+// records are written where the next visit overwrites them.
+func (x *Session) visit(ctx context.Context, change func() []store.Op) error {
+	x.s.release.RLock()
+	defer x.s.release.RUnlock()
+	for try := 0; ; try++ {
+		var ops []store.Op
+		if change != nil {
+			ops = change()
+		}
+		sealed, readable, err := x.sealPrekeys()
+		if err != nil {
+			return fmt.Errorf("sealing new reply keys: %w", err)
+		}
+		live := x.raw != nil && readable && x.box.announced != allSlots
+		p := x.s.scratch.take()
+		if x.raw != nil {
+			p.mailbox = x.src.MailboxName()
+		}
+		if live {
+			p.item = x.state.item(x.state.next)
+			p.out = p.item
+			x.box.announced = allSlots
+			x.state.next++
+		}
+		x.box.state = x.src.SealState(x.state.encode())
+		value := x.box.encode()
+		if x.raw != nil {
+			ops = append(ops, store.Swap(bucketMailbox, p.mailbox[:], x.raw, value))
+		} else {
+			ops = append(ops, store.Put(bucketMailbox, p.mailbox[:], value))
+		}
+		for i := range x.box.slots {
+			drop := p.drops[i]
+			if x.raw != nil {
+				drop = x.box.slots[i].drop
+			}
+			ops = append(ops, store.Put(bucketDrop, drop[:], encodeDrop(p.mailbox, i)))
+		}
+		ops = append(append(ops, p.ops()...),
+			store.AddItem(p.item, sealed),
+			store.Put(bucketOut, p.out[:], out{lane: crypto.LaneRegular, size: int64(len(sealed))}.encode()))
+		err = x.s.store.Apply(ctx, ops...)
+		x.s.scratch.done(p, err == nil)
+		if err == nil {
+			if x.raw != nil {
+				x.raw = value
+			}
+			return nil
+		}
+		if !errors.Is(err, store.ErrChanged) || try == 8 {
+			return full(err)
+		}
+		if err := x.reload(); err != nil {
+			return err
+		}
+	}
+}
+
+// sealPrekeys seals the keys of all free slots for the readers the source
+// last chose. Not readable: the directory has expired or lists none of them
+// any more, and nothing new is sealed to anyone.
+func (x *Session) sealPrekeys() (sealed []byte, readable bool, err error) {
+	ordered, bodies, err := x.readers(x.Choice())
+	if err != nil || x.d.Expired(x.s.now()) {
+		sealed, err = cover(x.d, crypto.DayOf(x.s.now()))
+		return sealed, false, err
+	}
+	var form crypto.FormID
+	_, _ = rand.Read(form[:])
+	m := x.message(crypto.KindPrekeys, x.state.next, form, ordered)
+	m.Prekeys = x.prekeys()
+	sealed, err = seal(x.d, m, x.src.Signing, bodies)
+	return sealed, true, err
+}
+
+// Inbox lists waiting replies by slot, with the visit's one durable write.
+func (x *Session) Inbox(ctx context.Context) ([]ReplySummary, error) {
+	if err := x.visit(ctx, nil); err != nil {
+		return nil, err
+	}
+	var list []ReplySummary
+	for i := range x.box.slots {
+		if !x.box.slots[i].filled() {
+			continue
+		}
+		it, err := x.s.store.OpenItem(x.box.slots[i].item)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // erased by another request a moment ago
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing replies: %w", err)
+		}
+		list = append(list, ReplySummary{Slot: i, Size: it.Size()})
+	}
+	return list, nil
+}
+
+// open opens the reply in a slot. onFile may be nil.
+func (x *Session) open(i int, onFile func(crypto.File, io.Reader) error) (*crypto.Read, error) {
+	if i < 0 || i >= crypto.ReplySlots || !x.box.slots[i].filled() {
+		return nil, ErrNoReply
+	}
+	it, err := x.s.store.OpenItem(x.box.slots[i].item)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNoReply
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening a reply: %w", err)
+	}
+	plain, err := crypto.Open(io.NewSectionReader(it, 0, it.Size()), x.src.ReplyIdentity(x.box.slots[i].share))
+	if err != nil {
+		return nil, fmt.Errorf("opening a reply: %w", err)
+	}
+	m, err := crypto.ReadMessage(plain, onFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading a reply: %w", err)
+	}
+	if m.Meta.Kind != crypto.KindReply || m.Meta.Case != x.src.Case {
+		return nil, ErrNoReply // someone handed in other bytes under this drop
+	}
+	return m, nil
+}
+
+// Reply opens one reply, with the visit's durable write. [ErrNoReply]. A reply
+// no listed holder signed comes without its words (SECURITY.md S-8).
+func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
+	if err := x.visit(ctx, nil); err != nil {
+		return nil, err
+	}
+	m, err := x.open(i, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reply{Slot: i, Day: m.Meta.Day}
+	body, _, standing := x.d.Signer(m.Signer, x.box.slots[i].version)
+	r.Standing = standing
+	if standing == crypto.SignerUnknown {
+		return r, nil
+	}
+	r.Body, r.Text, r.Files = body.ID, m.Text, m.Files
+	return r, nil
+}
+
+// WriteFiles writes the files of a reply that Reply opened as one ZIP, padded
+// to 64 KiB · 2^k, in constant memory.
+func (x *Session) WriteFiles(ctx context.Context, r *Reply, w io.Writer) error {
+	pr, pw := io.Pipe()
+	defer pr.Close()
+	go func() {
+		_, err := x.open(r.Slot, func(_ crypto.File, f io.Reader) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			_, err := io.Copy(pw, f)
+			return err
+		})
+		pw.CloseWithError(err)
+	}()
+	return writeZip(w, r.Files, pr)
+}
+
+// Erase forgets one reply, its share and with it the key that opened it
+// (SECURITY.md S-5). The slot gets a new key, which readers learn with the
+// visit's message. [ErrNoReply] when the slot was empty.
+func (x *Session) Erase(ctx context.Context, i int) error {
+	if i < 0 || i >= crypto.ReplySlots {
+		return ErrNoReply
+	}
+	found := false
+	err := x.visit(ctx, func() []store.Op {
+		old, announced := x.box.slots[i], x.box.announced
+		found = old.filled()
+		x.box.fresh(x.src, i)
+		if found {
+			x.state.writes++
+		} else { // the same work, thrown away
+			x.box.slots[i], x.box.announced = old, announced
+		}
+		return []store.Op{store.Forget(old.item), store.Delete(bucketDrop, old.drop[:])}
+	})
+	if err == nil && !found {
+		err = ErrNoReply
+	}
+	return err
+}
+
+// EraseAll forgets everything of the code: replies, keys, state, and the
+// source's own messages as far as the server still has them: unreleased ones
+// (cover takes their place) and released ones (noise takes their place).
+// Afterwards the code is as if never used.
+func (x *Session) EraseAll(ctx context.Context) error {
+	if err := x.visit(ctx, nil); err != nil { // the shape of every visit
+		return err
+	}
+	x.s.release.RLock()
+	defer x.s.release.RUnlock()
+	name := x.src.MailboxName()
+	for try := 0; ; try++ {
+		ops, err := x.forgetOwn(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range x.box.slots {
+			sl := &x.box.slots[i]
+			ops = append(ops, store.Forget(sl.item), store.Delete(bucketDrop, sl.drop[:]))
+		}
+		if x.raw != nil {
+			ops = append(ops, store.Require(bucketMailbox, name[:], x.raw))
+		}
+		err = x.s.store.Apply(ctx, append(ops, store.Delete(bucketMailbox, name[:]))...)
+		if err == nil {
+			return x.reload()
+		}
+		if !errors.Is(err, store.ErrChanged) || try == 8 {
+			return err
+		}
+		if err := x.reload(); err != nil {
+			return err
+		}
+	}
+}
+
+// forgetOwn returns the operations that forget the source's own messages. Of
+// very many, the first are forgotten at once, in parts: what a crash leaves
+// is erased by asking again.
+func (x *Session) forgetOwn(ctx context.Context) ([]store.Op, error) {
+	var ops []store.Op
+	for n := range x.state.next {
+		id := x.state.item(n)
+		ops = append(ops, store.Forget(id), store.Delete(bucketOut, id[:]))
+		if len(ops) >= eraseStep && n+1 < x.state.next {
+			if err := x.s.store.Apply(ctx, ops...); err != nil {
+				return nil, err
+			}
+			ops = nil
+		}
+	}
+	return ops, nil
+}
+
+// eraseStep bounds one transaction of forgetOwn, in operations.
+const eraseStep = 1024
