@@ -24,7 +24,7 @@ type Process struct {
 	cmd   *exec.Cmd
 	done  chan struct{}
 	mu    sync.Mutex
-	words []string // the last warnings: why it ended
+	words []string // the last two warnings: why it ended
 }
 
 // Look finds the program: a path, or a name in PATH; "" is "tor".
@@ -130,9 +130,9 @@ func (p *Process) read(r io.ReadCloser, line func(string)) {
 	in := bufio.NewScanner(r)
 	for in.Scan() {
 		l := in.Text()
-		if strings.Contains(l, "[warn]") || strings.Contains(l, "[err]") {
+		if w := Warning(l); w != "" {
 			p.mu.Lock()
-			p.words = append(p.words[max(0, len(p.words)-4):], l)
+			p.words = append(p.words[max(0, len(p.words)-1):], w)
 			p.mu.Unlock()
 		}
 		if line != nil {
@@ -143,13 +143,23 @@ func (p *Process) read(r io.ReadCloser, line func(string)) {
 	_, _ = io.Copy(io.Discard, r)
 }
 
+// Warning is the text of a log line that is a warning or an error, without the time; else empty.
+func Warning(line string) string {
+	for _, level := range []string{"[warn] ", "[err] "} {
+		if _, text, ok := strings.Cut(line, level); ok {
+			return text
+		}
+	}
+	return ""
+}
+
 // PID of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how it ended, with its last warnings; nil while it runs.
+// Err says how it ended; nil while it runs. A tor that ended by itself has said why.
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
@@ -158,7 +168,7 @@ func (p *Process) Err() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.words) == 0 {
+	if !p.cmd.ProcessState.Exited() || len(p.words) == 0 {
 		return fmt.Errorf("tor ended: %v", p.cmd.ProcessState)
 	}
 	return fmt.Errorf("tor ended: %v: %s", p.cmd.ProcessState, strings.Join(p.words, "; "))
