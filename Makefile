@@ -13,8 +13,7 @@ export PATH        := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 export CGO_ENABLED := 0
 
 PREFIX       ?= /usr/local
-SYSCONFDIR   ?= /etc
-LOCALSTATE   ?= /var/lib
+STATEDIR     ?= /var/lib/postern
 UNITDIR      ?= /etc/systemd/system
 FUZZTIME     ?= 10s
 BENCHTIME    ?= 1s
@@ -83,13 +82,13 @@ install: ## the server on this machine, as root: user, directories, systemd unit
 	@[[ -n "$(DESTDIR)" || $$EUID == 0 ]] || { echo "postern: run make install as root" >&2; exit 1; }
 	@$(MAKE) build
 	@if [[ -z "$(DESTDIR)" ]] && ! getent passwd postern >/dev/null; then \
-		useradd --system --user-group --home-dir $(LOCALSTATE)/postern --no-create-home --shell /usr/sbin/nologin postern; \
+		useradd --system --user-group --home-dir $(STATEDIR) --no-create-home --shell /usr/sbin/nologin postern; \
 	fi
 	install -D -m 0755 bin/postern $(DESTDIR)$(PREFIX)/bin/postern
 	install -D -m 0644 cmd/postern/postern.service $(DESTDIR)$(UNITDIR)/postern.service
-	install -d -m 0700 $(DESTDIR)$(LOCALSTATE)/postern $(DESTDIR)$(SYSCONFDIR)/postern
+	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	@if [[ -z "$(DESTDIR)" ]]; then \
-		chown postern:postern $(LOCALSTATE)/postern $(SYSCONFDIR)/postern; \
+		chown postern:postern $(STATEDIR); \
 		if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi; \
 		echo "postern: installed and not started. cmd/postern/README.md says what comes next."; \
 	fi
