@@ -1,6 +1,7 @@
 package reviewer
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
@@ -83,11 +84,33 @@ func (p *pack) Write(b []byte) (int, error) {
 // result and close it, then take done.
 func (p *pack) seal() (w io.WriteCloser, done func() blob, err error) {
 	key, off := crypto.NewKey(), p.n
-	w, err = age.Encrypt(p, blobKey(key))
-	if err != nil {
-		return nil, nil, fmt.Errorf("sealing a message: %w", err)
+	if w, err = encryptBlob(p, key); err != nil {
+		return nil, nil, err
 	}
 	return w, func() blob { return blob{Pack: p.name, Off: off, Len: p.n - off, Key: key[:]} }, nil
+}
+
+func encryptBlob(dst io.Writer, key crypto.Key) (io.WriteCloser, error) {
+	w, err := age.Encrypt(dst, blobKey(key))
+	if err != nil {
+		return nil, fmt.Errorf("sealing a message: %w", err)
+	}
+	return w, nil
+}
+
+// sealBlob seals a small container in memory, for add.
+func sealBlob(box []byte) ([]byte, crypto.Key, error) {
+	var b bytes.Buffer
+	b.Grow(len(box) + 4<<10)
+	key := crypto.NewKey()
+	w, err := encryptBlob(&b, key)
+	if err != nil {
+		return nil, key, err
+	}
+	if _, err := w.Write(box); err != nil {
+		return nil, key, err
+	}
+	return b.Bytes(), key, w.Close()
 }
 
 // add appends bytes that sealBlob made.

@@ -98,6 +98,7 @@ type prekey struct {
 // own is what a vault knows of a reply it wrote.
 type own struct {
 	Wire   *blob      `json:"wire,omitempty"`   // the age file for the server
+	Size   int64      `json:"size"`             // its length
 	Bundle []byte     `json:"bundle,omitempty"` // the bundle it went into; none: still waiting
 	Sent   crypto.Day `json:"sent,omitempty"`
 }

@@ -36,14 +36,13 @@ func (o Options) now() time.Time {
 // Vault is an open vault. It is not safe for concurrent use, and no second
 // one can open the same directory meanwhile.
 type Vault struct {
-	dir  string
-	o    Options
-	lock *os.File
-	keys *keyFile
-	dirs *crypto.Directory // the directory in force, nil before the first
+	dir   string
+	o     Options
+	lock  *os.File
+	keys  *keyFile
+	dirs  *crypto.Directory // the directory in force, nil before the first
 	state *state
 }
-
 
 // Errors of [Create] and [Open], for errors.Is.
 var (
@@ -178,6 +177,16 @@ func (v *Vault) writeKeys(pass []byte) error {
 		return err
 	}
 	return writeDurable(v.dir, keyName, sealed)
+}
+
+// checkPassphrase says whether pass is the vault's.
+func (v *Vault) checkPassphrase(pass []byte) error {
+	sealed, err := os.ReadFile(filepath.Join(v.dir, keyName))
+	if err != nil {
+		return err
+	}
+	_, err = openKeyFile(sealed, pass)
+	return err
 }
 
 // SetPassphrase seals the key file under another passphrase. Copies and

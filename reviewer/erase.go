@@ -1,0 +1,31 @@
+package reviewer
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// Erase forgets a case: the keys of its messages leave the vault for ever, their ciphertext is
+// overwritten, replies that wait are dropped, and its batches, imported again, do not
+// bring it back. Files extracted before, backups, and the copies of other bodies
+// stay where they are. What the source writes later is a new case.
+func (v *Vault) Erase(c *Case) error {
+	next := v.state.clone()
+	var gone []blob
+	next.Messages = slices.DeleteFunc(next.Messages, func(e entry) bool {
+		if !bytes.Equal(e.Case, c.ID[:]) {
+			return false
+		}
+		gone = append(gone, e.blobs()...)
+		next.Erased = append(next.Erased, v.tombstone(e.ID))
+		return true
+	})
+	if err := v.commit(next); err != nil {
+		return fmt.Errorf("erasing: %w", err)
+	}
+	if err := v.forget(gone); err != nil {
+		return fmt.Errorf("the case is erased and its keys are forgotten, but its ciphertext was not overwritten: %w", err)
+	}
+	return nil
+}

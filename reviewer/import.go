@@ -1,0 +1,547 @@
+package reviewer
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"postern/crypto"
+)
+
+// smallEntry bounds what is opened in memory, in bytes; larger entries are
+// streamed through the disk, sealed, one at a time.
+const smallEntry = 1 << 20
+
+// maxMonthsAhead bounds how far a batch may be ahead of the vault's oldest
+// seed: every month is a step of the key schedule.
+const maxMonthsAhead = 600
+
+// maxVolumes bounds the volumes of one batch that a desk keeps count of.
+const maxVolumes = 1 << 16
+
+// ErrVolume says that a volume is not whole. Nothing of it was kept.
+var ErrVolume = errors.New("this file is not a whole volume: fetch it again and compare its size with the page it came from")
+
+// ImportOptions of [Vault.Import].
+type ImportOptions struct {
+	// ClockOK is asked when the machine's clock and the volume's day differ by
+	// more than 2 days; false stops the import. nil always stops.
+	ClockOK func(Clock) bool
+}
+
+// Report is what an import found. How many entries were for others, or cover, it does not say.
+type Report struct {
+	Volume     crypto.VolumeHeader
+	New        int        // messages not known before
+	Cases      []string   // short ids of the cases they belong to, sorted
+	NewCases   int        // of these, cases not known before
+	Known      int        // messages that were here already
+	Again      int        // of New: sent again, unchanged
+	Changed    int        // of New: sent again, changed
+	Foreign    int        // of New: name a case but are not signed by its source
+	Damaged    int        // opened, but not of the format; not kept
+	Missing    []string   // batches and volumes not imported, below the newest
+	HandIn     []string   // bundles to hand in again: the server was restored from a backup
+	OldKeys    bool       // the batch is of a month whose seed was erased or never was
+	DirVersion uint64     // a newer directory than the one in force exists; else 0
+	Day        crypto.Day // newest batch's day, after this import
+}
+
+// opened is one entry that a key here opened.
+type opened struct {
+	i      int // place in the volume
+	id     [32]byte
+	read   *crypto.Read
+	sealed []byte // a small one: sealed under key, not yet in a pack
+	key    crypto.Key
+	blob   blob
+	bad    bool // not of the format
+}
+
+// Import reads one volume and keeps what is for this holder. Volumes can come in any
+// order, each alone; the same one twice changes nothing. It is one durable step: on any error,
+// or a power cut, the vault is as before. [ErrVolume] when the file is not whole.
+func (v *Vault) Import(src io.Reader, o ImportOptions) (*Report, error) {
+	im := &importer{v: v, o: o, known: make(map[string]bool, len(v.state.Messages))}
+	for i := range v.state.Messages {
+		im.known[string(v.state.Messages[i].ID)] = true
+	}
+	for _, t := range v.state.Erased {
+		im.known[string(t)] = true
+	}
+	found, err := im.read(src)
+	if err == nil {
+		err = im.store(found)
+	}
+	if err != nil {
+		im.abandon()
+		return nil, fmt.Errorf("importing: %w", err)
+	}
+	return &im.report, nil
+}
+
+type importer struct {
+	v      *Vault
+	o      ImportOptions
+	known  map[string]bool // message ids and tombstones; read-only while workers run
+	ids    []*crypto.Identity
+	packs  []*pack
+	report Report
+}
+
+func (im *importer) abandon() {
+	for _, p := range im.packs {
+		p.abandon()
+	}
+}
+
+// read opens what can be opened, on all cores.
+func (im *importer) read(src io.Reader) ([]opened, error) {
+	type job struct {
+		i   int
+		buf []byte
+	}
+	var (
+		found  []opened
+		mu     sync.Mutex
+		wg     sync.WaitGroup
+		failed error // of a worker; nothing but a full disk or a fault of ours
+	)
+	small, err := im.newPack()
+	if err != nil {
+		return nil, err
+	}
+	jobs := make(chan job, 4*runtime.GOMAXPROCS(0))
+	keep := func(m *opened, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && m != nil && m.sealed != nil {
+			m.blob, err = small.add(m.sealed, m.key)
+			m.sealed = nil
+		}
+		if err != nil {
+			failed = err
+			return
+		}
+		if m != nil {
+			found = append(found, *m)
+		}
+	}
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			scratch := new(bytes.Buffer)
+			for j := range jobs {
+				keep(im.openSmall(j.i, j.buf, scratch))
+			}
+		})
+	}
+	err = crypto.ReadVolume(src, im.header, func(i int, n int64, r io.Reader) error {
+		if len(im.ids) == 0 {
+			return nil
+		}
+		if n > smallEntry {
+			m, err := im.openLarge(i, r)
+			keep(m, err)
+			return err
+		}
+		buf := make([]byte, n)
+		if _, err := io.ReadFull(r, buf); err != nil {
+			return err
+		}
+		jobs <- job{i, buf}
+		return nil
+	})
+	close(jobs)
+	wg.Wait()
+	switch {
+	case failed != nil:
+		return nil, failed
+	case errors.Is(err, crypto.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return nil, ErrVolume
+	case err != nil:
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b opened) int { return a.i - b.i })
+	return found, nil
+}
+
+func (im *importer) newPack() (*pack, error) {
+	p, err := im.v.newPack()
+	if err == nil {
+		im.packs = append(im.packs, p)
+	}
+	return p, err
+}
+
+// header checks the clock and derives the keys to try: of the batch's month
+// and its neighbours, as far as the vault still has them.
+func (im *importer) header(h crypto.VolumeHeader) error {
+	c := im.v.Clock()
+	c.Batch = max(c.Batch, h.Day)
+	if c.Doubtful() && c.Batch == h.Day && (im.o.ClockOK == nil || !im.o.ClockOK(c)) {
+		return fmt.Errorf("this machine's clock says %s and the batch is of %s: set the clock, or confirm the day", c.Machine, h.Day)
+	}
+	if h.Volumes > maxVolumes || h.Volume == 0 || h.Volume > h.Volumes {
+		return ErrVolume
+	}
+	im.report.Volume = h
+	m := crypto.MonthOf(h.Day.Time())
+	if m > im.v.keys.Month+maxMonthsAhead {
+		return fmt.Errorf("the batch says it is of %s: that cannot be", h.Day)
+	}
+	for _, month := range []crypto.Month{m, m - 1, m + 1} {
+		if s, err := im.v.keys.seed(month); err == nil {
+			im.ids = append(im.ids, s.Identity())
+		}
+	}
+	im.report.OldKeys = m < im.v.keys.Month
+	return nil
+}
+
+// openSmall opens one entry in memory. nil: not for us, cover, or known.
+// scratch is the caller's to reuse.
+func (im *importer) openSmall(i int, entry []byte, scratch *bytes.Buffer) (*opened, error) {
+	r, err := crypto.Open(bytes.NewReader(entry), im.ids...)
+	if err != nil {
+		return nil, nil //nolint:nilerr // not for us, or noise in place of an erased entry: silent by design
+	}
+	scratch.Reset()
+	if _, err := scratch.ReadFrom(r); err != nil {
+		return &opened{i: i, bad: true}, nil //nolint:nilerr // reported as damaged
+	}
+	box := scratch.Bytes()
+	defer clear(box)
+	m := &opened{i: i, id: sha256.Sum256(box)}
+	if im.seen(m.id) {
+		return m, nil
+	}
+	m.read, err = crypto.ReadMessage(bytes.NewReader(box), nil)
+	if err != nil {
+		return &opened{i: i, bad: true}, nil //nolint:nilerr // reported as damaged
+	}
+	if m.read.Meta.Kind == crypto.KindCover {
+		return nil, nil
+	}
+	m.sealed, m.key, err = sealBlob(box)
+	return m, err
+}
+
+// openLarge streams one entry into a pack of its own, sealed.
+func (im *importer) openLarge(i int, entry io.Reader) (*opened, error) {
+	r, err := crypto.Open(entry, im.ids...)
+	if err != nil {
+		return nil, nil //nolint:nilerr // as in openSmall; a cut volume is noticed at its end
+	}
+	p, err := im.newPack()
+	if err != nil {
+		return nil, err
+	}
+	w, done, err := p.seal()
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	disk := &stickyWriter{w: w}
+	read, err := crypto.ReadMessage(io.TeeReader(r, io.MultiWriter(h, disk)), nil)
+	if disk.err != nil {
+		return nil, fmt.Errorf("writing a pack: %w", disk.err)
+	}
+	if err != nil || read.Meta.Kind == crypto.KindCover {
+		im.drop(p)
+		if err == nil {
+			return nil, nil
+		}
+		return &opened{i: i, bad: true}, nil
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("writing a pack: %w", err)
+	}
+	m := &opened{i: i, id: [32]byte(h.Sum(nil)), read: read, blob: done()}
+	if im.seen(m.id) {
+		im.drop(p)
+		return &opened{i: i, id: m.id}, nil
+	}
+	return m, nil
+}
+
+// drop removes a pack that turned out not to be needed.
+func (im *importer) drop(p *pack) {
+	p.abandon()
+	im.packs = slices.DeleteFunc(im.packs, func(q *pack) bool { return q == p })
+}
+
+// seen says whether a message is known or was erased here.
+func (im *importer) seen(id [32]byte) bool {
+	return im.known[string(id[:])] || len(im.v.state.Erased) > 0 && im.known[string(im.v.tombstone(id[:]))]
+}
+
+// store commits what was found.
+func (im *importer) store(found []opened) error {
+	v, h := im.v, im.report.Volume
+	next := v.state.clone()
+	changed := false
+	here := make(map[string]int, len(next.Messages)) // message id → place
+	for i := range next.Messages {
+		here[string(next.Messages[i].ID)] = i
+	}
+	ix := indexCases(next)
+	cases := make(map[string]bool)
+	for _, m := range found {
+		switch {
+		case m.bad:
+			im.report.Damaged++
+			continue
+		case m.read == nil:
+			im.report.Known++
+			if i, ok := here[string(m.id[:])]; ok && next.Messages[i].Batch == nil {
+				// An own reply came back: the server released it to its readers.
+				next.Messages[i].Batch = &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}
+				next.Messages[i].Released = h.DirVersion
+				changed = true
+			}
+			continue
+		}
+		if _, ok := here[string(m.id[:])]; ok { // twice in one volume
+			im.report.Known++
+			continue
+		}
+		e := newEntry(m, next.Arrivals, h)
+		if !ix.known(e.Case) {
+			im.report.NewCases++
+		}
+		ix.place(&e)
+		here[string(e.ID)] = len(next.Messages)
+		next.Messages = append(next.Messages, e)
+		next.Arrivals++
+		im.count(&e)
+		cases[ShortID(crypto.CaseID(e.Case))] = true
+		changed = true
+	}
+	im.report.Cases = slices.Sorted(maps.Keys(cases))
+	if im.report.New > 0 {
+		for _, p := range im.packs {
+			if err := p.finish(); err != nil {
+				return err
+			}
+		}
+	} else {
+		im.abandon()
+	}
+	if im.note(next) || changed {
+		old := prune(next)
+		if err := v.commit(next); err != nil {
+			return err
+		}
+		if err := v.forget(old); err != nil {
+			return err
+		}
+	}
+	im.report.Missing = v.Missing()
+	im.report.Day = v.state.Newest
+	if v.dirs == nil || v.dirs.Version < h.DirVersion {
+		im.report.DirVersion = h.DirVersion
+	}
+	return nil
+}
+
+func (im *importer) count(e *entry) {
+	im.report.New++
+	switch e.Mark {
+	case markAgain:
+		im.report.Again++
+	case markChanged:
+		im.report.Changed++
+	case markForeign:
+		im.report.Foreign++
+	case markNone:
+	}
+}
+
+// note records that the volume was imported. It returns whether that is news.
+func (im *importer) note(next *state) bool {
+	h := im.report.Volume
+	if len(next.Instance) != 0 && !bytes.Equal(next.Instance, h.Instance[:]) && h.Day >= next.Newest {
+		im.report.HandIn = restored(next)
+	}
+	if h.Day >= next.Newest {
+		next.Instance = h.Instance[:]
+	}
+	next.Newest = max(next.Newest, h.Day)
+	for i := range next.Batches {
+		b := &next.Batches[i]
+		if b.Ordinal != h.Batch || !bytes.Equal(b.Instance, h.Instance[:]) {
+			continue
+		}
+		if slices.Contains(b.Have, h.Volume) {
+			return false
+		}
+		b.Have = append(slices.Clone(b.Have), h.Volume)
+		slices.Sort(b.Have)
+		return true
+	}
+	next.Batches = append(next.Batches, batch{
+		Instance: h.Instance[:], Ordinal: h.Batch, Lane: h.Lane, Day: h.Day,
+		Volumes: h.Volumes, Have: []uint32{h.Volume},
+	})
+	return true
+}
+
+// handInDays is how long a bundle that was handed in may have to be handed in
+// again after the server was restored: as long as a full backup lives there.
+const handInDays = 60
+
+// restored lists the bundles that a restored server may have lost.
+func restored(s *state) []string {
+	ids := make(map[string]bool)
+	for i := range s.Messages {
+		if o := s.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) != 0 && o.Sent+handInDays >= s.Newest {
+			ids[bundleName(o.Bundle)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// prune drops what no longer serves: the sealed copies of replies that were
+// released so long ago that no restored server can want them again, and batches so old
+// that no server keeps them. It returns the blobs to forget.
+func prune(next *state) (old []blob) {
+	for i := range next.Messages {
+		e := &next.Messages[i]
+		if o := e.Own; o != nil && o.Wire != nil && e.Batch != nil && o.Sent+handInDays < next.Newest {
+			old = append(old, *o.Wire)
+			kept := *o
+			kept.Wire = nil
+			e.Own = &kept
+		}
+	}
+	next.Batches = slices.DeleteFunc(next.Batches, func(b batch) bool { return b.Day+2*keptDays < next.Newest })
+	return old
+}
+
+// Missing names what was not imported below the newest batch of the current
+// instance, as far as the server still keeps it: batches by number, and volumes of batches that were begun.
+func (v *Vault) Missing() []string {
+	var nums []uint64
+	var out []string
+	for _, b := range v.state.Batches {
+		if !bytes.Equal(b.Instance, v.state.Instance) || b.Day+keptDays < v.state.Newest {
+			continue
+		}
+		nums = append(nums, b.Ordinal)
+		for n := uint32(1); n <= b.Volumes; n++ {
+			if !slices.Contains(b.Have, n) {
+				out = append(out, fmt.Sprintf("batch %d volume %d", b.Ordinal, n))
+			}
+		}
+	}
+	slices.Sort(nums)
+	for i := 1; i < len(nums); i++ {
+		switch from, to := nums[i-1]+1, nums[i]-1; {
+		case from == to:
+			out = append(out, fmt.Sprintf("batch %d", from))
+		case from < to:
+			out = append(out, fmt.Sprintf("batches %d to %d", from, to))
+		}
+	}
+	return out
+}
+
+func newEntry(m opened, arrival uint64, h crypto.VolumeHeader) entry {
+	r := m.read
+	e := entry{
+		ID: m.id[:], Arrival: arrival,
+		Case: r.Meta.Case[:], Kind: r.Meta.Kind, Day: r.Meta.Day, Counter: r.Meta.Counter,
+		Form: r.Meta.Form[:], DirHash: r.Meta.DirHash[:], Content: r.Content[:],
+		Readers: r.Readers, Source: r.Source, Signer: r.Signer,
+		Text: len(r.Text), Answers: len(r.Answers), Files: r.Files, Blob: m.blob,
+		Batch: &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}, Released: h.DirVersion,
+	}
+	for _, p := range r.Prekeys {
+		d := crypto.DropOf(p.Recipient)
+		e.Prekeys = append(e.Prekeys, prekey{Slot: p.Slot, Drop: d[:]})
+	}
+	if r.Drop != nil {
+		e.Drop, e.Slot = r.Drop.Drop[:], r.Drop.Slot
+	}
+	return e
+}
+
+// caseIndex tells repeats, changes and strangers while entries arrive.
+type caseIndex struct {
+	source map[string][]byte          // case → the key its first source message named
+	forms  map[string]map[string]bool // case, form, fields or file → contents seen
+}
+
+func indexCases(s *state) *caseIndex {
+	ix := &caseIndex{source: make(map[string][]byte), forms: make(map[string]map[string]bool)}
+	for i := range s.Messages {
+		e := s.Messages[i]
+		ix.place(&e)
+	}
+	return ix
+}
+
+func (ix *caseIndex) known(id []byte) bool { _, ok := ix.source[string(id)]; return ok }
+
+// place sets e.Mark. The first message of a source pins the case's key.
+func (ix *caseIndex) place(e *entry) {
+	id := string(e.Case)
+	pinned, ok := ix.source[id]
+	if !ok {
+		ix.source[id] = nil
+	}
+	if !e.fromSource() {
+		return
+	}
+	if pinned == nil {
+		pinned = e.Source
+		ix.source[id] = pinned
+	}
+	e.Mark = markNone
+	if !hmac.Equal(pinned, e.Source) {
+		e.Mark = markForeign
+		return
+	}
+	if e.Kind == crypto.KindPrekeys {
+		return
+	}
+	what := "fields"
+	if e.Kind == crypto.KindFile {
+		what = "file"
+	}
+	form := strings.Join([]string{id, string(e.Form), what}, "\x00")
+	seen := ix.forms[form]
+	switch {
+	case seen[string(e.Content)]:
+		e.Mark = markAgain
+	case len(seen) > 0 && what == "fields": // files of one form differ by nature
+		e.Mark = markChanged
+	}
+	if seen == nil {
+		seen = make(map[string]bool)
+		ix.forms[form] = seen
+	}
+	seen[string(e.Content)] = true
+}
+
+// stickyWriter remembers the first error of the disk, to tell it from one of the format.
+type stickyWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (s *stickyWriter) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return n, err
+}

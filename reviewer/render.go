@@ -1,0 +1,208 @@
+package reviewer
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake/form"
+)
+
+// WriteCase writes a case as text for a person: every message with its words,
+// hostile ones shown safely. Words of others stand behind a bar, so that they
+// cannot pass for lines of the desk (SECURITY.md S-15).
+func (v *Vault) WriteCase(w io.Writer, c *Case) error {
+	p := &printer{w: w}
+	p.line("Case %s", c.Short)
+	if c.First != 0 {
+		p.line("First message of the source %s, newest message %s.", c.First, c.Last)
+	}
+	if len(c.Readers) > 0 {
+		p.line("The source chose: %s.", strings.Join(v.bodyNames(c.Readers), ", "))
+	}
+	p.line("Reply places left for your body: %d, and the shared one.", c.Left)
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		if m.Kind == crypto.KindPrekeys {
+			continue // no words: it brought new places for replies
+		}
+		p.line("")
+		if m.Mark == MarkAgain {
+			p.line("[%d] %s: sent again on %s, unchanged.", m.No, kindWord(m.Kind), m.Day)
+			continue
+		}
+		l, err := v.Read(c, m)
+		if err != nil {
+			return err
+		}
+		v.writeLetter(p, l)
+	}
+	return p.err
+}
+
+func (v *Vault) writeLetter(p *printer, l *Letter) {
+	p.line("[%d] %s, %s, %s", l.No, kindWord(l.Kind), v.writer(&l.Message), l.Day)
+	for _, note := range v.notes(&l.Message) {
+		p.line("    %s", note)
+	}
+	if l.Unclear {
+		p.line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
+	}
+	for _, a := range l.Told {
+		q, ok := form.QuestionOf(a.ID)
+		switch {
+		case !ok:
+			p.line("    %s:", SafeLine(a.ID))
+			p.quote(strings.Join(a.Values, "\n"))
+		case q.Kind == form.Text:
+			p.line("    %s:", q.Label)
+			p.quote(strings.Join(a.Values, "\n"))
+		default:
+			labels := make([]string, len(a.Values))
+			for i, o := range a.Values {
+				if labels[i] = form.Label(q.Options, o); labels[i] == "" {
+					labels[i] = SafeLine(o)
+				}
+			}
+			p.line("    %s: %s", q.Label, strings.Join(labels, "; "))
+		}
+	}
+	if l.Event != nil {
+		p.line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
+		p.quote(l.Event.Note)
+	}
+	p.quote(l.Words)
+	for _, f := range l.Files {
+		p.line("    File %d: %s", f.No, SafeLine(f.Name))
+		p.line("            %d bytes, said to be %s", f.Size, SafeLine(f.MediaType))
+		p.line("            sha256 %s", hex.EncodeToString(f.SHA256[:]))
+	}
+}
+
+// writer says who wrote a message.
+func (v *Vault) writer(m *Message) string {
+	switch {
+	case m.Mark == MarkForeign:
+		return "from SOMEBODY ELSE than this case's source"
+	case m.Source:
+		return "from the source"
+	case m.Own:
+		return "from you"
+	case m.Standing == crypto.SignerGood:
+		return fmt.Sprintf("from %s (holder %s)", v.bodyName(m.Body), SafeLine(m.Holder))
+	case m.Standing == crypto.SignerWithdrawn:
+		return fmt.Sprintf("signed with a WITHDRAWN key of %s (holder %s)", v.bodyName(m.Body), SafeLine(m.Holder))
+	}
+	return "signed by NOBODY in the directory"
+}
+
+// notes are what a reader must know before the words of a message.
+func (v *Vault) notes(m *Message) []string {
+	var out []string
+	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
+	switch m.Mark {
+	case MarkChanged:
+		say("! Sent again, changed: an earlier message answers the same form with other content. Both are kept.")
+	case MarkForeign:
+		say("! Whoever wrote this knows the case, but does not have its source's key. Do not act on it as the source's word.")
+	}
+	switch {
+	case m.Source, m.Own:
+	case m.Standing == crypto.SignerWithdrawn:
+		say("! This key was withdrawn: the words may be somebody else's.")
+	case m.Standing == crypto.SignerUnknown:
+		say("! The signing key is in no directory this desk knows. Accept the newest directory; if it stays unknown, tell the operator.")
+	}
+	if m.Outside {
+		say("! This body is not among those the source chose.")
+	}
+	if m.Version == 0 && len(v.state.History) > 0 {
+		say("It was written under a directory that this desk does not know.")
+	}
+	if m.Own {
+		switch m.State {
+		case "waiting":
+			say("Waiting to be exported.")
+		case "sent":
+			say("Exported in bundle %s; not yet seen in a batch.", m.Bundle)
+		case "released":
+			say("Exported in bundle %s; the server has released it.", m.Bundle)
+		}
+	}
+	if len(m.Readers) > 0 {
+		say("Read by: %s.", strings.Join(v.bodyNames(m.Readers), ", "))
+	}
+	return out
+}
+
+func (v *Vault) bodyNames(ids []string) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = v.bodyName(id)
+	}
+	return out
+}
+
+// BodyName is a body's name in the directory in force, safe to show; its id when it has none.
+func (v *Vault) BodyName(id string) string { return v.bodyName(id) }
+
+// kindWord names a kind of message.
+func kindWord(k crypto.Kind) string {
+	switch k {
+	case crypto.KindReport:
+		return "Report"
+	case crypto.KindFollowUp:
+		return "Further message"
+	case crypto.KindFile:
+		return "File"
+	case crypto.KindReply:
+		return "Reply"
+	case crypto.KindEvent:
+		return "Step of the case"
+	case crypto.KindPrekeys:
+		return "Places for replies"
+	}
+	return "Message"
+}
+
+// KindName names a kind of message in one lower-case word, for scripts.
+func KindName(k crypto.Kind) string {
+	switch k {
+	case crypto.KindReport:
+		return "report"
+	case crypto.KindFollowUp:
+		return "follow-up"
+	case crypto.KindFile:
+		return "file"
+	case crypto.KindReply:
+		return "reply"
+	case crypto.KindEvent:
+		return "event"
+	case crypto.KindPrekeys:
+		return "prekeys"
+	}
+	return "unknown"
+}
+
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, a ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", a...)
+	}
+}
+
+// quote writes words of others, each line behind a bar.
+func (p *printer) quote(words string) {
+	if words == "" {
+		return
+	}
+	for l := range strings.SplitSeq(strings.TrimRight(SafeText(words), "\n"), "\n") {
+		p.line("    │ %s", l)
+	}
+}
