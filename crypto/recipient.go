@@ -1,54 +1,194 @@
 package crypto
 
 import (
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"strings"
 
 	"filippo.io/age"
+	"filippo.io/hpke"
+	"github.com/decred/dcrd/bech32"
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // RecipientSize is the length of a raw hybrid recipient in bytes.
 const RecipientSize = 1216
 
+const (
+	recipientHRP = "age1pq"
+	identityHRP  = "age-secret-key-pq-"
+	stanzaType   = "mlkem768x25519"
+	stanzaLabel  = "age-encryption.org/mlkem768x25519" // HPKE info, C2SP age spec
+	encSize      = 1120                                // ML-KEM-768 ciphertext ‖ X25519 share
+	fileKeySize  = 16
+)
+
+var stanzaBase64 = base64.RawStdEncoding.Strict()
+
 // Recipient is an age hybrid post-quantum recipient (age1pq1…, ML-KEM-768 +
-// X25519). It is a [age.Recipient] itself. Classic recipients are never used.
-type Recipient struct{}
+// X25519, C2SP age specification). It writes the stanzas age writes, from
+// raw keys: age itself takes only their text. Classic recipients are never used.
+type Recipient struct {
+	pk  hpke.PublicKey
+	raw []byte
+}
 
 // ParseRecipient reads "age1pq1…".
-func ParseRecipient(s string) (*Recipient, error) { panic("unbuilt") }
+func ParseRecipient(s string) (*Recipient, error) {
+	hrp, b, err := decodeBech32(s)
+	if err != nil {
+		return nil, fmt.Errorf("recipient %.20q…: %w", s, err)
+	}
+	if hrp != recipientHRP {
+		return nil, fmt.Errorf("recipient %.20q…: not post-quantum: must begin with age1pq1", s)
+	}
+	return RecipientFromBytes(b)
+}
 
 // RecipientFromBytes reads a raw recipient of RecipientSize bytes.
-func RecipientFromBytes(b []byte) (*Recipient, error) { panic("unbuilt") }
+func RecipientFromBytes(b []byte) (*Recipient, error) {
+	if len(b) != RecipientSize {
+		return nil, fmt.Errorf("recipient of %d bytes: must have %d", len(b), RecipientSize)
+	}
+	pk, err := hpke.MLKEM768X25519().NewPublicKey(b)
+	if err != nil {
+		return nil, errors.New("recipient is no valid hybrid public key")
+	}
+	return &Recipient{pk: pk, raw: append([]byte(nil), b...)}, nil
+}
 
-// Bytes is the raw form.
-func (r *Recipient) Bytes() []byte { panic("unbuilt") }
+// Bytes is the raw form. The caller must not change it.
+func (r *Recipient) Bytes() []byte { return r.raw }
 
 // String is the age1pq1… form: public.
-func (r *Recipient) String() string { panic("unbuilt") }
+func (r *Recipient) String() string { return encodeBech32(recipientHRP, r.raw) }
 
 // Wrap implements [age.Recipient]: the same stanza age itself writes.
-func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) { panic("unbuilt") }
+func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+	enc, s, err := hpke.NewSender(r.pk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(stanzaLabel))
+	if err != nil {
+		return nil, fmt.Errorf("sealing to a recipient: %w", err)
+	}
+	ct, err := s.Seal(nil, fileKey)
+	if err != nil {
+		return nil, fmt.Errorf("sealing to a recipient: %w", err)
+	}
+	return []*age.Stanza{{Type: stanzaType, Args: []string{stanzaBase64.EncodeToString(enc)}, Body: ct}}, nil
+}
+
+// WrapWithLabels implements [age.RecipientWithLabels]: age refuses to mix
+// these with recipients that are not post-quantum.
+func (r *Recipient) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
+	s, err := r.Wrap(fileKey)
+	return s, []string{"postquantum"}, err
+}
 
 // Identity is the secret half. It never prints; see AgeString.
-type Identity struct{}
+type Identity struct {
+	sk   hpke.PrivateKey
+	seed Key
+	pub  *Recipient
+}
 
-// IdentityFromSeed is PQID(seed).
-func IdentityFromSeed(seed Key) *Identity { panic("unbuilt") }
+// IdentityFromSeed is PQID(seed): the age hybrid identity of these 32 bytes.
+func IdentityFromSeed(seed Key) *Identity {
+	sk, err := hpke.MLKEM768X25519().NewPrivateKey(seed[:])
+	if err != nil {
+		panic("crypto: IdentityFromSeed: " + err.Error()) // only for another length
+	}
+	pk := sk.PublicKey()
+	return &Identity{sk: sk, seed: seed, pub: &Recipient{pk: pk, raw: pk.Bytes()}}
+}
 
 // NewIdentity has a random seed.
 func NewIdentity() *Identity { return IdentityFromSeed(NewKey()) }
 
 // Seed is the 32 bytes the identity was made from. Secret.
-func (i *Identity) Seed() Key { panic("unbuilt") }
+func (i *Identity) Seed() Key { return i.seed }
 
 // Recipient is the public half.
-func (i *Identity) Recipient() *Recipient { panic("unbuilt") }
+func (i *Identity) Recipient() *Recipient { return i.pub }
 
 // AgeString is the AGE-SECRET-KEY-PQ-1… form for stock age. Secret; on purpose
 // not named String.
-func (i *Identity) AgeString() string { panic("unbuilt") }
+func (i *Identity) AgeString() string {
+	return strings.ToUpper(encodeBech32(identityHRP, i.seed[:]))
+}
+
+// ParseIdentity reads what AgeString wrote. The input is never quoted in an error.
+func ParseIdentity(s string) (*Identity, error) {
+	hrp, b, err := decodeBech32(strings.TrimSpace(s))
+	if err != nil || hrp != identityHRP || len(b) != len(Key{}) {
+		return nil, errors.New("not a post-quantum age identity (AGE-SECRET-KEY-PQ-1…)")
+	}
+	return IdentityFromSeed(Key(b)), nil
+}
 
 // Format implements [fmt.Formatter] with a placeholder.
-func (*Identity) Format(f fmt.State, _ rune) { panic("unbuilt") }
+func (*Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue implements [slog.LogValuer] with a placeholder.
+func (*Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText refuses, so that no encoder writes an identity by accident.
+func (*Identity) MarshalText() ([]byte, error) {
+	return nil, errors.New("an identity is not written as text")
+}
 
 // Unwrap implements [age.Identity].
-func (i *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) { panic("unbuilt") }
+func (i *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	for _, s := range stanzas {
+		key, err := i.unwrap(s)
+		if errors.Is(err, age.ErrIncorrectIdentity) {
+			continue
+		}
+		return key, err
+	}
+	return nil, age.ErrIncorrectIdentity
+}
+
+func (i *Identity) unwrap(s *age.Stanza) ([]byte, error) {
+	if s.Type != stanzaType {
+		return nil, age.ErrIncorrectIdentity
+	}
+	if len(s.Args) != 1 || len(s.Body) != fileKeySize+chacha20poly1305.Overhead {
+		return nil, malformed("a stanza of the wrong size")
+	}
+	enc, err := stanzaBase64.DecodeString(s.Args[0])
+	if err != nil || len(enc) != encSize {
+		return nil, malformed("a stanza of the wrong size")
+	}
+	r, err := hpke.NewRecipient(enc, i.sk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(stanzaLabel))
+	if err != nil {
+		// X25519 refuses low-order points: such a stanza is for nobody.
+		return nil, age.ErrIncorrectIdentity
+	}
+	key, err := r.Open(nil, s.Body)
+	if err != nil { // ML-KEM rejects implicitly: another's stanza is noticed here
+		return nil, age.ErrIncorrectIdentity
+	}
+	return key, nil
+}
+
+func encodeBech32(hrp string, b []byte) string {
+	s, err := bech32.EncodeFromBase256(hrp, b)
+	if err != nil {
+		panic("crypto: bech32: " + err.Error()) // only for a bad prefix of ours
+	}
+	return s
+}
+
+func decodeBech32(s string) (hrp string, b []byte, err error) {
+	hrp, five, err := bech32.DecodeNoLimit(s)
+	if err != nil {
+		return "", nil, errors.New("not bech32: was it cut or mistyped?")
+	}
+	b, err = bech32.ConvertBits(five, 5, 8, false)
+	if err != nil {
+		return "", nil, errors.New("not bech32: was it cut or mistyped?")
+	}
+	return strings.ToLower(hrp), b, nil
+}

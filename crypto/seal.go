@@ -1,20 +1,37 @@
 package crypto
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"math/big"
+
+	"filippo.io/age"
 )
 
 // Policy is how many stanzas every age file has and how many bodies must act
-// together to open one. Quorum 1 is built; k > 1 (Shamir shares per body) is
-// refused until it is.
+// together to open one.
+//
+// Quorum 1 is built: each stanza wraps the file key itself. The place for
+// k > 1 is [Seal], which gets its recipients by body: there each stanza would wrap its body's
+// Shamir share of the file key. Until then [Policy.Valid] refuses it.
 type Policy struct {
 	Slots  int // 8, 16 or 32
 	Quorum int // bodies
 }
 
 // Valid says what is wrong with the policy, or nil.
-func (p Policy) Valid() error { panic("unbuilt") }
+func (p Policy) Valid() error {
+	if p.Slots != 8 && p.Slots != 16 && p.Slots != 32 {
+		return fmt.Errorf("%d slots: must be 8, 16 or 32", p.Slots)
+	}
+	if p.Quorum != 1 {
+		return fmt.Errorf("quorum %d: this version can only do 1", p.Quorum)
+	}
+	return nil
+}
 
 // ErrNotForUs: no identity opens any stanza. It is the normal answer for
 // covers and for messages to others.
@@ -22,26 +39,114 @@ var ErrNotForUs = errors.New("no key here opens this message")
 
 // Seal starts one age file with exactly p.Slots hybrid stanzas in random
 // order: the recipients of every chosen body (one slice per body: its
-// holders), extra recipients (in a reply R_i and the sender's own), and
-// throw-away keys for the rest. Close the writer to finish the file. With no
-// bodies and no extra it makes a cover that nobody can open.
+// holders), extra recipients (in a reply R_i), and throw-away keys for the
+// rest (SECURITY.md S-3). Close the writer to finish the file. With no bodies
+// and no extra it makes a cover that nobody can open.
 //
 // It refuses more recipients than p.Slots, and the same recipient twice.
 func Seal(dst io.Writer, p Policy, bodies [][]*Recipient, extra ...*Recipient) (io.WriteCloser, error) {
-	panic("unbuilt")
+	if err := p.Valid(); err != nil {
+		return nil, err
+	}
+	var to []age.Recipient
+	var raw [][]byte
+	for _, body := range append(bodies[:len(bodies):len(bodies)], extra) {
+		for _, r := range body {
+			for _, b := range raw {
+				if bytes.Equal(b, r.raw) {
+					return nil, errors.New("sealing: the same recipient twice")
+				}
+			}
+			raw = append(raw, r.raw)
+			to = append(to, r)
+		}
+	}
+	if len(to) > p.Slots {
+		return nil, fmt.Errorf("sealing: %d recipients for %d slots", len(to), p.Slots)
+	}
+	for len(to) < p.Slots {
+		// A real key that nobody keeps: ML-KEM ciphertext is not uniform bytes,
+		// so noise in its place could be told apart.
+		to = append(to, NewIdentity().Recipient())
+	}
+	for i := len(to) - 1; i > 0; i-- {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(i+1)))
+		if err != nil {
+			return nil, fmt.Errorf("sealing: %w", err)
+		}
+		j := int(n.Int64())
+		to[i], to[j] = to[j], to[i]
+	}
+	w, err := age.Encrypt(dst, to...)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	return w, nil
+}
+
+// strict is an [age.Identity] that refuses files whose stanzas are not a
+// policy's, and tries every identity on each stanza.
+type strict []*Identity
+
+func (ids strict) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if (Policy{Slots: len(stanzas), Quorum: 1}).Valid() != nil {
+		return nil, malformed("%d stanzas", len(stanzas))
+	}
+	for _, s := range stanzas {
+		if s.Type != stanzaType {
+			return nil, malformed("a stanza of another type")
+		}
+	}
+	for _, id := range ids {
+		key, err := id.Unwrap(stanzas)
+		if !errors.Is(err, age.ErrIncorrectIdentity) {
+			return key, err
+		}
+	}
+	return nil, age.ErrIncorrectIdentity
 }
 
 // Open opens an age file with any of the identities, or returns [ErrNotForUs].
-// It refuses a file whose stanza count is not 8, 16 or 32 or that has a stanza of
-// another type.
-func Open(src io.Reader, ids ...*Identity) (io.Reader, error) { panic("unbuilt") }
+// It refuses a file whose stanza count is not 8, 16 or 32 or that has a
+// stanza of another type.
+func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
+	r, err := age.Decrypt(src, strict(ids))
+	var none *age.NoIdentityMatchError
+	if errors.As(err, &none) {
+		return nil, ErrNotForUs
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening a sealed file: %w", err)
+	}
+	return r, nil
+}
+
+// The parts of an age file (C2SP age specification): first line, per stanza
+// "-> type enc\n" and its body in one line, "--- " MAC "\n", nonce, and chunks
+// of 64 KiB with a tag of 16 bytes each, the last one possibly short.
+const (
+	ageFirst  = len("age-encryption.org/v1\n")
+	ageStanza = len("-> "+stanzaType+" \n") + (encSize*8+5)/6 + (fileKeySize+16)*8/6 + 1 + 1
+	ageFooter = len("--- \n") + 43
+	ageNonce  = 16
+	ageChunk  = 64 << 10
+	ageTag    = 16
+)
 
 // SealedSize is the exact length in bytes of an age file of slots stanzas
 // around n bytes of plaintext.
-func SealedSize(slots int, n int64) int64 { panic("unbuilt") }
+func SealedSize(slots int, n int64) int64 {
+	chunks := max(1, (n+ageChunk-1)/ageChunk)
+	return int64(ageFirst+slots*ageStanza+ageFooter+ageNonce) + n + chunks*ageTag
+}
 
 // ClassSize is the container length of a size class: 64 KiB · 2^class.
 func ClassSize(class int) int64 { return 64 << 10 << class }
 
-// ClassOf is the smallest class whose container holds n bytes of plaintext.
-func ClassOf(n int64) int { panic("unbuilt") }
+// ClassOf is the smallest class whose container holds n bytes.
+func ClassOf(n int64) (class int) {
+	for ClassSize(class) < n {
+		class++
+	}
+	return class
+}

@@ -1,16 +1,24 @@
 package crypto
 
-import "crypto/ed25519"
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+
+	"golang.org/x/crypto/argon2"
+)
 
 // KDFParams are the Argon2id parameters of an instance (RFC 9106), carried in
 // the directory so that a source's own tool derives the same keys.
 type KDFParams struct {
-	Time      uint32 // passes: 2
-	MemoryKiB uint32 // 19 MiB = 19456
-	Threads   uint8  // 1
+	Time      uint32 // passes
+	MemoryKiB uint32
+	Threads   uint8
 }
 
-// DefaultKDF is t=2, m=19 MiB, p=1.
+// DefaultKDF is t=2, m=19 MiB, p=1: the second choice of the OWASP password
+// storage cheat sheet. A code has 103 bits of its own; this is for the case
+// that some of its words are known.
 var DefaultKDF = KDFParams{Time: 2, MemoryKiB: 19 << 10, Threads: 1}
 
 // ReplySlots is how many replies a mailbox holds at once; slot 0 is the last
@@ -28,37 +36,74 @@ type Source struct {
 	Case     CaseID
 	Greeting [2]string          // "are these yours?"
 	Signing  ed25519.PrivateKey // V_src
-	// unexported: reply root, state key, marker key
+
 	replyRoot, state, marker Key
 }
 
 // DeriveSource runs Argon2id once (about 21 ms and p.MemoryKiB of memory) and
 // derives everything from its output.
-func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source { panic("unbuilt") }
+func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source {
+	canon := c.Canonical()
+	root := argon2.IDKey(canon, salt[:], p.Time, p.MemoryKiB, p.Threads, 32)
+	clear(canon)
+	defer clear(root)
+	s := &Source{
+		Locator:   kdfKey(root, salt[:], "source locator"),
+		replyRoot: kdfKey(root, salt[:], "source reply root"),
+		state:     kdfKey(root, salt[:], "source state"),
+		marker:    kdfKey(root, salt[:], "source marker"),
+	}
+	copy(s.Case[:], KDF(root, salt[:], "case id", len(s.Case)))
+	seed := KDF(root, salt[:], "source signing", ed25519.SeedSize)
+	s.Signing = ed25519.NewKeyFromSeed(seed)
+	clear(seed)
+	s.Greeting = twoWords(KDF(root, salt[:], "greeting", 16))
+	return s
+}
+
+func twoWords(b []byte) [2]string { return [2]string{wordFrom(b), wordFrom(b[8:])} }
 
 // MailboxName is H(Locator): what the server may store, sealed.
-func (s *Source) MailboxName() [32]byte { panic("unbuilt") }
+func (s *Source) MailboxName() [32]byte { return sha256.Sum256(s.Locator[:]) }
 
 // ReplyIdentity is id_i, the identity that opens replies sealed to the slot
 // whose share the server keeps. Without the share nobody can derive it again.
-func (s *Source) ReplyIdentity(share [32]byte) *Identity { panic("unbuilt") }
+func (s *Source) ReplyIdentity(share [32]byte) *Identity {
+	return IdentityFromSeed(kdfKey(s.replyRoot[:], share[:], "source reply key"))
+}
 
 // Marker is a two-word mark of the write counter: it changes only when
 // something was sent or erased.
-func (s *Source) Marker(counter uint64) [2]string { panic("unbuilt") }
+func (s *Source) Marker(counter uint64) [2]string {
+	return twoWords(KDF(s.marker[:], binary.BigEndian.AppendUint64(nil, counter), "marker words", 16))
+}
+
+var stateAAD = []byte("postern/v1 source state")
 
 // SealState seals what only the code's owner may read again. The output is
 // len(plaintext)+BoxOverhead bytes.
-func (s *Source) SealState(plaintext []byte) []byte { panic("unbuilt") }
+func (s *Source) SealState(plaintext []byte) []byte { return SealBox(s.state, plaintext, stateAAD) }
 
 // OpenState opens what SealState sealed, or returns [ErrBox].
-func (s *Source) OpenState(box []byte) ([]byte, error) { panic("unbuilt") }
+func (s *Source) OpenState(box []byte) ([]byte, error) { return OpenBox(s.state, box, stateAAD) }
 
 // Wipe overwrites the secrets, as far as Go allows.
-func (s *Source) Wipe() { panic("unbuilt") }
+func (s *Source) Wipe() {
+	clear(s.Locator[:])
+	clear(s.Case[:])
+	clear(s.Signing)
+	s.Greeting = [2]string{}
+	s.replyRoot.Wipe()
+	s.state.Wipe()
+	s.marker.Wipe()
+}
 
 // Drop is where a reply for one slot is handed in: H("postern/v1 drop\0" ‖ R_i)[:16].
 type Drop [16]byte
 
 // DropOf names the drop of a reply recipient.
-func DropOf(r *Recipient) Drop { panic("unbuilt") }
+func DropOf(r *Recipient) (d Drop) {
+	sum := sha256.Sum256(append([]byte("postern/v1 drop\x00"), r.Bytes()...))
+	copy(d[:], sum[:])
+	return d
+}
