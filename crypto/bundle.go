@@ -1,9 +1,19 @@
 package crypto
 
-import "io"
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/big"
+)
 
 // BundleEntries is how many entries every bundle has, dummies included.
 const BundleEntries = 8
+
+// MaxBatchRefs is how many imported batches a bundle can name.
+const MaxBatchRefs = 1024
 
 // BundleID names a bundle; handing in the same one twice changes nothing.
 type BundleID [16]byte
@@ -28,15 +38,146 @@ type Bundle struct {
 	Batches []BatchRef
 }
 
-// WriteBundle seals head and entries to the server's transfer recipient,
-// filling up to BundleEntries with dummies: covers of the smallest class
-// under p with random drops.
+var bundleMagic = []byte("PSR1")
+
+const (
+	frameBundleHead = 1 // id ‖ batches
+	frameBundleDrop = 6 // before each entry
+	frameBundleHash = 5
+	batchRefSize    = 16 + 8
+)
+
+// WriteBundle seals head and entries to the server's transfer recipient, in
+// random order with dummies that fill up to BundleEntries: covers of the
+// smallest class under p, with random drops. The server, which opens bundles,
+// cannot tell dummies from replies of that class.
 func WriteBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries []BundleEntry) error {
-	panic("unbuilt")
+	if err := writeBundle(dst, p, transfer, b, entries); err != nil {
+		return fmt.Errorf("writing a bundle: %w", err)
+	}
+	return nil
 }
 
-// ReadBundle opens a bundle. onHead may stop it with an error; onEntry is called for each entry. What
-// onEntry stored is to be committed only when ReadBundle returned nil.
+func writeBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries []BundleEntry) error {
+	if len(entries) > BundleEntries || len(b.Batches) > MaxBatchRefs {
+		return fmt.Errorf("%d entries and %d batches: at most %d and %d", len(entries), len(b.Batches), BundleEntries, MaxBatchRefs)
+	}
+	all := append([]BundleEntry(nil), entries...)
+	for len(all) < BundleEntries {
+		d, err := dummyEntry(p)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
+	}
+	for i := len(all) - 1; i > 0; i-- {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(i+1)))
+		if err != nil {
+			return err
+		}
+		j := n.Int64()
+		all[i], all[j] = all[j], all[i]
+	}
+	w, err := Seal(dst, p, [][]*Recipient{{transfer}})
+	if err != nil {
+		return err
+	}
+	f, sum := hashedFrames(w)
+	f.write(bundleMagic)
+	head := append([]byte(nil), b.ID[:]...)
+	for _, r := range b.Batches {
+		head = append(head, r.Instance[:]...)
+		head = binary.BigEndian.AppendUint64(head, r.Batch)
+	}
+	f.frame(frameBundleHead, head)
+	buf := make([]byte, maxFrame)
+	for _, e := range all {
+		f.frame(frameBundleDrop, e.Drop[:])
+		if err := f.copy(e.Size, e.Data, buf); err != nil {
+			return err
+		}
+	}
+	f.frame(frameBundleHash, sum.Sum(nil))
+	f.end()
+	if f.err != nil {
+		return f.err
+	}
+	return w.Close()
+}
+
+func dummyEntry(p Policy) (e BundleEntry, err error) {
+	var b bytes.Buffer
+	w, err := Seal(&b, p, nil)
+	if err != nil {
+		return e, err
+	}
+	m, err := NewMessageWriter(w, &Message{Meta: Meta{Kind: KindCover}}, nil)
+	if err != nil {
+		return e, err
+	}
+	if err := m.Close(); err != nil {
+		return e, err
+	}
+	if err := w.Close(); err != nil {
+		return e, err
+	}
+	_, _ = rand.Read(e.Drop[:])
+	e.Size, e.Data = int64(b.Len()), &b
+	return e, nil
+}
+
+// ReadBundle opens a bundle. onHead may stop it with an error; onEntry is
+// called for each entry. What onEntry stored is to be committed only when
+// ReadBundle returned nil.
 func ReadBundle(src io.Reader, id *Identity, onHead func(Bundle) error, onEntry func(i int, e BundleEntry) error) error {
-	panic("unbuilt")
+	plain, err := Open(src, id)
+	if err == nil {
+		err = readBundle(newHashedReader(plain), onHead, onEntry)
+	}
+	if err != nil {
+		return fmt.Errorf("reading a bundle: %w", err)
+	}
+	return nil
+}
+
+func readBundle(h *hashedReader, onHead func(Bundle) error, onEntry func(i int, e BundleEntry) error) error {
+	if err := h.magic(bundleMagic); err != nil {
+		return err
+	}
+	if err := h.next(frameBundleHash); err != nil {
+		return err
+	}
+	n := len(h.b) - len(BundleID{})
+	if h.typ != frameBundleHead || n < 0 || n%batchRefSize != 0 || n/batchRefSize > MaxBatchRefs {
+		return malformed("no bundle head")
+	}
+	var b Bundle
+	rest := h.b[copy(b.ID[:], h.b):]
+	for ; len(rest) > 0; rest = rest[batchRefSize:] {
+		var r BatchRef
+		copy(r.Instance[:], rest)
+		r.Batch = binary.BigEndian.Uint64(rest[16:])
+		b.Batches = append(b.Batches, r)
+	}
+	if err := onHead(b); err != nil {
+		return err
+	}
+	if err := h.next(frameBundleHash); err != nil {
+		return err
+	}
+	for i := range BundleEntries {
+		if h.typ != frameBundleDrop || len(h.b) != len(Drop{}) {
+			return malformed("frame %d where an entry begins", h.typ)
+		}
+		drop := Drop(h.b)
+		if err := h.next(frameBundleHash); err != nil {
+			return err
+		}
+		if err := h.entry(frameBundleHash, func(n int64, r io.Reader) error {
+			return onEntry(i, BundleEntry{Drop: drop, Size: n, Data: r})
+		}); err != nil {
+			return err
+		}
+	}
+	return h.tail(frameBundleHash)
 }
