@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"postern/crypto"
+)
+
+// An operation is what an operator asks of an instance, the same whether a
+// server runs (it does it, and streams the answer over its admin socket) or
+// not (the command opens the database and does it itself).
+type operation func(ctx context.Context, e *engine, w io.Writer) error
+
+// The operations, by the name they have on the admin socket.
+func operations() map[string]operation {
+	return map[string]operation{
+		"status":          opStatus,
+		"release":         opRelease,
+		"vacuum":          opVacuum,
+		"check":           opCheck,
+		"backup-identity": opBackupIdentity,
+		"backup-full":     opBackupFull,
+		"reload":          opReload,
+	}
+}
+
+// outcome is the trailer that ends every answer: empty would mean cut off.
+const (
+	outcome   = "Postern-Outcome"
+	outcomeDo = "Postern-Hint"
+	done      = "done"
+)
+
+// adminSocket is reached by the owner of the data directory and root (0600).
+func (i *instance) adminSocket() string { return i.socketPath("admin") }
+
+// adminHandler serves the operations.
+func adminHandler(e *engine, report func(op string, err error)) http.Handler {
+	mux := http.NewServeMux()
+	for name, op := range operations() {
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", outcome+", "+outcomeDo)
+			err := op(r.Context(), e, flusher{w, http.NewResponseController(w)})
+			report(name, err)
+			if err != nil {
+				w.Header().Set(outcome, err.Error())
+				w.Header().Set(outcomeDo, hintOf(err))
+				return
+			}
+			w.Header().Set(outcome, done)
+		})
+	}
+	return mux
+}
+
+// flusher sends each line as it comes.
+type flusher struct {
+	w io.Writer
+	c *http.ResponseController
+}
+
+func (f flusher) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	return n, errors.Join(err, f.c.Flush())
+}
+
+// errNoServer: nobody listens on the admin socket.
+var errNoServer = errors.New("no server runs on this directory")
+
+// ask has a running server do an operation; [errNoServer] when there is none.
+func (i *instance) ask(ctx context.Context, op string, w io.Writer) error {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives:  true,
+		DisableCompression: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", i.adminSocket())
+		},
+	}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postern/"+op, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(r)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return errNoServer
+	case errors.Is(err, os.ErrPermission):
+		return withHint(errors.New("the admin socket refuses this user"), "run the command as root or as the owner of %s", i.dir)
+	case err != nil:
+		return fmt.Errorf("asking the server: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return withHint(fmt.Errorf("the server does not know %q", op), "it runs another version of postern: restart it")
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	switch s := resp.Trailer.Get(outcome); s {
+	case done:
+		return nil
+	case "":
+		return errors.New("the server stopped in the middle of it")
+	default:
+		return withHint(errors.New(s), "%s", resp.Trailer.Get(outcomeDo))
+	}
+}
+
+// operate has the server do an operation, or does it here when none runs.
+func (c *cli) operate(ctx context.Context, i *instance, op string, w io.Writer) error {
+	err := i.ask(ctx, op, w)
+	if !errors.Is(err, errNoServer) {
+		return err
+	}
+	e, err := openEngine(i)
+	if err != nil {
+		return err
+	}
+	err = operations()[op](ctx, e, w)
+	return errors.Join(err, e.close())
+}
+
+// tellServer makes a running server read directory and holders again.
+func (c *cli) tellServer(ctx context.Context, i *instance) error {
+	err := i.ask(ctx, "reload", io.Discard)
+	if errors.Is(err, errNoServer) {
+		return nil // it reads them when it starts
+	}
+	if err != nil {
+		return withHint(fmt.Errorf("the files are written, but the running server did not take them: %w", err), "systemctl restart postern")
+	}
+	fmt.Fprintln(c.out, "The running server has taken it.")
+	return nil
+}
+
+// simple runs an operation that has no options and prints what it says.
+func (c *cli) simple(ctx context.Context, cmd *command, args []string, op string) error {
+	fs := c.flags(cmd)
+	if _, err := c.parse(fs, args, 0); err != nil {
+		return err
+	}
+	i, err := openInstance(c.dir)
+	if err != nil {
+		return err
+	}
+	return c.operate(ctx, i, op, c.out)
+}
+
+// release forces a regular batch: for a test round, or before the server moves.
+func (c *cli) release(ctx context.Context, cmd *command, args []string) error {
+	return c.simple(ctx, cmd, args, "release")
+}
+
+func opRelease(ctx context.Context, e *engine, w io.Writer) error {
+	n, err := e.intake.Release(ctx, crypto.LaneRegular)
+	if err != nil {
+		return fmt.Errorf("releasing a batch: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "Batch %d is ready for the reviewers.\n", n)
+	return err
+}
+
+// vacuum ends what has lived long enough, and with the old storage key the
+// last trace of everything that was erased (SECURITY.md S-5).
+func (c *cli) vacuum(ctx context.Context, cmd *command, args []string) error {
+	return c.simple(ctx, cmd, args, "vacuum")
+}
+
+func opVacuum(ctx context.Context, e *engine, w io.Writer) error {
+	start := time.Now()
+	if err := e.tidy(ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "Everything erased up to now is unreadable. %v.\n", time.Since(start).Round(time.Millisecond))
+	return err
+}
+
+// check verifies the database without showing any content.
+func (c *cli) check(ctx context.Context, cmd *command, args []string) error {
+	return c.simple(ctx, cmd, args, "check")
+}
+
+func opCheck(ctx context.Context, e *engine, w io.Writer) error {
+	problems := 0
+	err := e.store.Check(ctx, func(p string) {
+		problems++
+		fmt.Fprintf(w, "problem: %s\n", p)
+	})
+	if err != nil {
+		return fmt.Errorf("checking the database: %w", err)
+	}
+	if problems > 0 {
+		return withHint(fmt.Errorf("the database has %d problems", problems),
+			"keep a copy of %s as it is, then restore the newest full backup", e.dbPath())
+	}
+	_, err = fmt.Fprintln(w, "The database is sound.")
+	return err
+}
+
+// opReload reads the directory and the holders' files again.
+func opReload(ctx context.Context, e *engine, w io.Writer) error {
+	if err := e.reload(ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "Reloaded.")
+	return err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"postern/crypto"
+)
+
+// config is postern.conf. What each key means, its unit and its default stand
+// in configTemplate, which `postern init` writes out: the file is the manual.
+type config struct {
+	Name      string    `toml:"name"`
+	Run       string    `toml:"run"`
+	Drain     duration  `toml:"drain"`
+	Storage   storage   `toml:"storage"`
+	Limits    limits    `toml:"limits"`
+	Batches   batches   `toml:"batches"`
+	Directory dirPolicy `toml:"directory"`
+	Tor       torConfig `toml:"tor"`
+	Backup    backupTo  `toml:"backup"`
+}
+
+type storage struct {
+	Quota        size   `toml:"quota"`
+	ReserveText  int    `toml:"reserve_text"`
+	KeyWrappedBy string `toml:"key_wrapped_by"`
+}
+
+type limits struct {
+	FileSize size `toml:"file_size"`
+	Files    int  `toml:"files"`
+}
+
+type batches struct {
+	Hours  []int `toml:"hours"`
+	Size   int   `toml:"size"`
+	Urgent int   `toml:"urgent"`
+}
+
+type dirPolicy struct {
+	Slots  int `toml:"slots"`
+	Quorum int `toml:"quorum"`
+	Roots  int `toml:"roots"`
+	Days   int `toml:"days"`
+}
+
+type torConfig struct {
+	Mode          string   `toml:"mode"`
+	Binary        string   `toml:"binary"`
+	ControlSocket string   `toml:"control_socket"`
+	ProofOfWork   bool     `toml:"proof_of_work"`
+	MaxStreams    int      `toml:"max_streams"`
+	Torrc         []string `toml:"torrc"`
+}
+
+type backupTo struct {
+	Recipient string `toml:"recipient"`
+}
+
+// The values of [tor] mode.
+const (
+	torChild  = "child"
+	torSystem = "system"
+	torNone   = "none"
+)
+
+const configTemplate = `# The configuration of a Postern server. Every value here is the default and
+# the safe choice. Unknown keys are refused, so that a typing error cannot
+# switch something off. After a change: systemctl restart postern
+
+# Names this instance in the directory that reviewers and sources verify.
+# Lower case letters, digits and hyphens. Never the address; never changed later.
+name = %q
+
+# Where the sockets lie. Empty: /run/postern for the instance in
+# /var/lib/postern, else the directory "run" beside this file. Keep it short: a
+# socket's path has at most 107 bytes. A memory file system (as /run is) keeps the
+# key of open forms off the disk.
+run = ""
+
+# How long a stop waits for uploads that are running.
+drain = "10m"
+
+[storage]
+# Bounds the database on the disk. Below the free space, with room to spare.
+quota = "20GiB"
+# Per cent of the quota that only text can use, so that reports still get in
+# when files have filled the rest.
+reserve_text = 10
+# A file whose content protects the storage key, for example a systemd
+# credential ("/run/credentials/postern.service/storage"). Whoever steals the
+# disk without it learns only how many records there are. Empty: the key lies
+# in db/storage.key (0600). Given to postern init or restore, never changed later.
+key_wrapped_by = %q
+
+[limits]
+# Of one file, and how many files one form takes.
+file_size = "500MB"
+files = 10
+
+[batches]
+# At these hours (UTC) a batch is ready for the reviewers, the same for all.
+hours = [6, 18]
+# Messages in a regular batch; cover fills it up. Twice the busiest half day.
+size = 64
+# Messages in the hourly urgent batch.
+urgent = 2
+
+[directory]
+# Every message carries this many locks, so that nobody can count its readers:
+# 8, 16 or 32. There can be one holder fewer. Fixed when the database is made.
+slots = %d
+# How many bodies must work together to open a report. Only 1 for now.
+quorum = 1
+# How many root keys must sign a directory.
+roots = 1
+# How long a new directory is valid, at most; never longer than the reviewers'
+# monthly keys reach.
+days = 365
+
+[tor]
+# "child": postern starts tor itself. "system": a tor that runs already, through
+# control_socket. "none": something else carries the sockets into Tor, see
+# README.md; postern then knows no address.
+mode = %q
+binary = "/usr/sbin/tor"
+control_socket = "/run/tor/control"
+# Visitors' browsers solve a puzzle when the service is flooded.
+proof_of_work = true
+# Connections of one visitor at once.
+max_streams = 64
+# More lines for the torrc of the child, for example bridges.
+torrc = []
+
+[backup]
+# The public half of a key that never touches this machine: age1pq1…
+# On another machine:  age-keygen -pq -o backup-key.txt
+recipient = %q
+`
+
+// newConfig is the text of a new postern.conf.
+func newConfig(name, keyWrappedBy string, slots int, tor, recipient string) string {
+	return fmt.Sprintf(configTemplate, name, keyWrappedBy, slots, tor, recipient)
+}
+
+// parseConfig reads a configuration. A key that is not there keeps its default.
+func parseConfig(text string) (*config, error) {
+	var c config
+	if _, err := toml.Decode(newConfig("default", "", 16, torChild, ""), &c); err != nil {
+		return nil, fmt.Errorf("reading the built-in configuration: %w", err)
+	}
+	c.Name = ""
+	m, err := toml.Decode(text, &c)
+	if err != nil {
+		return nil, err
+	}
+	if unknown := m.Undecoded(); len(unknown) > 0 {
+		return nil, fmt.Errorf("unknown key %q", unknown[0].String())
+	}
+	return &c, c.valid()
+}
+
+func (c *config) valid() error {
+	if !validName(c.Name) {
+		return fmt.Errorf("name %q: use 1 to 40 of a-z, 0-9 and hyphens", c.Name)
+	}
+	if err := (crypto.Policy{Slots: c.Directory.Slots, Quorum: c.Directory.Quorum}).Valid(); err != nil {
+		return fmt.Errorf("[directory]: %w", err)
+	}
+	switch {
+	case c.Drain < 0:
+		return errors.New("drain: must not be negative")
+	case c.Storage.Quota < 256<<20:
+		return errors.New("[storage] quota: at least 256MiB")
+	case c.Storage.ReserveText < 1 || c.Storage.ReserveText > 90:
+		return errors.New("[storage] reserve_text: 1 to 90 per cent")
+	case c.Limits.FileSize < 1<<20 || int64(c.Limits.FileSize) > int64(c.Storage.Quota):
+		return errors.New("[limits] file_size: at least 1MiB and at most the quota")
+	case c.Limits.Files < 1 || c.Limits.Files > 100:
+		return errors.New("[limits] files: 1 to 100")
+	case len(c.Batches.Hours) == 0 || slices.ContainsFunc(c.Batches.Hours, func(h int) bool { return h < 0 || h > 23 }):
+		return errors.New("[batches] hours: one or more of 0 to 23")
+	case c.Batches.Size < 1 || c.Batches.Size > 4096 || c.Batches.Urgent < 1 || c.Batches.Urgent > 256:
+		return errors.New("[batches]: size 1 to 4096, urgent 1 to 256")
+	case c.Directory.Roots < 1 || c.Directory.Roots > 9:
+		return errors.New("[directory] roots: 1 to 9")
+	case c.Directory.Days < 7 || c.Directory.Days > 400:
+		return errors.New("[directory] days: 7 to 400")
+	case !slices.Contains([]string{torChild, torSystem, torNone}, c.Tor.Mode):
+		return fmt.Errorf("[tor] mode %q: one of %q, %q, %q", c.Tor.Mode, torChild, torSystem, torNone)
+	case c.Tor.MaxStreams < 1 || c.Tor.MaxStreams > 65535:
+		return errors.New("[tor] max_streams: 1 to 65535")
+	}
+	if c.Backup.Recipient != "" {
+		if _, err := crypto.ParseRecipient(c.Backup.Recipient); err != nil {
+			return fmt.Errorf("[backup] recipient: it must begin with age1pq1 (made by age-keygen -pq): %w", err)
+		}
+	}
+	return nil
+}
+
+func readConfig(path string) (*config, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator's own path
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := parseConfig(string(b))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("reading %s: %w", path, err),
+			"correct the line; the comments in the file say what each key takes")
+	}
+	return c, nil
+}
+
+func validName(s string) bool {
+	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// size is a number of bytes: "500MB", "20GiB".
+type size int64
+
+func (s *size) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	digits := strings.TrimRight(text, "kKMGTiB ")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	units := map[string]int64{
+		"": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+		"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+	}
+	unit, ok := units[strings.TrimSpace(text[len(digits):])]
+	if err != nil || !ok || n < 0 || n > (1<<62)/unit {
+		return fmt.Errorf("size %q: a number with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB", text)
+	}
+	*s = size(n * unit)
+	return nil
+}
+
+func (s size) String() string {
+	f, units := float64(s), []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for len(units) > 1 && f >= 1024 {
+		f, units = f/1024, units[1:]
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[0]
+}
+
+// duration is a length of time: "90s", "10m".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// heapLimit is what Go's heap is kept below when the environment does not say
+// otherwise (GOMEMLIMIT), in bytes: three Argon2 runs, uploads of a few cells
+// each, and room. The database's pages are the kernel's and do not count.
+const heapLimit = 512 << 20
+
+// harden takes from this process what would carry its memory to a disk: core
+// dumps, debuggers of the same user, temporary files (SECURITY.md S-1, S-12).
+func harden() error {
+	unix.Umask(0o077)
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("switching core dumps off: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("keeping debuggers out: %w", err)
+	}
+	// Whoever asks for a temporary file gets an error instead of a disk.
+	if err := os.Setenv("TMPDIR", "/nonexistent/postern"); err != nil {
+		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit)
+	}
+	return nil
+}
+
+// confine leaves this process, and tor with it, nothing to write to but the
+// data directory and the sockets, and little to read. Kernels without Landlock
+// go on without: the systemd unit says the same.
+func (i *instance) confine() error {
+	read := []string{"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys"}
+	if i.conf.Tor.Mode == torChild {
+		read = append(read, filepath.Dir(i.conf.Tor.Binary))
+	}
+	rules := []landlock.Rule{
+		landlock.RODirs(read...).IgnoreIfMissing(),
+		landlock.ROFiles("/dev/urandom", "/dev/random").IgnoreIfMissing(),
+		landlock.RWFiles("/dev/null"),
+		landlock.RWDirs(i.dir, i.runPath(), memoryDir).IgnoreIfMissing(),
+	}
+	if f := i.conf.Storage.KeyWrappedBy; f != "" {
+		rules = append(rules, landlock.ROFiles(f).IgnoreIfMissing())
+	}
+	if s := i.conf.Tor.ControlSocket; i.conf.Tor.Mode == torSystem { // its cookie lies beside it
+		rules = append(rules, landlock.RODirs(filepath.Dir(s)).IgnoreIfMissing())
+	}
+	if err := landlock.V5.BestEffort().RestrictPaths(rules...); err != nil {
+		return fmt.Errorf("confining the process: %w", err)
+	}
+	return nil
+}
+
+// memoryDir is where Linux keeps files that never reach a disk.
+const memoryDir = "/dev/shm"
+
+// swaps lists what memory can be written to; none is the aim.
+func swaps() (n int, err error) {
+	b, err := os.ReadFile("/proc/swaps")
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil // a kernel without swap
+	}
+	for _, c := range b {
+		if c == '\n' {
+			n++
+		}
+	}
+	return max(0, n-1), err // a heading, then one line each
+}
+
+// freeDisk is how many bytes the owner can still write at path.
+func freeDisk(path string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}
+
+// inMemory says whether a directory lies on a memory file system.
+func inMemory(path string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(path, &s) == nil && (s.Type == unix.TMPFS_MAGIC || s.Type == unix.RAMFS_MAGIC)
+}

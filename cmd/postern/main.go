@@ -1,0 +1,205 @@
+// Command postern is the server of a Postern instance: a Tor onion service
+// where insiders report abuse in security institutions, to reviewers only.
+//
+// Everything of one instance is one data directory (0700):
+//
+//	postern.conf     the configuration; its comments are the manual        config.go
+//	instance         format, id of this life of the database, salt         instance.go
+//	roots            root keys whose signature makes a directory valid
+//	directory.note   the signed directory in force                         directory.go
+//	proposal.txt     the next directory, to be signed offline              reviewer.go
+//	keys/            onion key, transfer key
+//	holders/         each holder's card and the key of their exchange
+//	db/              sealed records and cells, storage key                 package store
+//	tor/             the state of the tor child
+//	run/             sockets, unless /run/postern is used
+//
+// Who can change postern.conf, roots or keys/ can read what sources type from
+// then on: the directory is trusted, and only its owner and root reach it.
+// None of it opens a report that is already sealed (SECURITY.md S-2).
+//
+// One file is one subcommand. A command that needs the database asks a running
+// server over its admin socket (admin.go) and opens the files itself otherwise.
+// README.md beside this file walks an operator through install, backup, move
+// and repair; testdata/script runs those walks against the real program.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	code := c.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// cli is one run of the program.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	dir      string // the data directory, from --dir
+}
+
+type command struct {
+	name  string // one word or two
+	args  string
+	short string
+	run   func(c *cli, ctx context.Context, cmd *command, args []string) error
+}
+
+// defaultDir is where a package or `make install` keeps an instance.
+const defaultDir = "/var/lib/postern"
+
+func commands() []*command {
+	return []*command{
+		{"init", "--name NAME", "make a new instance", (*cli).initialise},
+		{"reviewer add", "CARD", "put a holder into the next directory", (*cli).reviewerAdd},
+		{"reviewer rotate", "CARD", "replace a holder's keys", (*cli).reviewerRotate},
+		{"reviewer revoke", "HOLDER", "end a holder's access, at once", (*cli).reviewerRevoke},
+		{"reviewer list", "", "list bodies and holders", (*cli).reviewerList},
+		{"directory propose", "", "write the next directory for the root key to sign", (*cli).directoryPropose},
+		{"directory install", "FILE", "verify a signed directory and put it in force", (*cli).directoryInstall},
+		{"serve", "", "run the server", (*cli).serve},
+		{"status", "", "say how the instance is; fails when something needs you", (*cli).status},
+		{"release", "", "make a regular batch now", (*cli).release},
+		{"vacuum", "", "apply retention and make erased things unreadable now", (*cli).vacuum},
+		{"check", "", "verify the database", (*cli).check},
+		{"backup identity", "--to FILE", "addresses, directory and configuration", (*cli).backupIdentity},
+		{"backup full", "--to FILE", "the identity and everything that is stored", (*cli).backupFull},
+		{"restore", "--from FILE --identity FILE", "make an instance of a backup", (*cli).restore},
+		{"poster", "--to FILE", "write a page to print, with address and QR code", (*cli).poster},
+	}
+}
+
+// errUsage ends the program with status 2; what is wrong was printed already.
+var errUsage = errors.New("usage")
+
+// problemsError ends the program with status 1 and nothing more to print.
+var errReported = errors.New("reported")
+
+func (c *cli) run(ctx context.Context, args []string) int {
+	cmd, rest := find(args)
+	if cmd == nil {
+		help := len(args) > 0 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help")
+		if help {
+			c.usage(c.out)
+			return 0
+		}
+		if len(args) > 0 {
+			fmt.Fprintf(c.err, "postern: no command %q\n\n", strings.Join(args[:min(2, len(args))], " "))
+		}
+		c.usage(c.err)
+		return 2
+	}
+	err := cmd.run(c, ctx, cmd, rest)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	case errors.Is(err, errReported):
+		return 1
+	}
+	fmt.Fprintf(c.err, "postern: %v\n", err)
+	if do := hintOf(err); do != "" {
+		fmt.Fprintf(c.err, "postern: %s\n", do)
+	}
+	return 1
+}
+
+func find(args []string) (*command, []string) {
+	for _, cmd := range commands() {
+		words := strings.Fields(cmd.name)
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == cmd.name {
+			return cmd, args[len(words):]
+		}
+	}
+	return nil, nil
+}
+
+func (c *cli) usage(w io.Writer) {
+	fmt.Fprintln(w, "postern runs a reporting service that is reached over Tor.\n\nUsage: postern COMMAND [options]")
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, cmd := range commands() {
+		fmt.Fprintf(t, "  %s\t%s\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.short)
+	}
+	_ = t.Flush()
+	fmt.Fprintf(w, "\nEvery command takes --dir DIR (default %s, or $POSTERN_DIR).\n"+
+		"postern COMMAND -h lists a command's options.\n", defaultDir)
+}
+
+// flags starts the options of a command.
+func (c *cli) flags(cmd *command) *flag.FlagSet {
+	fs := flag.NewFlagSet("postern "+cmd.name, flag.ContinueOnError)
+	fs.SetOutput(c.err)
+	fs.Usage = func() {
+		fmt.Fprintf(c.err, "Usage: postern %s [options]\n%s.\n\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.short)
+		fs.PrintDefaults()
+	}
+	dir := os.Getenv("POSTERN_DIR")
+	if dir == "" {
+		dir = defaultDir
+	}
+	fs.StringVar(&c.dir, "dir", dir, "data directory")
+	return fs
+}
+
+// parse reads options and exactly n other arguments, in any order.
+func (c *cli) parse(fs *flag.FlagSet, args []string, n int) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, errUsage // fs has printed what is wrong
+		}
+		if args = fs.Args(); len(args) == 0 {
+			break
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
+	if len(rest) != n {
+		fmt.Fprintf(c.err, "postern: %d arguments where %d are expected\n", len(rest), n)
+		fs.Usage()
+		return nil, errUsage
+	}
+	return rest, nil
+}
+
+// hint is an error that knows what its reader should do next.
+type hint struct {
+	err error
+	do  string
+}
+
+func (h *hint) Error() string { return h.err.Error() }
+func (h *hint) Unwrap() error { return h.err }
+
+func withHint(err error, format string, a ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &hint{err, fmt.Sprintf(format, a...)}
+}
+
+func hintOf(err error) string {
+	var h *hint
+	if errors.As(err, &h) {
+		return h.do
+	}
+	return ""
+}

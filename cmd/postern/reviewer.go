@@ -1,0 +1,443 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"postern/crypto"
+	"postern/intake/form"
+	"postern/intake/onion"
+)
+
+// exchange is how one holder reaches this server: an onion address of their
+// own that only their access key opens (SECURITY.md S-13).
+type exchange struct {
+	holder string
+	key    onion.Key
+	access [32]byte
+}
+
+func (i *instance) cardPath(holder string) string { return filepath.Join(i.holdersPath(), holder+".card") }
+func (i *instance) exchangePath(holder string) string {
+	return filepath.Join(i.holdersPath(), holder+".onion")
+}
+
+// exchange reads a holder's exchange. The card on file must be the one whose
+// key the directory lists.
+func (i *instance) exchange(h *crypto.Holder) (*exchange, error) {
+	text, err := os.ReadFile(i.cardPath(h.ID))
+	if err != nil {
+		return nil, errors.New("their card is not on file: have it sent again and run postern reviewer rotate")
+	}
+	card, err := crypto.ParseCard(text)
+	if err != nil {
+		return nil, fmt.Errorf("their card on file is damaged: %w", err)
+	}
+	if card.Holder != h.ID {
+		return nil, errors.New("the card on file is another holder's")
+	}
+	key, err := onionKey(i.exchangePath(h.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &exchange{holder: h.ID, key: key, access: card.Access}, nil
+}
+
+// exchanges are those of all active holders of a directory. One that cannot
+// be read is reported and left out: it must not keep the others from theirs.
+func (i *instance) exchanges(d *crypto.Directory, problem func(holder string, err error)) []*exchange {
+	var list []*exchange
+	if d == nil {
+		return nil
+	}
+	for _, b := range d.Bodies {
+		for _, h := range b.Holders {
+			if h.Status != crypto.StatusActive {
+				continue
+			}
+			x, err := i.exchange(&h)
+			if err != nil {
+				problem(h.ID, err)
+				continue
+			}
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// byLanguage collects options like --name en="Ombuds institution".
+type byLanguage map[string]string
+
+func (m byLanguage) String() string { return "" }
+
+func (m byLanguage) Set(s string) error {
+	tag, text, ok := strings.Cut(s, "=")
+	if !ok || tag == "" || strings.TrimSpace(text) == "" {
+		return errors.New(`write it as en="…"`)
+	}
+	m[tag] = strings.TrimSpace(text)
+	return nil
+}
+
+// bodyOptions are what the directory says of a body beside its holders.
+type bodyOptions struct {
+	kind            string
+	names, mandates byLanguage
+	languages       string
+	independent     string
+}
+
+func (o *bodyOptions) register(fs *flag.FlagSet) {
+	o.names, o.mandates = byLanguage{}, byLanguage{}
+	var kinds []string
+	for _, k := range form.BodyKinds() {
+		kinds = append(kinds, k.ID)
+	}
+	fs.StringVar(&o.kind, "kind", "", "`kind` of body, one of:\n"+strings.Join(kinds, ", "))
+	fs.Var(o.names, "name", "name of the body in one `language=text`; repeat for each language")
+	fs.Var(o.mandates, "mandate", "what it may do, in one `language=text`; repeat for each language")
+	fs.StringVar(&o.languages, "languages", "", "languages its people read, as `en,fr`; default: those of --name")
+	fs.StringVar(&o.independent, "independent", "", "`yes or no`: of the institution that is reported on; default: as its kind is")
+}
+
+// apply fills a new body, or changes what was given of one that is there.
+func (o *bodyOptions) apply(b *crypto.Body, isNew bool) error {
+	if isNew && (o.kind == "" || len(o.names) == 0) {
+		return withHint(fmt.Errorf("body %s is new", b.ID), `say what it is: --kind KIND --name en="…" --mandate en="…"`)
+	}
+	if o.kind != "" {
+		k, ok := form.BodyKindOf(o.kind)
+		if !ok {
+			return withHint(fmt.Errorf("no kind of body %q", o.kind), "postern reviewer add -h lists the kinds")
+		}
+		b.Kind, b.Independent = k.ID, k.Independent
+	}
+	if o.independent != "" {
+		k, _ := form.BodyKindOf(b.Kind)
+		yes := o.independent == "yes"
+		if !yes && o.independent != "no" {
+			return errors.New("--independent: yes or no")
+		}
+		if yes && !k.Independent {
+			return withHint(fmt.Errorf("a body of kind %q is part of the chain that a source may be reporting", b.Kind),
+				"choose the kind that fits; sources must tick such a body themselves")
+		}
+		b.Independent = yes
+	}
+	for tag, text := range o.names {
+		set(&b.Names, tag, text)
+	}
+	for tag, text := range o.mandates {
+		set(&b.Mandates, tag, text)
+	}
+	if o.languages != "" {
+		b.Languages = strings.FieldsFunc(o.languages, func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	if len(b.Languages) == 0 {
+		for tag := range b.Names {
+			b.Languages = append(b.Languages, tag)
+		}
+		slices.Sort(b.Languages)
+	}
+	return nil
+}
+
+func set(m *map[string]string, k, v string) {
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	(*m)[k] = v
+}
+
+// confirmPhrase makes sure that the card is the one its holder made: the six
+// words travel by voice, beside the card.
+func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
+	phrase := strings.Join(card.Phrase(), " ")
+	fmt.Fprintf(c.out, "Card of holder %s, body %s. Its phrase:\n  %s\n", card.Holder, card.Body, phrase)
+	if given == "" {
+		fmt.Fprint(c.out, "Call the holder on a number you knew before. Type the six words they read to you:\n> ")
+		line, err := bufio.NewReader(c.in).ReadString('\n')
+		if err != nil && line == "" {
+			return withHint(errors.New("the phrase was not confirmed"), `give what the holder read to you: --phrase "…"`)
+		}
+		given = line
+	}
+	if !slices.Equal(strings.Fields(strings.ToLower(given)), strings.Fields(phrase)) {
+		return withHint(errors.New("the words differ: this is not the card that the holder made"),
+			"do not enrol it; ask for the card again by another way")
+	}
+	return nil
+}
+
+// reviewerAdd enrols a holder: into the next directory, with an exchange of their own.
+func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error {
+	var o bodyOptions
+	fs := c.flags(cmd)
+	o.register(fs)
+	phrase := fs.String("phrase", "", "the six `words` the holder read to you; asked for when missing")
+	card, text, err := c.card(fs, args)
+	if err != nil {
+		return err
+	}
+	i, d, err := c.openProposal()
+	if err != nil {
+		return err
+	}
+	if b, h := findHolder(d, card.Holder); h != nil {
+		return withHint(fmt.Errorf("holder %s is in body %s already (%s)", h.ID, b.ID, h.Status),
+			"for new keys of the same person: postern reviewer rotate CARD; another person needs another holder id")
+	}
+	if err := c.confirmPhrase(card, *phrase); err != nil {
+		return err
+	}
+	body, isNew := bodyOf(d, card.Body)
+	if err := o.apply(body, isNew); err != nil {
+		return err
+	}
+	body.Holders = append(body.Holders, crypto.Holder{
+		ID: card.Holder, Signing: card.Signing, Status: crypto.StatusActive, Since: d.Version, Epochs: card.Epochs,
+	})
+	if err := writeFile(i.cardPath(card.Holder), text); err != nil {
+		return err
+	}
+	key, err := i.exchangeKey(card.Holder)
+	if err != nil {
+		return err
+	}
+	if err := c.propose(i, d); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "Give the holder this address of their exchange; it opens with their access key only,\n"+
+		"once the directory is installed:\n  http://%s\n", onion.Address(key))
+	return nil
+}
+
+// reviewerRotate replaces a holder's keys by those of a new card. The address
+// of the exchange stays, the access key is the new card's from now on.
+func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) error {
+	fs := c.flags(cmd)
+	phrase := fs.String("phrase", "", "the six `words` the holder read to you; asked for when missing")
+	stolen := fs.Bool("compromised", false, "the old signing key may be in other hands: its replies are shown as withdrawn")
+	card, text, err := c.card(fs, args)
+	if err != nil {
+		return err
+	}
+	i, d, err := c.openProposal()
+	if err != nil {
+		return err
+	}
+	b, h := findHolder(d, card.Holder)
+	if h == nil || h.Status != crypto.StatusActive || b.ID != card.Body {
+		return withHint(fmt.Errorf("no active holder %s in body %s", card.Holder, card.Body), "postern reviewer list shows who is there")
+	}
+	if err := c.confirmPhrase(card, *phrase); err != nil {
+		return err
+	}
+	same := bytes.Equal(h.Signing, card.Signing)
+	if same && *stolen {
+		return withHint(errors.New("the new card has the old signing key"), "a holder whose keys may be in other hands makes a new vault")
+	}
+	old := *h
+	h.Signing, h.Epochs, h.Since = card.Signing, card.Epochs, d.Version
+	if !same {
+		old.ID = formerID(d, old.ID)
+		old.Status, old.Since, old.Epochs = crypto.StatusRetired, d.Version, nil
+		if *stolen {
+			old.Status = crypto.StatusRevoked
+		}
+		b.Holders = append(b.Holders, old)
+	}
+	if err := writeFile(i.cardPath(card.Holder), text); err != nil {
+		return err
+	}
+	if _, err := i.exchangeKey(card.Holder); err != nil {
+		return err
+	}
+	if err := c.propose(i, d); err != nil {
+		return err
+	}
+	return c.tellServer(ctx, i)
+}
+
+// formerID is a free id for keys that a holder had before.
+func formerID(d *crypto.Directory, id string) string {
+	for n := 1; ; n++ {
+		tail := fmt.Sprintf("-old%d", n)
+		former := strings.TrimRight(id[:min(len(id), crypto.MaxBodyID-len(tail))], "-") + tail
+		if _, h := findHolder(d, former); h == nil {
+			return former
+		}
+	}
+}
+
+// reviewerRevoke ends a holder's access. The exchange goes at once; that
+// sources no longer seal to them takes the next directory.
+func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) error {
+	fs := c.flags(cmd)
+	left := fs.Bool("left", false, "they left in good standing: their replies up to now stay valid")
+	rest, err := c.parse(fs, args, 1)
+	if err != nil {
+		return err
+	}
+	i, d, err := c.openProposal()
+	if err != nil {
+		return err
+	}
+	b, h := findHolder(d, rest[0])
+	if h == nil || h.Status != crypto.StatusActive {
+		return withHint(fmt.Errorf("no active holder %q", rest[0]), "postern reviewer list shows who is there")
+	}
+	in, err := i.installed()
+	if err != nil {
+		return err
+	}
+	// First what takes effect at once.
+	for _, path := range []string{i.exchangePath(h.ID), i.cardPath(h.ID)} {
+		if err := removeFile(path); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.out, "The exchange of %s is deleted; its address will never work again.\n", h.ID)
+	told := c.tellServer(ctx, i)
+	if in == nil || !listed(in, h.ID) { // never was in force: nothing of theirs to keep
+		b.Holders = slices.DeleteFunc(b.Holders, func(x crypto.Holder) bool { return x.ID == rest[0] })
+	} else {
+		h.Status, h.Since, h.Epochs = crypto.StatusRevoked, d.Version, nil
+		if *left {
+			h.Status = crypto.StatusRetired
+		}
+	}
+	d.Bodies = slices.DeleteFunc(d.Bodies, func(b crypto.Body) bool { return len(b.Holders) == 0 })
+	if len(d.Bodies) == 0 {
+		return errors.Join(told, removeFile(i.proposalPath()))
+	}
+	return errors.Join(told, c.propose(i, d))
+}
+
+func listed(d *crypto.Directory, holder string) bool {
+	_, h := findHolder(d, holder)
+	return h != nil
+}
+
+// reviewerList shows who reads, now and after the next directory.
+func (c *cli) reviewerList(_ context.Context, cmd *command, args []string) error {
+	fs := c.flags(cmd)
+	if _, err := c.parse(fs, args, 0); err != nil {
+		return err
+	}
+	i, err := openInstance(c.dir)
+	if err != nil {
+		return err
+	}
+	in, err := i.installed()
+	if err != nil {
+		return err
+	}
+	p, err := i.readProposal()
+	if err != nil {
+		return err
+	}
+	if in == nil && p == nil {
+		fmt.Fprintln(c.out, "Nobody yet: postern reviewer add CARD")
+		return nil
+	}
+	if in != nil {
+		fmt.Fprintf(c.out, "In force: version %d, issued %v, valid to %v\n", in.Version, in.Issued, in.Expires)
+		c.table(i, in)
+	}
+	if p != nil {
+		fmt.Fprintf(c.out, "Proposed, to be signed: version %d, valid to %v\n", p.Version, p.Expires)
+		c.table(i, p)
+	}
+	return nil
+}
+
+func (c *cli) table(i *instance, d *crypto.Directory) {
+	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  BODY\tKIND\tHOLDER\tSTATUS\tKEYS TO\tEXCHANGE")
+	for _, b := range d.Bodies {
+		for _, h := range b.Holders {
+			to, address := "-", "-"
+			if n := len(h.Epochs); n > 0 {
+				to = h.Epochs[n-1].Month.String()
+			}
+			if h.Status == crypto.StatusActive {
+				if x, err := i.exchange(&h); err == nil {
+					address = "http://" + onion.Address(x.key)
+				} else {
+					address = "none: " + err.Error()
+				}
+			}
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", b.ID, b.Kind, h.ID, h.Status, to, address)
+		}
+	}
+	_ = t.Flush()
+}
+
+// card reads the options and the card that they name.
+func (c *cli) card(fs *flag.FlagSet, args []string) (*crypto.Card, []byte, error) {
+	rest, err := c.parse(fs, args, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := c.input(rest[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	card, err := crypto.ParseCard(text)
+	if err != nil {
+		return nil, nil, withHint(fmt.Errorf("reading %s: %w", rest[0], err), "ask the holder for the file that postern-desk card wrote")
+	}
+	return card, text, nil
+}
+
+func (c *cli) openProposal() (*instance, *crypto.Directory, error) {
+	i, err := openInstance(c.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := i.proposal()
+	return i, d, err
+}
+
+func findHolder(d *crypto.Directory, id string) (*crypto.Body, *crypto.Holder) {
+	for b := range d.Bodies {
+		for h := range d.Bodies[b].Holders {
+			if d.Bodies[b].Holders[h].ID == id {
+				return &d.Bodies[b], &d.Bodies[b].Holders[h]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// bodyOf finds a body or appends it.
+func bodyOf(d *crypto.Directory, id string) (body *crypto.Body, isNew bool) {
+	for b := range d.Bodies {
+		if d.Bodies[b].ID == id {
+			return &d.Bodies[b], false
+		}
+	}
+	d.Bodies = append(d.Bodies, crypto.Body{ID: id})
+	return &d.Bodies[len(d.Bodies)-1], true
+}
+
+// exchangeKey reads the key of a holder's exchange, or makes it.
+func (i *instance) exchangeKey(holder string) (onion.Key, error) {
+	path := i.exchangePath(holder)
+	if _, err := os.Stat(path); err == nil {
+		return onionKey(path)
+	}
+	key := onion.NewKey()
+	return key, writeFile(path, key[:])
+}
