@@ -44,11 +44,11 @@ race: ## the same under the race detector (wants a C compiler)
 build: ## bin/postern, bin/postern-desk, bin/postern-demo
 	@.ci/need go
 	@mkdir -p bin
-	go build -trimpath -o bin/ ./cmd/...
+	go build -trimpath -buildvcs=false -o bin/ ./cmd/...
 
 check: $(LINT) ## formatting, vet, lint, and which room may import which
 	@.ci/need go
-	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	@unformatted=$$(gofmt -l .); \
 	if [[ -n $$unformatted ]]; then echo "run gofmt -w on:" $$unformatted >&2; exit 1; fi
 	go vet ./...
 	$(LINT) run
