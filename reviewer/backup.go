@@ -23,6 +23,14 @@ func (v *Vault) Backup(dst io.Writer, pass []byte) error {
 	return nil
 }
 
+// BackupFile writes a backup to a new file, down to the disk.
+func (v *Vault) BackupFile(path string, pass []byte) error {
+	if err := createDurable(path, func(w io.Writer) error { return v.backup(w, pass) }); err != nil {
+		return fmt.Errorf("backing up: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 func (v *Vault) backup(dst io.Writer, pass []byte) error {
 	// What the passphrase does not open could not be restored with it.
 	if err := v.checkPassphrase(pass); err != nil {

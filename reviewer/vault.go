@@ -3,6 +3,7 @@ package reviewer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ func validID(what, id string) error {
 // emptyDir makes dir, or checks that it is an empty folder, and that nobody else may look in.
 func emptyDir(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, keyName)); err == nil {
-		return fmt.Errorf("%w in %s", ErrExists, dir)
+		return fmt.Errorf("%w in %s: name another folder with --vault", ErrExists, dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("creating the vault: %w", err)
@@ -123,13 +124,24 @@ func emptyDir(dir string) error {
 	return nil
 }
 
+// Exists says whether there is a vault in dir: nil, or [ErrNoVault].
+func Exists(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, keyName)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w in %s: make one with init, or name another with --vault", ErrNoVault, dir)
+		}
+		return fmt.Errorf("opening the vault: %w", err)
+	}
+	return nil
+}
+
 // Open opens the vault in dir. [ErrNoVault], [ErrPassphrase], [ErrInUse].
 // What an interrupted command left unfinished is removed.
 func Open(dir string, pass []byte, o Options) (*Vault, error) {
-	sealed, err := os.ReadFile(filepath.Join(dir, keyName)) //nolint:gosec // the caller's vault
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s: make one with init, or name another with --vault", ErrNoVault, dir)
+	if err := Exists(dir); err != nil {
+		return nil, err
 	}
+	sealed, err := os.ReadFile(filepath.Join(dir, keyName)) //nolint:gosec // the caller's vault
 	if err != nil {
 		return nil, fmt.Errorf("opening the vault: %w", err)
 	}
@@ -198,11 +210,19 @@ func (v *Vault) SetPassphrase(pass []byte) error {
 	return nil
 }
 
-// Body and Holder are the ids the vault was made for.
+// Body is the body's id the vault was made for.
 func (v *Vault) Body() string { return v.keys.Body }
 
-// Holder is the holder's id.
+// Holder is the holder's id the vault was made for.
 func (v *Vault) Holder() string { return v.keys.Holder }
+
+// CreateFile writes a new file for its owner alone, down to the disk; it never overwrites.
+func CreateFile(path string, data []byte) error {
+	if err := createDurable(path, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
 
 // Close wipes the keys, as far as Go allows, and lets the next desk in.
 func (v *Vault) Close() {

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"postern/reviewer"
+)
+
+// minPassphrase is how many characters a new passphrase needs. Seven random
+// words are what the README advises.
+const minPassphrase = 16
+
+// terminal says whether a person can be asked.
+func (d *desk) terminal() bool { return term.IsTerminal(int(d.stdin.Fd())) } //nolint:gosec // a descriptor fits
+
+// useStdin gives standard input to one reader only.
+func (d *desk) useStdin(what string) (io.Reader, error) {
+	if d.stdinUsed != "" {
+		return nil, usagef("%s and %s cannot both come from standard input", d.stdinUsed, what)
+	}
+	d.stdinUsed = what
+	return d.stdin, nil
+}
+
+// passphrase reads the passphrase that opens something.
+func (d *desk) passphrase(what string) ([]byte, error) { return d.secret(d.passFile, what) }
+
+func (d *desk) secret(file, what string) ([]byte, error) {
+	if file == "" {
+		return d.prompt("Passphrase of " + what + ": ")
+	}
+	var r io.Reader
+	if file == "-" {
+		in, err := d.useStdin("the passphrase")
+		if err != nil {
+			return nil, err
+		}
+		r = in
+	} else {
+		f, err := os.Open(file) //nolint:gosec // named by the holder
+		if err != nil {
+			return nil, fmt.Errorf("reading the passphrase: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, 4<<10))
+	if err != nil {
+		return nil, fmt.Errorf("reading the passphrase: %w", err)
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return nil, errors.New("reading the passphrase: the first line is empty")
+	}
+	return line, nil
+}
+
+// prompt asks for a passphrase without showing it.
+func (d *desk) prompt(question string) ([]byte, error) {
+	if !d.terminal() {
+		return nil, errors.New("no terminal to ask for the passphrase: use --passphrase-file")
+	}
+	_, _ = io.WriteString(d.stderr, question)
+	p, err := term.ReadPassword(int(d.stdin.Fd())) //nolint:gosec // a descriptor fits
+	_, _ = io.WriteString(d.stderr, "\n")
+	if err != nil {
+		return nil, fmt.Errorf("reading the passphrase: %w", err)
+	}
+	return p, nil
+}
+
+// newPassphrase reads a passphrase that will protect something, twice when a person types it.
+func (d *desk) newPassphrase(file, what string) ([]byte, error) {
+	var p []byte
+	var err error
+	if file != "" {
+		p, err = d.secret(file, what)
+	} else {
+		p, err = d.twice(what)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if utf8.RuneCount(p) < minPassphrase {
+		return nil, fmt.Errorf("the new passphrase is too short: use %d characters or more; seven random words are good", minPassphrase)
+	}
+	return p, nil
+}
+
+func (d *desk) twice(what string) ([]byte, error) {
+	p, err := d.prompt("New passphrase of " + what + ": ")
+	if err != nil {
+		return nil, err
+	}
+	q, err := d.prompt("Once more: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(p, q) {
+		return nil, errors.New("the two passphrases differ: nothing was changed")
+	}
+	return p, nil
+}
+
+// confirm asks a yes-or-no question; --yes answers it.
+func (d *desk) confirm(question string) error {
+	if d.yes {
+		return nil
+	}
+	return d.ask(question, "--yes")
+}
+
+func (d *desk) ask(question, flag string) error {
+	if !d.terminal() {
+		return fmt.Errorf("this needs an answer: %s Run it on a terminal, or add %s", question, flag)
+	}
+	_, _ = fmt.Fprintf(d.stderr, "%s Type yes to go on: ", question)
+	if strings.TrimSpace(strings.ToLower(d.line())) != "yes" {
+		return errors.New("not confirmed: nothing was changed")
+	}
+	return nil
+}
+
+// line reads a line byte by byte, so that nothing meant for a later prompt is swallowed.
+func (d *desk) line() string {
+	var b []byte
+	one := make([]byte, 1)
+	for len(b) < 1<<10 {
+		n, err := d.stdin.Read(one)
+		if n == 0 || err != nil || one[0] == '\n' {
+			break
+		}
+		b = append(b, one[0])
+	}
+	return string(b)
+}
+
+// open opens the vault. Close it.
+func (d *desk) open() (*reviewer.Vault, error) {
+	v, _, err := d.openKeeping()
+	return v, err
+}
+
+func (d *desk) now() time.Time {
+	if d.options.Now != nil {
+		return d.options.Now()
+	}
+	return time.Now()
+}
+
+// openKeeping also returns the passphrase, for commands that seal with it.
+func (d *desk) openKeeping() (*reviewer.Vault, []byte, error) {
+	// Without a vault nobody should be asked for its passphrase.
+	if err := reviewer.Exists(d.vaultDir); err != nil {
+		return nil, nil, err
+	}
+	p, err := d.passphrase("the vault")
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := reviewer.Open(d.vaultDir, p, d.options)
+	return v, p, err
+}
+
+// checkClock asks whether today's date is right when machine and newest
+// batch differ by more than two days.
+func (d *desk) checkClock(c reviewer.Clock) error {
+	if !c.Doubtful() || d.clockOK {
+		return nil
+	}
+	return d.ask(fmt.Sprintf("This machine's clock says %s, and the newest batch is of %s. Going by %s. Is that about today's date?",
+		c.Machine, c.Batch, c.Today()), "--clock-ok")
+}

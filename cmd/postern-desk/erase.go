@@ -1,0 +1,41 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+)
+
+var cmdErase = &command{
+	name: "erase", args: "CASE", yes: true, least: 1, most: 1,
+	short: "forget a case",
+	long: `Erase forgets a case for ever: the keys of its messages, their ciphertext, and
+replies that wait. Importing its batches again does not bring it back. It cannot
+reach what you extracted, your backups, and what other bodies hold. On flash
+storage old blocks may survive; without the vault's passphrase they are noise.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			c, err := v.Case(args[0])
+			if err != nil {
+				return err
+			}
+			waiting := ""
+			if c.Waiting > 0 {
+				waiting = fmt.Sprintf(" %s and will never be sent.", some(c.Waiting, "reply waits", "replies wait"))
+			}
+			if err := d.confirm(fmt.Sprintf("Erase case %s, %s and %s, for ever?%s",
+				c.Short, some(worded(c), "message", "messages"), some(c.Files, "file", "files"), waiting)); err != nil {
+				return err
+			}
+			if err := v.Erase(c); err != nil {
+				return err
+			}
+			d.printf("Case %s is erased here. Files extracted before, backups and other bodies' copies are not.\n", c.Short)
+			return nil
+		}
+	},
+}

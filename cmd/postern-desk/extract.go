@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/hex"
+	"flag"
+	"strconv"
+
+	"postern/reviewer"
+)
+
+var cmdExtract = &command{
+	name: "extract", args: "CASE FILE… --to FOLDER | CASE --all --to FOLDER", least: 1, most: -1,
+	short: "write files of a case, or all of it, in clear",
+	long: `Extract writes the original bytes of the numbered files into FOLDER, under safe
+names, never over another file. With --all it writes the whole case into a new
+folder: case.txt, every file, and SHA256SUMS, which sha256sum -c checks. What is
+written lies there in clear: choose an encrypted disk, and wipe it afterwards.
+Open files of strangers only on a machine you can do without.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		to := fs.String("to", "", "the `FOLDER` to write to")
+		all := fs.Bool("all", false, "the whole case")
+		return func(args []string) error {
+			if *to == "" || *all != (len(args) == 1) {
+				return usagef("extract: name file numbers, or --all, and --to")
+			}
+			var numbers []int
+			for _, a := range args[1:] {
+				n, err := strconv.Atoi(a)
+				if err != nil {
+					return usagef("extract: %q is no file number: show lists the files of a case with theirs", a)
+				}
+				numbers = append(numbers, n)
+			}
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			c, err := v.Case(args[0])
+			if err != nil {
+				return err
+			}
+			if *all {
+				return d.extractAll(v, c, *to)
+			}
+			for _, n := range numbers {
+				x, err := v.Extract(c, n, *to)
+				if err != nil {
+					return err
+				}
+				d.extracted(x)
+			}
+			return nil
+		}
+	},
+}
+
+func (d *desk) extractAll(v *reviewer.Vault, c *reviewer.Case, to string) error {
+	all, err := v.ExtractCase(c, to)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		d.extracted(&all[i])
+	}
+	return nil
+}
+
+func (d *desk) extracted(x *reviewer.Extracted) {
+	d.printf("%s  %s  (%d bytes, in clear)\n", hex.EncodeToString(x.SHA256[:]), x.Path, x.Size)
+}

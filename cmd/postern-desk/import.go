@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"postern/reviewer"
+)
+
+var cmdImport = &command{
+	name: "import", args: "FILE…", json: true, clock: true, least: 1, most: -1,
+	short: "read batches that were fetched from your exchange",
+	long: `Import reads volumes, in any order, and keeps what is for you, sealed. A volume is
+taken whole or not at all; importing one twice changes nothing. What is for others
+or only cover is skipped without a word: its number says nothing.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			var done []importJSON
+			var failed []error
+			for _, file := range args {
+				r, err := d.importOne(v, file)
+				if err != nil {
+					failed = append(failed, fmt.Errorf("%s: %w", filepath.Base(file), err))
+					continue
+				}
+				done = append(done, newImportJSON(file, r))
+				if !d.json {
+					d.reportImport(file, r)
+				}
+			}
+			if d.json {
+				if err := d.writeJSON(done); err != nil {
+					return err
+				}
+			} else if len(done) > 0 {
+				if m := v.Missing(); len(m) > 0 {
+					d.printf("Not imported yet: %s.\n", strings.Join(m, ", "))
+				}
+			}
+			return errors.Join(failed...)
+		}
+	},
+}
+
+func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, error) {
+	f, err := os.Open(file) //nolint:gosec // named by the holder
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return v.Import(f, reviewer.ImportOptions{ClockOK: func(c reviewer.Clock) bool {
+		return d.checkClock(c) == nil
+	}})
+}
+
+func (d *desk) reportImport(file string, r *reviewer.Report) {
+	d.printf("%s: batch %d of %s, volume %d of %d: ", filepath.Base(file), r.Volume.Batch, r.Volume.Day, r.Volume.Volume, r.Volume.Volumes)
+	switch {
+	case r.New == 0:
+		d.printf("nothing new.\n")
+	default:
+		d.printf("%s in %s (%d new): %s\n", some(r.New, "new message", "new messages"),
+			some(len(r.Cases), "case", "cases"), r.NewCases, strings.Join(r.Cases, " "))
+	}
+	if r.Again > 0 {
+		d.printf("  %s sent again, unchanged.\n", some(r.Again, "was", "were"))
+	}
+	if r.Changed > 0 {
+		d.printf("  %s sent again, changed: both versions are kept.\n", some(r.Changed, "was", "were"))
+	}
+	if r.Foreign > 0 {
+		d.printf("  ! %s a case but not signed by its source: show marks them.\n", some(r.Foreign, "names", "name"))
+	}
+	if r.Damaged > 0 {
+		d.printf("  ! %s for you but damaged, and not kept: fetch the volume again; if it stays, tell the operator.\n", some(r.Damaged, "was", "were"))
+	}
+	if r.OldKeys {
+		d.printf("  ! The batch is older than the oldest key of this vault: what it holds cannot be opened here.\n")
+	}
+	if r.DirVersion != 0 {
+		d.printf("  Directory version %d exists: fetch it from your exchange and accept it (postern-desk directory).\n", r.DirVersion)
+	}
+	for _, id := range r.HandIn {
+		d.printf("  ! The server was restored from a backup. Hand bundle %s in again: postern-desk export --again %s --to FOLDER\n", id, id)
+	}
+}
+
+type importJSON struct {
+	File      string   `json:"file"`
+	Batch     uint64   `json:"batch"`
+	Volume    uint32   `json:"volume"`
+	Volumes   uint32   `json:"volumes"`
+	Day       string   `json:"day"`
+	New       int      `json:"new"`
+	Cases     []string `json:"cases"`
+	NewCases  int      `json:"new_cases"`
+	Known     int      `json:"known"`
+	Again     int      `json:"again"`
+	Changed   int      `json:"changed"`
+	Foreign   int      `json:"foreign"`
+	Damaged   int      `json:"damaged"`
+	OldKeys   bool     `json:"old_keys"`
+	Missing   []string `json:"missing"`
+	HandIn    []string `json:"hand_in_again"`
+	Directory uint64   `json:"newer_directory"`
+}
+
+func newImportJSON(file string, r *reviewer.Report) importJSON {
+	return importJSON{
+		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
+		New: r.New, Cases: r.Cases, NewCases: r.NewCases, Known: r.Known, Again: r.Again, Changed: r.Changed,
+		Foreign: r.Foreign, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: r.Missing, HandIn: r.HandIn, Directory: r.DirVersion,
+	}
+}

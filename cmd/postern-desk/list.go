@@ -1,0 +1,136 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+
+	"postern/crypto"
+	"postern/reviewer"
+)
+
+var cmdList = &command{
+	name: "list", json: true,
+	short: "list the cases",
+	long: `List shows every case: its id, the days of its first and newest message, how many
+messages and files it has, how many of your replies wait and were sent, and how
+many reply places are left. No words of a report are shown.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			cases := v.Cases()
+			if d.json {
+				out := make([]caseJSON, len(cases))
+				for i := range cases {
+					out[i] = newCaseJSON(&cases[i])
+				}
+				return d.writeJSON(out)
+			}
+			if len(cases) == 0 {
+				d.printf("No cases yet.\n")
+				return nil
+			}
+			d.printf("%-10s  %-10s  %-10s  %8s  %5s  %7s  %4s  %4s\n", "CASE", "FIRST", "NEWEST", "MESSAGES", "FILES", "WAITING", "SENT", "LEFT")
+			for i := range cases {
+				c := &cases[i]
+				d.printf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d\n", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Left)
+			}
+			return nil
+		}
+	},
+}
+
+// day is empty for none: a case that only fellow reviewers wrote in has no first day.
+func day(d crypto.Day) string {
+	if d == 0 {
+		return "-"
+	}
+	return d.String()
+}
+
+// worded counts the messages with words or files: neither repeats nor those that only bring reply places.
+func worded(c *reviewer.Case) (n int) {
+	for i := range c.Messages {
+		if m := &c.Messages[i]; m.Kind != crypto.KindPrekeys && m.Mark != reviewer.MarkAgain {
+			n++
+		}
+	}
+	return n
+}
+
+type caseJSON struct {
+	Case     string   `json:"case"`
+	First    string   `json:"first"`
+	Newest   string   `json:"newest"`
+	Readers  []string `json:"readers"`
+	Messages int      `json:"messages"`
+	Files    int      `json:"files"`
+	Waiting  int      `json:"waiting"`
+	Sent     int      `json:"sent"`
+	Left     int      `json:"left"`
+}
+
+func newCaseJSON(c *reviewer.Case) caseJSON {
+	return caseJSON{
+		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: c.Readers,
+		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
+	}
+}
+
+var cmdVaultStatus = &command{
+	name: "vault status", json: false,
+	short: "what the vault holds and what it lacks",
+	long: `Status shows whose vault this is, from which month on its keys open batches, the
+newest batch, which batches are missing below it, the directory in force and when
+it expires, and replies that wait.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			d.status(v)
+			return nil
+		}
+	},
+}
+
+func (d *desk) status(v *reviewer.Vault) {
+	first, next := v.Months()
+	clock := v.Clock()
+	d.printf("Vault of holder %s of body %s.\n", v.Holder(), v.Body())
+	d.printf("Its keys open batches from %s on.\n", first)
+	if next > first {
+		d.printf("The keys before %s can be destroyed: postern-desk vault advance.\n", next)
+	}
+	if clock.Batch == 0 {
+		d.printf("No batch was imported yet.\n")
+	} else {
+		d.printf("The newest batch is of %s; this machine's clock says %s.\n", clock.Batch, clock.Machine)
+	}
+	for _, m := range v.Missing() {
+		d.printf("Not imported: %s.\n", m)
+	}
+	if dir := v.Directory(); dir == nil {
+		d.printf("No directory was accepted yet.\n")
+	} else {
+		warning := ""
+		if dir.Expired(clock.Today().Time()) {
+			warning = " It has EXPIRED: the service takes no new reports. Ask the operator."
+		} else if n := dir.WarnDays(clock.Today().Time()); n > 0 {
+			warning = fmt.Sprintf(" Fewer than %d days are left: the operator needs a new one, and perhaps your new card.", n+1)
+		}
+		d.printf("Directory version %d is in force, until %s.%s\n", dir.Version, dir.Expires, warning)
+	}
+	waiting := 0
+	for _, c := range v.Cases() {
+		waiting += c.Waiting
+	}
+	if waiting > 0 {
+		d.printf("%s to be exported.\n", some(waiting, "reply waits", "replies wait"))
+	}
+}

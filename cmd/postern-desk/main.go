@@ -1,0 +1,221 @@
+// Postern-desk is the reviewer's program, for a machine that is never
+// connected to anything. It keeps a holder's keys in a vault, opens batches that
+// were carried over on a stick, shows cases, writes replies, and writes them out
+// as bundles to carry back. README.md beside this file walks through a holder's day.
+//
+// Main only wires: package reviewer does the work. One file is one subcommand.
+// The program contains no network code (SECURITY.md S-14); a test holds that.
+//
+// Exit status: 0 done, 1 refused or failed, 2 called wrongly.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"postern/reviewer"
+)
+
+func main() {
+	if err := harden(); err != nil {
+		fmt.Fprintf(os.Stderr, "postern-desk: %v\n", err)
+		os.Exit(1)
+	}
+	d := &desk{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(d.run(os.Args[1:]))
+}
+
+// desk is one run of the program.
+type desk struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+	options        reviewer.Options
+
+	// flags of every subcommand
+	vaultDir string
+	passFile string
+	json     bool
+	yes      bool
+	clockOK  bool
+
+	stdinUsed string // what reads standard input: at most one thing can
+}
+
+// command is one subcommand. args names its positional arguments for help.
+type command struct {
+	name  string // "vault backup" is of two words
+	args  string
+	short string
+	long  string
+	json  bool // takes --json
+	yes   bool // takes --yes
+	clock bool // takes --clock-ok
+	least int  // positional arguments
+	most  int  // -1: any number
+	setup func(d *desk, fs *flag.FlagSet) func(args []string) error
+}
+
+// commands in the order of a holder's life.
+var commands = []*command{
+	cmdInit, cmdCard, cmdAccess, cmdDirectory,
+	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
+	cmdPasswd, cmdVaultStatus, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance,
+	cmdRootInit, cmdRootSign, cmdRootPhrase,
+}
+
+// usageError is a call that cannot be meant; it ends with status 2.
+type usageError struct{ msg string }
+
+func (e usageError) Error() string { return e.msg }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Sprintf(format, a...)} }
+
+func (d *desk) run(args []string) int {
+	err := d.dispatch(args)
+	var u usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &u):
+		d.errorf("%v", err)
+		d.errorf("postern-desk help lists the commands, postern-desk help COMMAND explains one")
+		return 2
+	}
+	d.errorf("%v", err)
+	return 1
+}
+
+func (d *desk) errorf(format string, a ...any) {
+	_, _ = fmt.Fprintf(d.stderr, "postern-desk: "+format+"\n", a...)
+}
+
+func (d *desk) printf(format string, a ...any) { _, _ = fmt.Fprintf(d.stdout, format, a...) }
+
+// dispatch finds the command. Flags of every command may stand before its name.
+func (d *desk) dispatch(args []string) error {
+	top := flag.NewFlagSet("postern-desk", flag.ContinueOnError)
+	top.SetOutput(io.Discard)
+	d.common(top)
+	if err := top.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return d.help(nil)
+		}
+		return usagef("%v", err)
+	}
+	args = top.Args()
+	if len(args) == 0 {
+		_ = d.help(nil)
+		return usagef("no command given")
+	}
+	if args[0] == "help" {
+		return d.help(args[1:])
+	}
+	c, rest := find(args)
+	if c == nil {
+		return usagef("there is no command %q", strings.Join(args[:min(2, len(args))], " "))
+	}
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	run := d.flags(c, fs)
+	pos, err := interleaved(fs, rest)
+	if errors.Is(err, flag.ErrHelp) {
+		return d.help(strings.Fields(c.name))
+	}
+	if err != nil {
+		return usagef("%s: %v", c.name, err)
+	}
+	if len(pos) < c.least || c.most >= 0 && len(pos) > c.most {
+		return c.misused()
+	}
+	return run(pos)
+}
+
+// find matches the longest command name.
+func find(args []string) (*command, []string) {
+	for _, c := range commands {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
+			return c, args[len(words):]
+		}
+	}
+	return nil, nil
+}
+
+// interleaved parses flags before, between and after positional arguments;
+// what follows "--" is positional.
+func interleaved(fs *flag.FlagSet, args []string) (pos []string, err error) {
+	var literal []string
+	for i, a := range args {
+		if a == "--" {
+			args, literal = args[:i], args[i+1:]
+			break
+		}
+	}
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return append(pos, literal...), nil
+		}
+		pos, args = append(pos, fs.Arg(0)), fs.Args()[1:]
+	}
+}
+
+// common are the flags of every command.
+func (d *desk) common(fs *flag.FlagSet) {
+	dir := d.vaultDir
+	if dir == "" {
+		if home, err := os.UserHomeDir(); err == nil {
+			dir = filepath.Join(home, ".postern-desk")
+		}
+	}
+	fs.StringVar(&d.vaultDir, "vault", dir, "the vault's `folder`")
+	fs.StringVar(&d.passFile, "passphrase-file", d.passFile, "read the passphrase from the first line of `FILE` instead of asking; - is standard input")
+}
+
+func (d *desk) flags(c *command, fs *flag.FlagSet) func([]string) error {
+	d.common(fs)
+	if c.json {
+		fs.BoolVar(&d.json, "json", false, "write JSON, for scripts")
+	}
+	if c.yes {
+		fs.BoolVar(&d.yes, "yes", false, "answer yes to what this command would ask")
+	}
+	if c.clock {
+		fs.BoolVar(&d.clockOK, "clock-ok", false, "today's date was checked: do not ask")
+	}
+	return c.setup(d, fs)
+}
+
+// help prints the list of commands, or one command.
+func (d *desk) help(args []string) error {
+	if len(args) == 0 {
+		d.printf("Postern-desk opens reports on a machine that is never connected to anything.\n\nUse: postern-desk [--vault FOLDER] COMMAND …\n\n")
+		for _, c := range commands {
+			d.printf("  %-15s %s\n", c.name, c.short)
+		}
+		d.printf("\npostern-desk help COMMAND explains one. The vault is %s unless --vault names another.\n", d.vaultDir)
+		return nil
+	}
+	c, _ := find(args)
+	if c == nil {
+		return usagef("there is no command %q", strings.Join(args, " "))
+	}
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	d.flags(c, fs)
+	d.printf("Use: %s\n\n%s\n\nOptions:\n", strings.TrimSpace("postern-desk "+c.name+" "+c.args), c.long)
+	fs.SetOutput(d.stdout)
+	fs.PrintDefaults()
+	return nil
+}
+
+// misused says how the command is called.
+func (c *command) misused() error {
+	return usagef("use: %s", strings.TrimSpace("postern-desk "+c.name+" "+c.args))
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"postern/crypto"
+	"postern/reviewer"
+)
+
+var cmdReply = &command{
+	name: "reply", args: "CASE --text FILE|- [--file FILE]…", json: true, yes: true, clock: true, least: 1, most: 1,
+	short: "answer the source",
+	long: `Reply seals an answer to the source and to the bodies the source chose, signs it
+with your key, and keeps it in the vault until export. It shows who will read it
+and asks first. Files keep their name but not their folder; what a program wrote
+inside them (author, place, time) goes along: clean them before.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		text := fs.String("text", "", "the `FILE` with the answer's text; - is standard input")
+		var files list
+		fs.Var(&files, "file", "a `FILE` to send along, once for each")
+		return func(args []string) error {
+			draft, err := d.draft(*text, files)
+			if err != nil {
+				return err
+			}
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			if err := d.checkClock(v.Clock()); err != nil {
+				return err
+			}
+			c, err := v.Case(args[0])
+			if err != nil {
+				return err
+			}
+			plan, err := v.PlanReply(c, v.Clock().Today())
+			if err != nil {
+				return err
+			}
+			if !d.json {
+				d.showPlan(v, plan)
+			}
+			if err := d.confirm("Seal this reply?"); err != nil {
+				return err
+			}
+			no, err := v.Reply(plan, *draft)
+			if err != nil {
+				return err
+			}
+			if d.json {
+				return d.writeJSON(struct {
+					Case    string   `json:"case"`
+					Message int      `json:"message"`
+					Readers []string `json:"readers"`
+					Unable  []string `json:"unable"`
+					Shared  bool     `json:"shared_place"`
+					Left    int      `json:"left"`
+				}{c.Short, no, plan.Bodies, plan.Unable, plan.Shared, plan.Left})
+			}
+			d.printf("The reply is message %d of case %s and waits. Next: postern-desk export --to FOLDER\n", no, c.Short)
+			return nil
+		}
+	},
+}
+
+func (d *desk) showPlan(v *reviewer.Vault, p *reviewer.Plan) {
+	names := make([]string, len(p.Bodies))
+	for i, b := range p.Bodies {
+		names[i] = v.BodyName(b)
+	}
+	d.printf("This reply will be read by the source and by: %s.\n", strings.Join(names, ", "))
+	for _, b := range p.Unable {
+		d.printf("The source also chose %s, which cannot read it: it is not in the directory, or has no key for this month.\n", v.BodyName(b))
+	}
+	if p.Narrowed {
+		d.printf("The source erased everything and wrote again on one day: only bodies that both choices name will read it.\n")
+	}
+	switch {
+	case p.Replaces:
+		d.printf("! Your body's places are used up. The reply takes the last, shared place and REPLACES the reply there, if the source has not read it.\n")
+	case p.Shared:
+		d.printf("! Your body's places are used up. The reply takes the last place, which all bodies share: a later one may replace it.\n")
+	default:
+		d.printf("After it, your body has %s left until the source's next visit.\n", some(p.Left, "place", "places"))
+	}
+}
+
+func (d *desk) draft(text string, files []string) (*reviewer.Draft, error) {
+	if text == "" && len(files) == 0 {
+		return nil, usagef("reply: --text names the file with the answer, - is standard input")
+	}
+	var draft reviewer.Draft
+	switch text {
+	case "":
+	case "-":
+		in, err := d.useStdin("the text")
+		if err != nil {
+			return nil, err
+		}
+		if draft.Text, err = readText(in); err != nil {
+			return nil, err
+		}
+	default:
+		f, err := os.Open(text) //nolint:gosec // named by the holder
+		if err != nil {
+			return nil, fmt.Errorf("reading the answer: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		if draft.Text, err = readText(f); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range files {
+		st, err := os.Stat(name)
+		if err != nil {
+			return nil, fmt.Errorf("attaching a file: %w", err)
+		}
+		if !st.Mode().IsRegular() {
+			return nil, fmt.Errorf("attaching a file: %s is not a file", name)
+		}
+		draft.Files = append(draft.Files, reviewer.Attachment{
+			Name: filepath.Base(name),
+			Open: func() (io.ReadCloser, error) { return os.Open(name) }, //nolint:gosec // named by the holder
+		})
+	}
+	return &draft, nil
+}
+
+func readText(r io.Reader) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, 4*crypto.MaxText))
+	if err != nil {
+		return "", fmt.Errorf("reading the answer: %w", err)
+	}
+	if len(b) == 0 {
+		return "", errors.New("the answer is empty")
+	}
+	return string(b), nil
+}

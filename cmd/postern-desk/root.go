@@ -1,0 +1,126 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"postern/crypto"
+	"postern/reviewer"
+)
+
+var cmdRootInit = &command{
+	name: "root init", args: "--name NAME --out FILE",
+	short: "make a root key, on the keeper's offline machine",
+	long: `Root init makes the key that signs the directory: who may read. Its file is sealed
+under a passphrase of its own (--passphrase-file, or asked for). Give the public
+key and its phrase to the operator and to every holder, each on a way of its own.
+Keep file and passphrase away from the server and from any vault.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		name := fs.String("name", "", "the service's `NAME`, without spaces or plus signs")
+		out := fs.String("out", "", "the new `FILE` for the secret key")
+		return func(args []string) error {
+			if *name == "" || *out == "" {
+				return usagef("root init: --name and --out are needed")
+			}
+			if strings.ContainsAny(*name, " +\t") {
+				return usagef("root init: a name has neither spaces nor plus signs")
+			}
+			if _, err := os.Lstat(*out); err == nil {
+				return fmt.Errorf("%s exists already: a root key is never overwritten", *out)
+			}
+			pass, err := d.newPassphrase(d.passFile, "the root key")
+			if err != nil {
+				return err
+			}
+			file, vkey, err := reviewer.NewRoot(*name, pass, d.options)
+			if err != nil {
+				return err
+			}
+			if err := reviewer.CreateFile(*out, file); err != nil {
+				return err
+			}
+			d.printf("The secret root key is in %s. Its public key, one line:\n\n%s\n\n", *out, vkey)
+			return d.rootPhrases([]string{vkey})
+		}
+	},
+}
+
+var cmdRootSign = &command{
+	name: "root sign", args: "PROPOSAL --key FILE --out FILE [--previous FILE]", yes: true, least: 1, most: 1,
+	short: "sign a directory the operator proposes",
+	long: `Root sign shows who would read under the proposed directory and what differs from
+the previous one, and asks. Check every new holder's card phrase with that person
+first. It writes the signed directory to --out. Where several roots must sign, the
+next keeper signs the file the one before wrote.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		key := fs.String("key", "", "the `FILE` that root init wrote")
+		out := fs.String("out", "", "the new `FILE` for the signed directory")
+		prev := fs.String("previous", "", "the signed directory in force, a `FILE`; needed for all but the first")
+		return func(args []string) error {
+			if *key == "" || *out == "" {
+				return usagef("root sign: --key and --out are needed")
+			}
+			return d.rootSign(args[0], *key, *out, *prev)
+		}
+	},
+}
+
+func (d *desk) rootSign(proposal, key, out, prev string) error {
+	text, err := os.ReadFile(proposal) //nolint:gosec // named by the keeper
+	if err != nil {
+		return fmt.Errorf("reading the proposal: %w", err)
+	}
+	next, err := reviewer.ReadProposal(text)
+	if err != nil {
+		return err
+	}
+	sealed, err := os.ReadFile(key) //nolint:gosec // named by the keeper
+	if err != nil {
+		return fmt.Errorf("reading the root key: %w", err)
+	}
+	pass, err := d.passphrase("the root key")
+	if err != nil {
+		return err
+	}
+	root, err := reviewer.OpenRoot(sealed, pass)
+	if err != nil {
+		return err
+	}
+	var previous []byte
+	var old *crypto.Directory
+	if prev != "" {
+		if previous, err = os.ReadFile(prev); err != nil { //nolint:gosec // named by the keeper
+			return fmt.Errorf("reading the previous directory: %w", err)
+		}
+		if old, err = root.OpenPrevious(previous); err != nil {
+			return err
+		}
+	}
+	// Refuse before anybody is asked to read and agree.
+	signed, err := root.Sign(text, previous, crypto.DayOf(d.now()))
+	if err != nil {
+		return err
+	}
+	d.describe(old, next)
+	if err := d.confirm("Sign this: do you vouch for every body and holder above?"); err != nil {
+		return err
+	}
+	if err := reviewer.CreateFile(out, signed); err != nil {
+		return err
+	}
+	d.printf("The signed directory is in %s. It is public: give it to the operator.\n", out)
+	return nil
+}
+
+var cmdRootPhrase = &command{
+	name: "root phrase", args: "KEY", least: 1, most: 1,
+	short: "show the ten words of a root's public key",
+	long:  `Root phrase shows the ten words of a root's public key, to compare with those its keeper gave you.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			return d.rootPhrases(args)
+		}
+	},
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"flag"
+
+	"postern/crypto"
+	"postern/reviewer"
+)
+
+var cmdShow = &command{
+	name: "show", args: "CASE", json: true, least: 1, most: 1,
+	short: "read a case",
+	long: `Show prints every message of a case, oldest first. Words of others stand behind a
+bar. Characters that could hide or reorder words or take over the terminal are
+shown as their numbers, like ⟨U+202E⟩. Files are listed with size and hash and not
+opened.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func(args []string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			c, err := v.Case(args[0])
+			if err != nil {
+				return err
+			}
+			if d.json {
+				return d.showJSON(v, c)
+			}
+			w := bufio.NewWriter(d.stdout)
+			return errors.Join(v.WriteCase(w, c), w.Flush())
+		}
+	},
+}
+
+type messageJSON struct {
+	No       int                 `json:"no"`
+	Kind     string              `json:"kind"`
+	Day      string              `json:"day"`
+	From     string              `json:"from"` // source, you, or the body's id; empty when unknown
+	Holder   string              `json:"holder,omitempty"`
+	Standing string              `json:"signature"`
+	Mark     string              `json:"mark,omitempty"`
+	Outside  bool                `json:"outside,omitempty"`
+	State    string              `json:"state,omitempty"`
+	Bundle   string              `json:"bundle,omitempty"`
+	Readers  []string            `json:"readers"`
+	Text     string              `json:"text"`
+	Answers  map[string][]string `json:"answers,omitempty"`
+	Files    []fileJSON          `json:"files"`
+}
+
+type fileJSON struct {
+	No        int    `json:"no"`
+	Name      string `json:"name"`
+	SafeName  string `json:"safe_name"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size"`
+	SHA256    string `json:"sha256"`
+}
+
+func (d *desk) showJSON(v *reviewer.Vault, c *reviewer.Case) error {
+	out := struct {
+		caseJSON
+		List []messageJSON `json:"list"`
+	}{caseJSON: newCaseJSON(c), List: []messageJSON{}}
+	for i := range c.Messages {
+		l, err := v.Read(c, &c.Messages[i])
+		if err != nil {
+			return err
+		}
+		out.List = append(out.List, newMessageJSON(l))
+	}
+	return d.writeJSON(out)
+}
+
+func newMessageJSON(l *reviewer.Letter) messageJSON {
+	m := messageJSON{
+		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
+		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, State: l.State, Bundle: l.Bundle,
+		Readers: l.Readers, Text: l.Words, Files: []fileJSON{},
+	}
+	switch {
+	case l.Own:
+		m.From = "you"
+	case l.Source && l.Mark != reviewer.MarkForeign:
+		m.From = "source"
+	default:
+		m.From = l.Body
+	}
+	for _, a := range l.Told {
+		if m.Answers == nil {
+			m.Answers = make(map[string][]string)
+		}
+		m.Answers[a.ID] = a.Values
+	}
+	for _, f := range l.Files {
+		m.Files = append(m.Files, fileJSON{f.No, f.Name, reviewer.SafeName(f.Name), f.MediaType, f.Size, hex.EncodeToString(f.SHA256[:])})
+	}
+	return m
+}
+
+// standing says in one word what a message's signature is worth.
+func standing(m *reviewer.Message) string {
+	switch {
+	case m.Mark == reviewer.MarkForeign:
+		return "foreign"
+	case m.Source, m.Own, m.Standing == crypto.SignerGood:
+		return "good"
+	case m.Standing == crypto.SignerWithdrawn:
+		return "withdrawn"
+	}
+	return "unknown"
+}
