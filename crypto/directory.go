@@ -1,9 +1,21 @@
 package crypto
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -19,6 +31,14 @@ const (
 	StatusRevoked Status = "revoked"
 )
 
+// Limits of a directory.
+const (
+	MaxHolders   = 3       // active ones of a body
+	maxEpochList = 24      // months listed per holder
+	maxDirectory = 4 << 20 // bytes
+	maxValue     = 2 << 10 // bytes of a name or mandate
+)
+
 // Holder is a person of a body who reads.
 type Holder struct {
 	ID      string
@@ -32,7 +52,7 @@ type Holder struct {
 type Body struct {
 	ID          string
 	Kind        string            // one of intake/form's body kinds; opaque here
-	Independent bool              // of the institution reported on
+	Independent bool              // of the institutions reported on
 	Names       map[string]string // by language tag
 	Mandates    map[string]string
 	Languages   []string // that its people read
@@ -41,7 +61,7 @@ type Body struct {
 
 // Directory is who may read at an instance.
 type Directory struct {
-	Origin   string // the note's first line: "postern directory " + a name the operator chose, no address
+	Origin   string // the note's first line: "postern directory " and a name the operator chose, no address
 	Version  uint64
 	Issued   Day
 	Expires  Day
@@ -58,45 +78,441 @@ var (
 	ErrUnsigned   = errors.New("directory is not signed by enough roots")
 	ErrRolledBack = errors.New("directory is older than the one installed")
 	ErrNotYet     = errors.New("directory is not issued yet")
-	ErrSalt       = errors.New("directory changes the instance salt")
+	ErrSalt       = errors.New("directory changes salt, key derivation or origin: every code would lose its mailbox")
 )
 
+const originPrefix = "postern directory "
+
+func (d *Directory) check() error {
+	holders, active := map[string]bool{}, 0
+	ids := map[string]bool{}
+	switch {
+	case !strings.HasPrefix(d.Origin, originPrefix) || !validValue(d.Origin) || len(d.Origin) == len(originPrefix):
+		return malformed("origin %.60q: must begin with %q and name the instance", d.Origin, originPrefix)
+	case d.Version == 0 || d.Roots < 1 || d.Transfer == nil:
+		return malformed("version, roots or transfer recipient is missing")
+	case d.Expires < d.Issued:
+		return malformed("it expires before it is issued")
+	case d.KDF.Time < 1 || d.KDF.Threads < 1 || d.KDF.MemoryKiB < 8*uint32(d.KDF.Threads) || d.KDF.MemoryKiB > 1<<20 || d.KDF.Time > 64:
+		return malformed("key derivation parameters out of range")
+	case len(d.Bodies) == 0 || len(d.Bodies) > MaxReaders:
+		return malformed("%d bodies: must be 1 to %d", len(d.Bodies), MaxReaders)
+	}
+	if err := d.Policy.Valid(); err != nil {
+		return malformed("%v", err)
+	}
+	for i := range d.Bodies {
+		b := &d.Bodies[i]
+		if !validID(b.ID) || ids[b.ID] || b.Kind == "" || strings.ContainsFunc(b.Kind, notKind) {
+			return malformed("body %q: id or kind is not valid, or it is there twice", b.ID)
+		}
+		ids[b.ID] = true
+		if len(b.Names) == 0 || len(b.Languages) == 0 || len(b.Holders) == 0 {
+			return malformed("body %q: a name, a language and a holder are needed", b.ID)
+		}
+		for _, m := range []map[string]string{b.Names, b.Mandates} {
+			for lang, v := range m {
+				if !validTag(lang) || !validValue(v) || v == "" {
+					return malformed("body %q: name or mandate in %q", b.ID, lang)
+				}
+			}
+		}
+		for _, l := range b.Languages {
+			if !validTag(l) {
+				return malformed("body %q: language %q", b.ID, l)
+			}
+		}
+		n := 0
+		for _, h := range b.Holders {
+			if !validID(h.ID) || holders[h.ID] || len(h.Signing) != ed25519.PublicKeySize || h.Since == 0 || h.Since > d.Version {
+				return malformed("holder %q: not valid, or there twice", h.ID)
+			}
+			holders[h.ID] = true
+			switch h.Status {
+			case StatusActive:
+				n++
+				if len(h.Epochs) == 0 || len(h.Epochs) > maxEpochList {
+					return malformed("holder %q: %d months", h.ID, len(h.Epochs))
+				}
+			case StatusRetired, StatusRevoked:
+				if len(h.Epochs) != 0 {
+					return malformed("holder %q is %s and lists months", h.ID, h.Status)
+				}
+			default:
+				return malformed("holder %q: status %q", h.ID, h.Status)
+			}
+		}
+		if n > MaxHolders {
+			return malformed("body %q has %d holders: at most %d", b.ID, n, MaxHolders)
+		}
+		active += n
+	}
+	if active >= d.Policy.Slots {
+		return malformed("%d holders in all: at most %d with %d slots", active, d.Policy.Slots-1, d.Policy.Slots)
+	}
+	return nil
+}
+
+func notKind(r rune) bool { return (r < 'a' || r > 'z') && r != '-' }
+
+func validTag(s string) bool {
+	return len(s) >= 2 && len(s) <= 35 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// validValue refuses what could hide or reorder words on a page: controls,
+// format characters (bidi overrides among them), line separators.
+func validValue(s string) bool {
+	return len(s) <= maxValue && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+	})
+}
+
 // Marshal is the canonical text; Hash is over it.
-func (d *Directory) Marshal() ([]byte, error) { panic("unbuilt") }
+func (d *Directory) Marshal() ([]byte, error) {
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("writing a directory: %w", err)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\nversion %d\nissued %v\nexpires %v\nsalt %s\nkdf argon2id %d %d %d\nslots %d\nquorum %d\nroots %d\ntransfer %v\n",
+		d.Origin, d.Version, d.Issued, d.Expires, base64.StdEncoding.EncodeToString(d.Salt[:]),
+		d.KDF.Time, d.KDF.MemoryKiB, d.KDF.Threads, d.Policy.Slots, d.Policy.Quorum, d.Roots, d.Transfer)
+	for i := range d.Bodies {
+		if err := d.Bodies[i].marshal(&b); err != nil {
+			return nil, fmt.Errorf("writing a directory: %w", err)
+		}
+	}
+	if b.Len() > maxDirectory {
+		return nil, fmt.Errorf("writing a directory: %d bytes: at most %d", b.Len(), maxDirectory)
+	}
+	return b.Bytes(), nil
+}
 
-// ParseDirectory reads the text, unsigned.
-func ParseDirectory(text []byte) (*Directory, error) { panic("unbuilt") }
+const independentWord, chainWord = "independent", "chain"
 
-// Hash is H(text).
-func (d *Directory) Hash() [32]byte { panic("unbuilt") }
+func (b *Body) marshal(w *bytes.Buffer) error {
+	word := chainWord
+	if b.Independent {
+		word = independentWord
+	}
+	fmt.Fprintf(w, "body %s %s %s\n", b.ID, b.Kind, word)
+	for _, m := range []struct {
+		key string
+		val map[string]string
+	}{{"name", b.Names}, {"mandate", b.Mandates}} {
+		for _, lang := range slices.Sorted(maps.Keys(m.val)) {
+			fmt.Fprintf(w, "%s %s %s\n", m.key, lang, m.val[lang])
+		}
+	}
+	fmt.Fprintf(w, "languages %s\n", strings.Join(b.Languages, " "))
+	for _, h := range b.Holders {
+		fmt.Fprintf(w, "holder %s %s %d %s\n", h.ID, h.Status, h.Since, base64.StdEncoding.EncodeToString(h.Signing))
+		if err := writeEpochs(w, h.Epochs); err != nil {
+			return fmt.Errorf("holder %q: %w", h.ID, err)
+		}
+	}
+	return nil
+}
 
-// SignDirectory makes or adds to a signed note. existing may be nil or a note of the same text.
-func SignDirectory(d *Directory, existing []byte, root note.Signer) ([]byte, error) { panic("unbuilt") }
+// ParseDirectory reads the text, unsigned. What it reads, Marshal wrote, byte for byte.
+func ParseDirectory(text []byte) (*Directory, error) {
+	d, err := parseDirectory(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading a directory: %w", err)
+	}
+	return d, nil
+}
 
-// OpenDirectory verifies a signed note against the known roots, parses it,
-// and refuses one that is unsigned, not yet issued, older than prev, or with
-// another salt (prev may be nil). An expired directory opens: see Expired.
+func parseDirectory(text []byte) (*Directory, error) {
+	if len(text) > maxDirectory {
+		return nil, malformed("%d bytes: at most %d", len(text), maxDirectory)
+	}
+	l := &lines{rest: string(text)}
+	d := &Directory{
+		Origin: l.line(), Version: l.number("version", 64), Issued: l.day("issued"), Expires: l.day("expires"),
+	}
+	copy(d.Salt[:], l.base64("salt", len(d.Salt)))
+	if _, err := fmt.Sscanf(l.field("kdf"), "argon2id %d %d %d", &d.KDF.Time, &d.KDF.MemoryKiB, &d.KDF.Threads); err != nil {
+		l.fail("kdf: expected argon2id and three numbers")
+	}
+	d.Policy = Policy{Slots: int(l.number("slots", 8)), Quorum: int(l.number("quorum", 8))} //nolint:gosec // 8 bits
+	d.Roots = int(l.number("roots", 8))                                                     //nolint:gosec // 8 bits
+	var err error
+	if d.Transfer, err = ParseRecipient(l.field("transfer")); err != nil {
+		l.fail("transfer: %v", err)
+	}
+	for l.err == nil && l.peek() == "body" && len(d.Bodies) <= MaxReaders {
+		d.Bodies = append(d.Bodies, l.body())
+	}
+	if err := l.end(); err != nil {
+		return nil, err
+	}
+	again, err := d.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, text) {
+		return nil, malformed("not written as a directory is")
+	}
+	return d, nil
+}
+
+func (l *lines) number(key string, bits int) uint64 {
+	n, err := strconv.ParseUint(l.field(key), 10, bits)
+	if err != nil {
+		l.fail("%s: expected a number", key)
+	}
+	return n
+}
+
+func (l *lines) day(key string) Day {
+	t, err := time.Parse(time.DateOnly, l.field(key))
+	if err != nil || t.Year() < 1970 {
+		l.fail("%s: expected a day like 2026-11-24", key)
+		return 0
+	}
+	return DayOf(t)
+}
+
+func (l *lines) body() (b Body) {
+	f := strings.Split(l.field("body"), " ")
+	if len(f) != 3 || f[2] != independentWord && f[2] != chainWord {
+		l.fail("body: expected id, kind and %s or %s", independentWord, chainWord)
+		return b
+	}
+	b.ID, b.Kind, b.Independent = f[0], f[1], f[2] == independentWord
+	b.Names, b.Mandates = l.byLanguage("name"), l.byLanguage("mandate")
+	b.Languages = strings.Split(l.field("languages"), " ")
+	for l.err == nil && l.peek() == "holder" {
+		f := strings.Split(l.field("holder"), " ")
+		if len(f) != 4 {
+			l.fail("holder: expected id, status, version and key")
+			return b
+		}
+		since, err := strconv.ParseUint(f[2], 10, 64)
+		key, kerr := base64.StdEncoding.Strict().DecodeString(f[3])
+		if err != nil || kerr != nil {
+			l.fail("holder %.40q: version or key", f[0])
+			return b
+		}
+		b.Holders = append(b.Holders, Holder{ID: f[0], Status: Status(f[1]), Since: since, Signing: key, Epochs: l.epochs()})
+	}
+	return b
+}
+
+func (l *lines) byLanguage(key string) map[string]string {
+	m := map[string]string{}
+	for l.err == nil && l.peek() == key {
+		lang, v, _ := strings.Cut(l.field(key), " ")
+		m[lang] = v
+	}
+	return m
+}
+
+// Hash is H(text). The directory must be valid: one that was parsed is.
+func (d *Directory) Hash() [32]byte {
+	text, err := d.Marshal()
+	if err != nil {
+		panic("crypto: hash of a directory that was never checked: " + err.Error())
+	}
+	return sha256.Sum256(text)
+}
+
+// SignDirectory makes a signed note (golang.org/x/mod/sumdb/note, C2SP
+// signed-note), or adds a signature to one of the same text: existing may be nil.
+func SignDirectory(d *Directory, existing []byte, root note.Signer) ([]byte, error) {
+	text, err := d.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	n := &note.Note{Text: string(text)}
+	if existing != nil {
+		var u *note.UnverifiedNoteError
+		if _, err := note.Open(existing, note.VerifierList()); !errors.As(err, &u) {
+			return nil, fmt.Errorf("signing a directory: the file to add to: %w", err)
+		}
+		if u.Note.Text != n.Text {
+			return nil, errors.New("signing a directory: the file to add to holds another directory")
+		}
+		n = u.Note
+	}
+	signed, err := note.Sign(n, root)
+	if err != nil {
+		return nil, fmt.Errorf("signing a directory: %w", err)
+	}
+	return signed, nil
+}
+
+// OpenDirectory verifies a signed note against the known roots, parses it, and
+// refuses one that too few roots signed, that is not issued yet, older than
+// prev (or another text of the same version), or that changes what codes
+// depend on. prev may be nil. As many roots must have signed as the directory
+// itself asks for and, so that a new version cannot lower the bar alone, as
+// prev asks for. An expired directory opens: see Expired.
 func OpenDirectory(signed []byte, roots []string, prev *Directory, today Day) (*Directory, error) {
-	panic("unbuilt")
+	d, err := openDirectory(signed, roots, prev, today)
+	if err != nil {
+		return nil, fmt.Errorf("opening a directory: %w", err)
+	}
+	return d, nil
+}
+
+func openDirectory(signed []byte, roots []string, prev *Directory, today Day) (*Directory, error) {
+	if len(signed) > maxDirectory+64<<10 {
+		return nil, malformed("longer than any directory")
+	}
+	var known []note.Verifier
+	for _, vkey := range roots {
+		v, err := note.NewVerifier(vkey)
+		if err != nil {
+			return nil, fmt.Errorf("root key %.40q is not valid: copy it again", vkey)
+		}
+		known = append(known, v)
+	}
+	n, err := note.Open(signed, note.VerifierList(known...))
+	var u *note.UnverifiedNoteError
+	if errors.As(err, &u) {
+		return nil, ErrUnsigned
+	}
+	if err != nil {
+		return nil, malformed("not a signed directory: %v", err)
+	}
+	d, err := parseDirectory([]byte(n.Text))
+	if err != nil {
+		return nil, err
+	}
+	need := d.Roots
+	if prev != nil {
+		need = max(need, prev.Roots)
+	}
+	signers := map[string]bool{}
+	for _, s := range n.Sigs {
+		signers[fmt.Sprint(s.Name, s.Hash)] = true
+	}
+	if len(signers) < need {
+		return nil, fmt.Errorf("%w: %d of %d", ErrUnsigned, len(signers), need)
+	}
+	if d.Issued > today {
+		return nil, fmt.Errorf("%w: %v", ErrNotYet, d.Issued)
+	}
+	return d, d.follows(prev)
+}
+
+// follows says whether d may come after prev.
+func (d *Directory) follows(prev *Directory) error {
+	switch {
+	case prev == nil:
+		return nil
+	case d.Version < prev.Version, d.Version == prev.Version && d.Hash() != prev.Hash():
+		return fmt.Errorf("%w: version %d, installed is %d", ErrRolledBack, d.Version, prev.Version)
+	case d.Salt != prev.Salt, d.KDF != prev.KDF, d.Origin != prev.Origin:
+		return ErrSalt
+	}
+	return nil
+}
+
+// Active says whether anybody of the body reads at present.
+func (b *Body) Active() bool {
+	return slices.ContainsFunc(b.Holders, func(h Holder) bool { return h.Status == StatusActive })
 }
 
 // Expired says whether no new report may be sealed under d: past its expiry
-// day, or some body has no holder with a recipient for the month.
-func (d *Directory) Expired(t time.Time) bool { panic("unbuilt") }
+// day, or a body that reads has no recipient for the month.
+func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses()) }
+
+// lapses is the first instant at which d is expired.
+func (d *Directory) lapses() time.Time {
+	end := (d.Expires + 1).Time()
+	any := false
+	for i := range d.Bodies {
+		b := &d.Bodies[i]
+		if !b.Active() {
+			continue
+		}
+		any = true
+		var last time.Time
+		for _, h := range b.Holders {
+			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().After(last) {
+				last = h.Epochs[n-1].Month.End()
+			}
+		}
+		if last.Before(end) {
+			end = last
+		}
+	}
+	if !any {
+		return time.Time{}
+	}
+	return end
+}
 
 // WarnDays is 60, 30 or 7 when that many days or fewer are left, else 0.
-func (d *Directory) WarnDays(t time.Time) int { panic("unbuilt") }
+func (d *Directory) WarnDays(t time.Time) int {
+	left := int(d.lapses().Sub(t).Hours() / 24)
+	for _, n := range []int{7, 30, 60} {
+		if left <= n {
+			return n
+		}
+	}
+	return 0
+}
 
 // Body finds a body by id.
-func (d *Directory) Body(id string) (*Body, bool) { panic("unbuilt") }
+func (d *Directory) Body(id string) (*Body, bool) {
+	i := slices.IndexFunc(d.Bodies, func(b Body) bool { return b.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	return &d.Bodies[i], true
+}
+
+// Defaults are the bodies ticked before a source chose: those that are
+// independent and read at present, in directory order (SECURITY.md S-7).
+func (d *Directory) Defaults() (ids []string) {
+	for i := range d.Bodies {
+		if b := &d.Bodies[i]; b.Independent && b.Active() {
+			ids = append(ids, b.ID)
+		}
+	}
+	return ids
+}
 
 // Recipients are the month's recipients of a body's active holders.
-func (b *Body) Recipients(m Month) []*Recipient { panic("unbuilt") }
+func (b *Body) Recipients(m Month) (list []*Recipient) {
+	for _, h := range b.Holders {
+		if h.Status != StatusActive {
+			continue
+		}
+		if i, ok := slices.BinarySearchFunc(h.Epochs, m, func(e Epoch, m Month) int { return cmp.Compare(e.Month, m) }); ok {
+			list = append(list, h.Epochs[i].Recipient)
+		}
+	}
+	return list
+}
+
+// ReadersFor resolves a positive list of body ids to the month's recipients,
+// by body. A body that is unknown or has nobody for the month is an error:
+// the source ticked it and would believe that it reads.
+func (d *Directory) ReadersFor(ids []string, m Month) (bodies [][]*Recipient, err error) {
+	for _, id := range ids {
+		b, ok := d.Body(id)
+		if !ok {
+			return nil, fmt.Errorf("body %q is not in the directory", id)
+		}
+		r := b.Recipients(m)
+		if len(r) == 0 {
+			return nil, fmt.Errorf("body %q has nobody who reads in %v", id, m)
+		}
+		bodies = append(bodies, r)
+	}
+	return bodies, nil
+}
 
 // SignerStanding is what a reply's signing key is worth.
 type SignerStanding int
 
-// Unknown keys sign nothing; withdrawn ones are shown as such.
+// Unknown keys sign nothing; withdrawn ones are shown as such (SECURITY.md S-8).
 const (
 	SignerUnknown SignerStanding = iota
 	SignerGood
@@ -106,12 +522,45 @@ const (
 // Signer says whose key this is and whether it was good for a reply delivered
 // under directory version delivered.
 func (d *Directory) Signer(key ed25519.PublicKey, delivered uint64) (*Body, *Holder, SignerStanding) {
-	panic("unbuilt")
+	for i := range d.Bodies {
+		b := &d.Bodies[i]
+		for j := range b.Holders {
+			h := &b.Holders[j]
+			if !h.Signing.Equal(key) {
+				continue
+			}
+			if h.Status == StatusActive || h.Status == StatusRetired && delivered < h.Since {
+				return b, h, SignerGood
+			}
+			return b, h, SignerWithdrawn
+		}
+	}
+	return nil, nil, SignerUnknown
 }
 
-// NewRoot makes a root key as note's strings: skey secret, vkey public.
-func NewRoot(name string) (skey, vkey string, err error) { panic("unbuilt") }
+// NewRoot makes a root key as note's strings: skey secret, vkey public. name
+// must not hold spaces or plus signs.
+func NewRoot(name string) (skey, vkey string, err error) {
+	skey, vkey, err = note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		return "", "", fmt.Errorf("making a root key: %w", err)
+	}
+	if _, err := note.NewVerifier(vkey); err != nil {
+		return "", "", fmt.Errorf("making a root key: the name %q must not hold spaces or plus signs", name)
+	}
+	return skey, vkey, nil
+}
 
 // RootPhrase is ten words of the root's public key, to verify a downloaded
 // directory offline.
-func RootPhrase(vkey string) ([]string, error) { panic("unbuilt") }
+func RootPhrase(vkey string) ([]string, error) {
+	if _, err := note.NewVerifier(vkey); err != nil {
+		return nil, errors.New("root key is not valid: copy it again")
+	}
+	parts := strings.SplitN(vkey, "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return nil, errors.New("root key is not valid: copy it again")
+	}
+	return phrase(KDF(key, nil, "root phrase", 32), 10), nil
+}
