@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS   += --no-print-directory
 
-# Debian keeps tor where a normal user's PATH does not look; Go's own archive unpacks to /usr/local/go.
+# What root's PATH lacks after `su`, and where Go's own archive unpacks to.
 export PATH        := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 # No C compiler is needed, and what is built depends on the Go toolchain alone.
 export CGO_ENABLED := 0
