@@ -78,8 +78,8 @@ bench: ## every benchmark, each figure beside the limit measured in the same run
 # The server's half only: the desk belongs on the machine without a network.
 # DESTDIR stages the files for a package: no user, no systemd.
 install: ## the server on this machine, as root: user, directories, systemd unit
-	@.ci/need go tor
 	@[[ -n "$(DESTDIR)" || $$EUID == 0 ]] || { echo "postern: run make install as root" >&2; exit 1; }
+	@.ci/need go $(if $(DESTDIR),,tor)
 	@$(MAKE) build
 	@if [[ -z "$(DESTDIR)" ]] && ! getent passwd postern >/dev/null; then \
 		useradd --system --user-group --home-dir $(STATEDIR) --no-create-home --shell /usr/sbin/nologin postern; \
