@@ -38,6 +38,26 @@ const (
 // backedUp matches the files of an instance that a backup holds.
 var backedUp = regexp.MustCompile(`^(postern\.conf|instance|roots|directory\.note|proposal\.txt|keys/(transfer|onion)\.key|holders/[a-z0-9-]+\.(card|onion))$`)
 
+// backupKey makes the key that opens backups, in the form age-keygen -pq
+// writes: many systems carry an age that cannot make one yet.
+func (c *cli) backupKey(_ context.Context, cmd *command, args []string) error {
+	fs := c.flags(cmd)
+	to := fs.String("to", "", "new `file` for the secret key")
+	if _, err := c.parse(fs, args, 0); err != nil {
+		return err
+	}
+	id := crypto.NewIdentity()
+	if err := c.writeTo(*to, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "# public key: %s\n%s\n", id.Recipient(), id.AgeString())
+		return err
+	}); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.err, "Keep the file off the server. Its public key, for [backup] recipient in postern.conf:\n")
+	fmt.Fprintln(c.out, id.Recipient())
+	return nil
+}
+
 func (c *cli) backupIdentity(ctx context.Context, cmd *command, args []string) error {
 	return c.backup(ctx, cmd, args, "backup-identity", "Keep it offline for as long as the address is to live.")
 }
@@ -77,7 +97,7 @@ func opBackupFull(ctx context.Context, e *engine, w io.Writer) error {
 func (e *engine) backup(ctx context.Context, dst io.Writer, full bool) error {
 	if e.conf.Backup.Recipient == "" {
 		return withHint(errors.New("there is no key to back up to"),
-			"on another machine: age-keygen -pq -o backup-key.txt; put its public key into [backup] recipient of %s and restart", e.configPath())
+			"on another machine: postern backup key --to backup-key.txt; put its public key into [backup] recipient of %s and restart", e.configPath())
 	}
 	to, err := crypto.ParseRecipient(e.conf.Backup.Recipient)
 	if err != nil {

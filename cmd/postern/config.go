@@ -18,6 +18,7 @@ import (
 // in configTemplate, which `postern init` writes out: the file is the manual.
 type config struct {
 	Name      string    `toml:"name"`
+	Language  string    `toml:"language"`
 	Run       string    `toml:"run"`
 	Drain     duration  `toml:"drain"`
 	Storage   storage   `toml:"storage"`
@@ -79,6 +80,9 @@ const configTemplate = `# The configuration of a Postern server. Every value her
 # Names this instance in the directory that reviewers and sources verify.
 # Lower case letters, digits and hyphens. Never the address; never changed later.
 name = %q
+
+# The language of the source's pages.
+language = "en"
 
 # Where the sockets lie. Empty: /run/postern for the instance in
 # /var/lib/postern, else the directory "run" beside this file. Keep it short: a
@@ -142,7 +146,7 @@ torrc = []
 
 [backup]
 # The public half of a key that never touches this machine: age1pq1…
-# On another machine:  age-keygen -pq -o backup-key.txt
+# On another machine:  postern backup key --to backup-key.txt
 recipient = %q
 `
 
@@ -201,7 +205,7 @@ func (c *config) valid() error {
 	}
 	if c.Backup.Recipient != "" {
 		if _, err := crypto.ParseRecipient(c.Backup.Recipient); err != nil {
-			return fmt.Errorf("[backup] recipient: it must begin with age1pq1 (made by age-keygen -pq): %w", err)
+			return fmt.Errorf("[backup] recipient: it must begin with age1pq1 (made by postern backup key or age-keygen -pq): %w", err)
 		}
 	}
 	return nil

@@ -175,12 +175,8 @@ func verifyDirectory(signed []byte, roots []string, prev *crypto.Directory) (*cr
 		return nil, withHint(err, "run postern directory propose and have its result signed")
 	case errors.Is(err, crypto.ErrNotYet):
 		return nil, withHint(err, "compare the clocks of this machine and of the one that proposed it")
-	case err != nil:
-		return nil, err
-	case prev != nil && d.Version == prev.Version && d.Hash() != prev.Hash():
-		return nil, withHint(fmt.Errorf("another directory of version %d is installed", d.Version), "run postern directory propose and have its result signed")
 	}
-	return d, nil
+	return d, err
 }
 
 // signedBy verifies one root's signature on a note.
@@ -286,9 +282,14 @@ func (c *cli) propose(i *instance, d *crypto.Directory) error {
 	if err := writeFile(i.proposalPath(), text); err != nil {
 		return err
 	}
+	along, previous := "", ""
+	if _, err := os.Stat(i.directoryPath()); err == nil {
+		along, previous = ",\ntogether with "+i.directoryPath()+", the one in force", " --previous OLD"
+	}
 	fmt.Fprintf(c.out, "Proposed: directory version %d, valid to %v, in\n  %s\n"+
-		"Nothing changes for sources until it is signed: carry it to the root machine,\n"+
-		"  postern-desk root sign proposal.txt\nand bring back the result: postern directory install FILE\n", d.Version, d.Expires, i.proposalPath())
+		"Nothing changes for sources until it is signed. Carry it to the root machine%s:\n"+
+		"  postern-desk root sign proposal.txt --key root.key --out directory.note%s\n"+
+		"and bring back the result: postern directory install directory.note\n", d.Version, d.Expires, i.proposalPath(), along, previous)
 	return nil
 }
 

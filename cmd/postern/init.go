@@ -53,7 +53,7 @@ What comes next:
 		fmt.Fprintln(c.out, "     Set [backup] recipient: without it nothing can be backed up.")
 	}
 	fmt.Fprint(c.out, `  2. For each reviewer's card:       postern reviewer add CARD --kind KIND --name en="…"
-  3. On the offline root machine:    postern-desk root sign
+  3. On the offline root machine:    postern-desk root sign proposal.txt --key root.key --out directory.note
   4. With the signed file:           postern directory install FILE --root VKEY
   5. Start it:                       systemctl enable --now postern
   6. See that all is well:           postern status

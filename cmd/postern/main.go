@@ -77,6 +77,7 @@ func commands() []*command {
 		{"release", "", "make a regular batch now", (*cli).release},
 		{"vacuum", "", "apply retention and make erased things unreadable now", (*cli).vacuum},
 		{"check", "", "verify the database", (*cli).check},
+		{"backup key", "--to FILE", "make a backup key; on another machine, which stays offline", (*cli).backupKey},
 		{"backup identity", "--to FILE", "addresses, directory and configuration", (*cli).backupIdentity},
 		{"backup full", "--to FILE", "the identity and everything that is stored", (*cli).backupFull},
 		{"restore", "--from FILE --identity FILE", "make an instance of a backup", (*cli).restore},

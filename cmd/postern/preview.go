@@ -48,10 +48,10 @@ func (c *cli) preview(ctx context.Context, e *engine, address string) error {
 	if err != nil {
 		return err
 	}
-	h, err := web.Source(web.SourceOptions{Intake: e.intake, Tickets: tickets, Preview: true})
-	if err != nil {
-		return err
-	}
+	h := web.Source(web.SourceOptions{
+		Service: e.intake, Tickets: tickets, Preview: true,
+		Log: func(line string) { fmt.Fprintln(c.err, "postern: a fault of ours:", line) },
+	})
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -144,4 +144,3 @@ func (i *instance) inventDirectory(now time.Time) error {
 	}
 	return errors.Join(writeFile(i.rootsPath(), []byte(vkey+"\n")), writeFile(i.directoryPath(), signed))
 }
-

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,7 +27,9 @@ type exchange struct {
 	access [32]byte
 }
 
-func (i *instance) cardPath(holder string) string { return filepath.Join(i.holdersPath(), holder+".card") }
+func (i *instance) cardPath(holder string) string {
+	return filepath.Join(i.holdersPath(), holder+".card")
+}
 func (i *instance) exchangePath(holder string) string {
 	return filepath.Join(i.holdersPath(), holder+".onion")
 }
@@ -243,13 +246,17 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 	if err := c.confirmPhrase(card, *phrase); err != nil {
 		return err
 	}
+	in, err := i.installed()
+	if err != nil {
+		return err
+	}
 	same := bytes.Equal(h.Signing, card.Signing)
 	if same && *stolen {
 		return withHint(errors.New("the new card has the old signing key"), "a holder whose keys may be in other hands makes a new vault")
 	}
 	old := *h
 	h.Signing, h.Epochs, h.Since = card.Signing, card.Epochs, d.Version
-	if !same {
+	if !same && in != nil && signs(in, old.Signing) {
 		old.ID = formerID(d, old.ID)
 		old.Status, old.Since, old.Epochs = crypto.StatusRetired, d.Version, nil
 		if *stolen {
@@ -322,6 +329,11 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 		return errors.Join(told, removeFile(i.proposalPath()))
 	}
 	return errors.Join(told, c.propose(i, d))
+}
+
+func signs(d *crypto.Directory, key ed25519.PublicKey) bool {
+	_, _, standing := d.Signer(key, d.Version)
+	return standing != crypto.SignerUnknown
 }
 
 func listed(d *crypto.Directory, holder string) bool {

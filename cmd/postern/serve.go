@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -129,10 +130,10 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h, err := web.Source(web.SourceOptions{Intake: s.intake, Tickets: tickets})
-	if err != nil {
-		return err
+	if !slices.Contains(web.Locales(), s.conf.Language) {
+		return fmt.Errorf("reading %s: no pages in language %q; there are %v", s.configPath(), s.conf.Language, web.Locales())
 	}
+	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Locale: s.conf.Language, Log: s.fault})
 	if s.admin, err = s.open(s.adminSocket(), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated), ReadHeaderTimeout: time.Minute}); err != nil {
 		return err
 	}
@@ -253,10 +254,7 @@ func (s *server) shut(ctx context.Context, d *door) error {
 }
 
 func (s *server) openExchange(ctx context.Context, x *exchange) error {
-	h, err := web.Exchange(web.ExchangeOptions{Intake: s.intake})
-	if err != nil {
-		return err
-	}
+	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Log: s.fault})
 	d, err := s.open(s.socketPath(holderName(x.holder)), s.doorMode(), web.NewServer(h))
 	if err != nil {
 		return err
@@ -282,6 +280,9 @@ func (s *server) operated(op string, err error) {
 	}
 	s.broken(err)
 }
+
+// fault logs a fault of ours that a page met.
+func (s *server) fault(line string) { s.log("a fault of ours: %s", line) }
 
 // broken ends the server when the store does not know what the disk holds.
 func (s *server) broken(err error) bool {
@@ -401,4 +402,3 @@ func (i *instance) ticketPath() (string, error) {
 	}
 	return filepath.Join(dir, "tickets.key"), nil
 }
-
