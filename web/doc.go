@@ -1,0 +1,73 @@
+// Package web serves people: the pages a source sees ([Source]) and the pages
+// on which one holder fetches batches and hands in bundles ([Exchange]).
+//
+// Both are plain handlers for a unix socket that tor connects to. They decide
+// nothing about reports: package intake does. What this package must get right
+// is how forms, time and bytes look from outside.
+//
+// # Rules of the source's pages
+//
+// No cookies, no sessions, no scripts, no sub-resources (SECURITY.md S-10).
+// One request is one action. GET only shows pages that are the same for
+// everybody; whatever knows a code is a POST, and no secret is ever in a URL.
+//
+// Tickets. What one page must remember for the next is a ticket in its form:
+// sealed under a key only this process holds, bound to one action and one
+// onion address (ticket.go). A handler opens tickets of its own action only,
+// so a ticket from a page that shows a reply cannot erase it. A report's ticket
+// carries the fresh code and lives 24 hours. An inbox's ticket carries the code
+// that was entered, slides 30 minutes with each page and ends after 4 hours.
+// Expiry is judged when the first part of a form arrives, so that a slow upload
+// never expires on its way.
+//
+// A report is never refused for its ticket: an unreadable or expired one gets a
+// fresh code in the same request. A message from an expired inbox comes back
+// with its text, and asks for the code.
+//
+// Received means durable (SECURITY.md S-6): the page with the code is written
+// after the commit. Sending the same form again, by reload or because the
+// answer was lost, stores it again under the same code and form id, and desks
+// recognise the repeat. Once the code was typed back it is not shown a second
+// time: the repeat is stored and answered "received already". For this the
+// process remembers the random form ids typed back in the last 24 hours, at
+// most 8,192 of them, in memory only. After a restart the worst that happens is
+// that a form sent again shows its code again.
+//
+// Nothing typed is lost to an error: a form that cannot be taken comes back
+// with its text, answers and ticks, as far as one page can hold them. Files
+// cannot come back; the page says so. A file that is too large is read to its
+// end and thrown away, because browsers show an answer only after they were
+// allowed to send everything.
+//
+// Uploads are streamed part by part (SECURITY.md S-11). Fields stand before
+// files in every form; the fields are committed as soon as the first file
+// begins, each file on its own. Text fields that come after a file are
+// ignored. Nothing calls FormValue, ParseForm or their like: they would parse
+// the body first and put files in clear into a temp folder.
+//
+// One size (SECURITY.md S-9). Every HTML response, errors included, is exactly
+// [PageSize] bytes with the same headers in the same order; the shell around
+// the router sees to it (shell.go), because gorilla/mux runs its middleware on
+// matched routes only. Exceptions: the archive of a reply's files, which is
+// padded by its own rule, and what net/http itself answers to bytes that are no
+// HTTP request.
+//
+// Time. Pages that depend on a code answer at the next multiple of a quantum
+// (400 ms) after their request arrived, queueing included; pages that store
+// something, at the next multiple after the commit. No Date header, no finer
+// time in any log.
+//
+// Slow lines. A body has a minimum rate and no total deadline (pace.go).
+//
+// # Rules of the exchange
+//
+// Reaching it is the authentication (SECURITY.md S-13): tor lets in only who
+// holds the holder's key, and each holder has a socket of their own. Volumes are
+// immutable and resumable by Range. Page sizes are not constant here; the rest
+// (no scripts, no cookies, Content-Security-Policy, streaming) is the same.
+//
+// # Words
+//
+// Every sentence stands in locales/, one file per language; a missing or an
+// unused one fails a test. Templates hold structure only.
+package web

@@ -1,0 +1,351 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"postern/crypto"
+	"postern/intake"
+	"postern/intake/form"
+)
+
+// partSize is how much of a reply's text one page shows, in bytes as escaped.
+// Only a text full of angle brackets needs a second page.
+const partSize = 64 << 10
+
+// enterView is the page that asks for a code.
+type enterView struct {
+	Problem string
+	Code    string // as typed, so that it can be corrected
+}
+
+func (s *source) enterAgain(problem string) answer {
+	return answer{name: "enter", wait: true, view: enterView{Problem: s.words.word("problem." + problem)}}
+}
+
+// confirmView asks whether a repaired code is right.
+type confirmView struct {
+	Repair repairView
+	Ticket string
+}
+
+// repairView says what was read and what was meant.
+type repairView struct {
+	Swap        bool
+	Position    int // 1-based
+	Read, Meant string
+}
+
+func repairOf(r crypto.Repair) repairView {
+	return repairView{r.Kind == crypto.RepairSwap, r.Position + 1, cut(r.Read, 100), cut(r.Meant, 100)}
+}
+
+// enter opens a session for a form with a ticket of action a, as every page
+// behind the code does. done is true when the answer is already known.
+func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans answer, done bool) {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return nil, k, s.fixedAnswer(http.StatusBadRequest, "form"), true
+	}
+	var err error
+	if a == actInbox && f.ticket == "" {
+		code, repair, err := crypto.ParseCode(f.code)
+		if err != nil {
+			return nil, k, answer{name: "enter", wait: true, view: enterView{s.codeProblem(err), f.code}}, true
+		}
+		k = s.tickets.visit(code)
+		if repair.Kind != crypto.RepairNone {
+			return nil, k, answer{name: "confirm", wait: true, view: confirmView{repairOf(repair), s.tickets.seal(actInbox, k)}}, true
+		}
+	} else if k, err = s.tickets.open(a, f.ticket, v.up.arrived); err != nil {
+		return nil, k, s.enterAgain(probExpired), true
+	}
+	k = s.tickets.slide(k)
+	if a == actErase { // asks only: no keys are needed
+		return nil, k, answer{}, false
+	}
+	x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
+	switch {
+	case errors.Is(err, intake.ErrBusy):
+		ans = s.fixedAnswer(http.StatusServiceUnavailable, "busy")
+		ans.wait = true
+		return nil, k, ans, true
+	case errors.Is(err, intake.ErrClosed):
+		ans = s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+		ans.wait = true
+		return nil, k, ans, true
+	case err != nil:
+		return nil, k, s.internal("entering", err), true
+	}
+	return x, k, answer{}, false
+}
+
+// inboxView is what waits for a code.
+type inboxView struct {
+	Greeting [2]string
+	Marker   [2]string
+	Ticket   string // look again
+	Replies  []replyLine
+	Open     bool // messages are taken
+	Message  formView
+	Erase    string
+}
+
+type replyLine struct {
+	Number string
+	Size   string // "" when it is the smallest: words only
+	Ticket string
+}
+
+func (s *source) inbox(v *visit) answer {
+	x, k, ans, done := s.enter(v, actInbox)
+	if done {
+		return ans
+	}
+	defer x.Close()
+	list, err := x.Inbox(v.r.Context())
+	if err != nil {
+		return s.internal("listing replies", err)
+	}
+	d := s.service.Directory()
+	open, _ := s.service.Accepting()
+	all := k
+	all.slot = slotAll
+	view := inboxView{
+		Greeting: x.Greeting(), Marker: x.Marker(), Ticket: s.tickets.seal(actInbox, k), Open: open,
+		Erase: s.tickets.seal(actErase, all),
+	}
+	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))
+	for i, r := range list {
+		one := k
+		one.slot, one.part = uint8(r.Slot), 0 //nolint:gosec // a slot number
+		line := replyLine{Number: strconv.Itoa(i + 1), Ticket: s.tickets.seal(actReply, one)}
+		if r.Size > small {
+			line.Size = s.words.sizeText(r.Size)
+		}
+		view.Replies = append(view.Replies, line)
+	}
+	view.Message = s.formView(d, &fields{bodies: x.Choice()}, maxAnswerRead, messageGroups)
+	view.Message.Ticket = s.tickets.seal(actMessage, k)
+	return answer{name: "inbox", view: view, wait: true}
+}
+
+var messageGroups = []form.Group{form.GroupUrgency}
+
+// message takes a later message with its files. When the visit has expired the
+// text comes back and the code is asked for in the same form.
+func (s *source) message(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok {
+		return s.fixedAnswer(http.StatusBadRequest, "form")
+	}
+	d := s.service.Directory()
+	if d == nil {
+		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+	}
+	var k ticket
+	again := func(problem string, ask bool) answer {
+		sealed := ""
+		if !ask {
+			k = s.tickets.slide(k)
+			sealed = s.tickets.seal(actMessage, k)
+		}
+		return answer{name: "message", wait: true, text: f.text, build: func(most int) any {
+			view := s.formView(d, f, most, messageGroups)
+			view.Ticket, view.AskCode, view.Problem, view.Again = sealed, ask, problem, v.up.hasFile()
+			if ask {
+				view.Code = f.code
+			}
+			return view
+		}}
+	}
+	var err error
+	if f.ticket == "" {
+		code, repair, err := crypto.ParseCode(f.code)
+		if err != nil {
+			return again(s.codeProblem(err), true)
+		}
+		k = s.tickets.visit(code)
+		if repair.Kind != crypto.RepairNone {
+			r := repairOf(repair)
+			return again(s.words.word("problem."+probRepair, r.Read, r.Meant), false)
+		}
+	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
+		return again(s.words.word("problem."+probExpired), true)
+	}
+	back := func(problem string) answer { return again(s.words.word("problem."+problem), false) }
+	if readErr != nil {
+		return back(probLine)
+	}
+	fs, problem := s.check(d, f, v.up.hasFile())
+	if problem != "" {
+		return back(problem)
+	}
+	fs.Form = k.form
+	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	if err != nil {
+		return back(s.logged("taking a message", err))
+	}
+	defer x.Close()
+	res, err := s.store(v, x, fs)
+	if err != nil {
+		return back(s.logged("taking a message", err))
+	}
+	more := k
+	more.issued, more.expires = s.now(), s.now().Add(slideLife)
+	return answer{name: "sent", wait: true, view: sentView{
+		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, more, fs.Bodies),
+		Inbox: s.tickets.seal(actInbox, s.tickets.slide(k)),
+	}}
+}
+
+// replyView is one reply.
+type replyView struct {
+	Greeting   [2]string
+	Problem    string // gone, unreadable, unsigned; "" when it can be read
+	Withdrawn  bool
+	Body, Kind string
+	Day        string
+	Part       int // 1-based
+	Parts      int
+	Next       string // ticket of the next part
+	Files      []fileLine
+	More       int
+	Archive    string // its size
+	Download   string
+	Erase      string
+	Inbox      string
+}
+
+type fileLine struct{ Name, Size string }
+
+// replyProblems are why a reply's words are not shown. Each has words "reply.<id>".
+var replyProblems = []string{"gone", "unreadable", "unsigned"}
+
+func (s *source) reply(v *visit) answer {
+	x, k, ans, done := s.enter(v, actReply)
+	if done {
+		return ans
+	}
+	defer x.Close()
+	view := replyView{
+		Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Erase: s.tickets.seal(actErase, k),
+	}
+	r, err := x.Reply(v.r.Context(), int(k.slot))
+	switch {
+	case errors.Is(err, intake.ErrNoReply):
+		view.Problem, view.Erase = "gone", ""
+	case errors.Is(err, crypto.ErrNotForUs), errors.Is(err, crypto.ErrFormat):
+		view.Problem = "unreadable"
+	case err != nil:
+		return s.internal("opening a reply", err)
+	case r.Standing == crypto.SignerUnknown:
+		view.Problem = "unsigned"
+	}
+	if view.Problem != "" {
+		view.Problem = s.words.word("reply." + view.Problem)
+		return answer{name: "reply", view: view, wait: true}
+	}
+	view.Withdrawn = r.Standing == crypto.SignerWithdrawn
+	view.Body, view.Day = r.Body, r.Day.String()
+	if b, ok := s.service.Directory().Body(r.Body); ok {
+		view.Body, view.Kind = s.bodyName(b), s.kindName(b.Kind)
+	}
+	var text string
+	text, view.Part, view.Parts = partOf(form.Clean(r.Text), int(k.part))
+	if view.Part < view.Parts {
+		next := k
+		next.part = uint8(view.Part) //nolint:gosec // few
+		view.Next = s.tickets.seal(actReply, next)
+	}
+	for i, f := range r.Files {
+		if i == maxNamed {
+			view.More = len(r.Files) - i
+			break
+		}
+		view.Files = append(view.Files, fileLine{shownName(baseName(f.Name)), s.words.sizeText(f.Size)})
+	}
+	if len(r.Files) > 0 {
+		view.Archive, view.Download = s.words.sizeText(r.FilesSize()), s.tickets.seal(actDownload, k)
+	}
+	return answer{name: "reply", view: view, text: text, wait: true}
+}
+
+// partOf cuts a text into parts of at most partSize and returns one of them,
+// its 1-based number and how many there are.
+func partOf(text string, want int) (part string, number, parts int) {
+	for rest := text; ; {
+		var head string
+		head, rest = cutEscaped(rest, partSize)
+		if parts == want || parts == 0 {
+			part, number = head, parts+1
+		}
+		if parts++; rest == "" {
+			return part, number, parts
+		}
+	}
+}
+
+// download sends the files of a reply as one padded archive.
+func (s *source) download(v *visit) answer {
+	x, k, ans, done := s.enter(v, actDownload)
+	if done {
+		return ans
+	}
+	defer x.Close()
+	r, err := x.Reply(v.r.Context(), int(k.slot))
+	if err != nil || len(r.Files) == 0 {
+		view := replyView{Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Problem: s.words.word("reply.gone")}
+		return answer{name: "reply", view: view, wait: true}
+	}
+	s.wait(v.r.Context(), v.arrival)
+	h := v.w.Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", `attachment; filename="files.zip"`)
+	h.Set("Content-Length", strconv.FormatInt(r.FilesSize(), 10))
+	w := &pacedWriter{w: v.w, rc: http.NewResponseController(v.w)}
+	if err := x.WriteFiles(v.r.Context(), r, w); err != nil {
+		if v.r.Context().Err() == nil {
+			s.log(fmt.Sprintf("sending a reply's files: %v", err))
+		}
+		panic(http.ErrAbortHandler) // a cut connection is the only way to say "incomplete" now
+	}
+	return answer{sent: true}
+}
+
+// eraseView asks before erasing.
+type eraseView struct {
+	All    bool
+	Ticket string
+	Inbox  string
+}
+
+func (s *source) erase(v *visit) answer {
+	_, k, ans, done := s.enter(v, actErase)
+	if done {
+		return ans
+	}
+	return answer{name: "erase", wait: true, view: eraseView{
+		k.slot == slotAll, s.tickets.seal(actErased, k), s.tickets.seal(actInbox, k),
+	}}
+}
+
+func (s *source) erased(v *visit) answer {
+	x, k, ans, done := s.enter(v, actErased)
+	if done {
+		return ans
+	}
+	defer x.Close()
+	var err error
+	if k.slot == slotAll {
+		err = x.EraseAll(v.r.Context())
+	} else {
+		err = x.Erase(v.r.Context(), int(k.slot))
+	}
+	if err != nil && !errors.Is(err, intake.ErrNoReply) { // already gone is what was asked for
+		return s.internal("erasing", err)
+	}
+	return answer{name: "erased", wait: true, view: eraseView{All: k.slot == slotAll, Inbox: s.tickets.seal(actInbox, k)}}
+}

@@ -1,0 +1,394 @@
+package web
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake"
+	"postern/intake/form"
+)
+
+// problems are why a form comes back. Each has words "problem.<id>".
+const (
+	probText     = "text"
+	probAnswer   = "answer"
+	probEmpty    = "empty"
+	probQuorum   = "quorum"
+	probBody     = "body"
+	probClosed   = "closed"
+	probFull     = "full"
+	probLine     = "line"
+	probInternal = "internal"
+	probExpired  = "expired"
+	probWords    = "words"
+	probUnknown  = "unknown"
+	probOrder    = "order"
+	probOther    = "other"
+	probRepair   = "repair"
+	probNoFile   = "nofile"
+)
+
+var problems = []string{
+	probText, probAnswer, probEmpty, probQuorum, probBody, probClosed, probFull, probLine, probInternal, probExpired,
+	probWords, probUnknown, probOrder, probOther, probRepair, probNoFile,
+}
+
+// formView is a form in which a source writes: a report or a message.
+type formView struct {
+	Ticket   string
+	AskCode  bool // the ticket is gone: the code is asked for again
+	Code     string
+	Problem  string // finished sentence; "" when there is none
+	Again    bool   // files must be chosen again
+	Bodies   bodiesView
+	Groups   map[string]groupView
+	Files    int
+	FileSize string
+	Next     string // when a body can read it at the earliest
+}
+
+// allGroups are the groups on a report's form; a message asks for urgency only.
+var allGroups = form.Groups()
+
+func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []form.Group) formView {
+	limits := s.service.Limits()
+	v := formView{
+		Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.sizeText(limits.FileSize),
+		Next: s.service.NextRelease().UTC().Format("2006-01-02 15:04"),
+	}
+	if d != nil {
+		v.Bodies = s.bodies(d, f.bodies, "")
+	}
+	for _, g := range s.groups(f.answers, most, groups...) {
+		v.Groups[string(g.ID)] = g
+	}
+	return v
+}
+
+// reportForm shows an empty report with a fresh code inside its ticket.
+func (s *source) reportForm(*visit) answer {
+	d := s.service.Directory()
+	if ok, _ := s.service.Accepting(); !ok || d == nil {
+		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+	}
+	return s.reportAgain(d, s.tickets.start(), &fields{bodies: startChoice(d)}, "", false)
+}
+
+// reportAgain shows the form with what was typed.
+func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
+	k.issued = s.now()
+	k.expires = k.issued.Add(startLife)
+	sealed := s.tickets.seal(actReport, k)
+	return answer{name: "report", text: f.text, build: func(most int) any {
+		v := s.formView(d, f, most, allGroups)
+		v.Ticket, v.Again = sealed, files
+		if problem != "" {
+			v.Problem = s.words.word("problem." + problem)
+		}
+		return v
+	}}
+}
+
+// form reads a form's fields. ok is false when it is none of ours.
+func (s *source) form(v *visit) (f *fields, err error, ok bool) { //nolint:revive // err belongs to f
+	if v.up, err = newUpload(v.r, v.body, s.now); err != nil {
+		return nil, err, false
+	}
+	f, err = v.up.fields(s.now)
+	return f, err, true
+}
+
+// fileResults says what became of the files of a form.
+type fileResults struct {
+	Kept []string
+	Lost []lostFile
+	More int // further files, not named
+}
+
+type lostFile struct{ Name, Why string }
+
+// maxNamed bounds the file names on a page.
+const maxNamed = 20
+
+// check judges a form before its code costs anything.
+func (s *source) check(d *crypto.Directory, f *fields, hasFile bool) (fs intake.Fields, problem string) {
+	fs.Text, fs.Bodies = f.text, f.bodies
+	var long string
+	fs.Answers, long = answersOf(f.answers)
+	fs.Urgent = fs.Answers.Get(form.QUrgency) != nil
+	known := 0
+	for i := range d.Bodies {
+		if slices.Contains(f.bodies, d.Bodies[i].ID) {
+			known++
+		}
+	}
+	switch {
+	case f.cut || escapedLen(f.text) > crypto.MaxText:
+		return fs, probText
+	case long != "":
+		return fs, probAnswer
+	case known < max(1, d.Policy.Quorum):
+		return fs, probQuorum
+	case f.text == "" && len(fs.Answers) == 0 && !hasFile:
+		return fs, probEmpty
+	}
+	return fs, ""
+}
+
+// problemOf is the sentence for an error of intake, or probInternal.
+func problemOf(err error) string {
+	for _, p := range []struct {
+		err     error
+		problem string
+	}{
+		{intake.ErrQuorum, probQuorum},
+		{intake.ErrUnknownBody, probBody},
+		{intake.ErrTextTooLong, probText},
+		{intake.ErrAnswers, probAnswer},
+		{intake.ErrClosed, probClosed},
+		{intake.ErrFull, probFull},
+	} {
+		if errors.Is(err, p.err) {
+			return p.problem
+		}
+	}
+	return probInternal
+}
+
+// store submits the fields, then the files of the form one by one. After a
+// nil error everything named Kept is durable.
+func (s *source) store(v *visit, x *intake.Session, fs intake.Fields) (fileResults, error) {
+	if err := x.Submit(v.r.Context(), fs); err != nil {
+		return fileResults{}, err
+	}
+	var res fileResults
+	named := func() bool { return len(res.Kept)+len(res.Lost) < maxNamed }
+	err := v.up.files(func(name, mediaType string, r io.Reader) {
+		src := &failing{r: r}
+		err := x.AddFile(v.r.Context(), name, mediaType, src)
+		switch {
+		case !named():
+			res.More++
+		case err == nil:
+			res.Kept = append(res.Kept, shownName(name))
+		default:
+			why := "internal"
+			switch {
+			case src.err != nil:
+				why = "line"
+			case errors.Is(err, intake.ErrFileTooLarge):
+				why = "large"
+			case errors.Is(err, intake.ErrTooManyFiles):
+				why = "many"
+			case errors.Is(err, intake.ErrFull):
+				why = "full"
+			case errors.Is(err, intake.ErrClosed), errors.Is(err, intake.ErrGone):
+				why = "gone"
+			default:
+				s.log(fmt.Sprintf("storing a file: %v", err))
+			}
+			res.Lost = append(res.Lost, lostFile{shownName(name), s.words.word("lost." + why)})
+		}
+	})
+	if err != nil && named() && !slices.ContainsFunc(res.Lost, func(l lostFile) bool { return l.Why == s.words.word("lost.line") }) {
+		res.Lost = append(res.Lost, lostFile{"", s.words.word("lost.line")})
+	}
+	return res, nil
+}
+
+// lostReasons are why a file was not kept. Each has words "lost.<id>".
+var lostReasons = []string{"internal", "line", "large", "many", "full", "gone"}
+
+// report takes a report. It is never refused for its ticket.
+func (s *source) report(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok {
+		return s.fixedAnswer(http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actReport, f.ticket, v.up.arrived)
+	if err != nil {
+		k = s.tickets.start()
+	}
+	d := s.service.Directory()
+	if d == nil {
+		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+	}
+	back := func(problem string) answer {
+		a := s.reportAgain(d, k, f, problem, v.up.hasFile())
+		a.wait = true
+		return a
+	}
+	if readErr != nil {
+		return back(probLine)
+	}
+	fs, problem := s.check(d, f, v.up.hasFile())
+	if problem != "" {
+		return back(problem)
+	}
+	fs.Form = k.form
+	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	if err != nil {
+		return back(s.logged("taking a report", err))
+	}
+	defer x.Close()
+	res, err := s.store(v, x, fs)
+	if err != nil {
+		return back(s.logged("taking a report", err))
+	}
+	if s.typed.has(k.form, s.now()) {
+		return answer{name: "again", view: res, wait: true}
+	}
+	return s.codePage(d, k, x, fs.Bodies, res, "")
+}
+
+// logged is problemOf with a line in the log when it is our fault.
+func (s *source) logged(doing string, err error) string {
+	p := problemOf(err)
+	if p == probInternal {
+		s.fault(doing, err)
+	}
+	return p
+}
+
+// codeView is the page that shows a code.
+type codeView struct {
+	Words    []string
+	Greeting [2]string
+	Readers  []string
+	Files    fileResults
+	Problem  string
+	Ticket   string // to type the code back
+	More     filesView
+}
+
+// filesView is the form that adds files to what was just sent.
+type filesView struct {
+	Ticket   string
+	Bodies   []string // ids
+	Readers  []string // their names
+	Files    int
+	FileSize string
+}
+
+func (s *source) filesView(d *crypto.Directory, k ticket, bodies []string) filesView {
+	l := s.service.Limits()
+	return filesView{
+		Ticket: s.tickets.seal(actFiles, k), Bodies: bodies, Readers: s.names(d, bodies),
+		Files: l.Files, FileSize: s.words.sizeText(l.FileSize),
+	}
+}
+
+func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodies []string, res fileResults, problem string) answer {
+	k.issued = s.now()
+	k.expires = k.issued.Add(startLife)
+	return answer{name: "code", wait: true, view: codeView{
+		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
+		Ticket: s.tickets.seal(actCode, k), More: s.filesView(d, k, bodies),
+	}}
+}
+
+// codeProblem is the sentence for input that is no code. It depends on the
+// input alone and never repeats it (SECURITY.md S-17).
+func (s *source) codeProblem(err error) string {
+	var ce *crypto.CodeError
+	if !errors.As(err, &ce) {
+		return s.words.word("problem." + probOrder)
+	}
+	switch ce.Problem {
+	case crypto.CodeWordCount:
+		return s.words.word("problem."+probWords, ce.Count)
+	case crypto.CodeUnknown:
+		at := make([]string, 0, len(ce.Unknown))
+		for _, u := range ce.Unknown[:min(len(ce.Unknown), 9)] {
+			at = append(at, fmt.Sprint(u))
+		}
+		return s.words.word("problem."+probUnknown, strings.Join(at, ", "))
+	default:
+		return s.words.word("problem." + probOrder)
+	}
+}
+
+// keptView is the page after the code was typed back.
+type keptView struct{ More filesView }
+
+// typeBack compares what was typed with the ticket's code.
+func (s *source) typeBack(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return s.fixedAnswer(http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actCode, f.ticket, v.up.arrived)
+	d := s.service.Directory()
+	if err != nil || d == nil {
+		return s.enterAgain(probExpired)
+	}
+	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	if err != nil {
+		return s.internal("typing a code back", err)
+	}
+	defer x.Close()
+	typed, _, err := crypto.ParseCode(f.code)
+	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
+		s.typed.add(k.form, s.now())
+		return answer{name: "kept", wait: true, view: keptView{s.filesView(d, k, x.Choice())}}
+	}
+	if s.typed.has(k.form, s.now()) {
+		return answer{name: "again", view: fileResults{}, wait: true}
+	}
+	problem := s.words.word("problem." + probOther)
+	if err != nil {
+		problem = s.codeProblem(err)
+	}
+	return s.codePage(d, k, x, x.Choice(), fileResults{}, problem)
+}
+
+// sentView is the page after files or a message were sent.
+type sentView struct {
+	Text    bool // words were sent, not files alone
+	Files   fileResults
+	Problem string
+	More    filesView
+	Inbox   string // ticket, when the visit began in the inbox
+}
+
+// addFiles takes files for the form just sent.
+func (s *source) addFiles(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok {
+		return s.fixedAnswer(http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
+	d := s.service.Directory()
+	if err != nil || d == nil {
+		return s.enterAgain(probExpired)
+	}
+	bodies := f.bodies
+	back := func(res fileResults, problem string) answer {
+		if problem != "" {
+			problem = s.words.word("problem." + problem)
+		}
+		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, More: s.filesView(d, k, bodies)}}
+	}
+	if readErr != nil {
+		return back(fileResults{}, probLine)
+	}
+	if !v.up.hasFile() {
+		return back(fileResults{}, probNoFile)
+	}
+	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	if err != nil {
+		return back(fileResults{}, s.logged("taking files", err))
+	}
+	defer x.Close()
+	res, err := s.store(v, x, intake.Fields{Form: k.form, Bodies: bodies})
+	if err != nil {
+		return back(fileResults{}, s.logged("taking files", err))
+	}
+	return back(res, "")
+}

@@ -1,0 +1,26 @@
+package web
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"time"
+)
+
+// NewServer is the http.Server both handlers expect: HTTP/1.1 only (what
+// tor's socket carries), a bound for headers but none for bodies (pace.go has
+// that), and no log, since net/http's lines name peers and requests.
+func NewServer(h http.Handler) *http.Server {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	return &http.Server{
+		Handler:           h,
+		Protocols:         &p,
+		ReadHeaderTimeout: time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		// "OPTIONS *" would be answered without our headers and size.
+		DisableGeneralOptionsHandler: true,
+	}
+}

@@ -1,0 +1,234 @@
+package web
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"postern/crypto"
+	"postern/intake/form"
+)
+
+// Bounds of what a directory may put on a page, in bytes: longer texts are cut,
+// so that 31 bodies fit.
+const (
+	maxName    = 120
+	maxMandate = 300
+)
+
+// bodyView is a body as pages show it.
+type bodyView struct {
+	ID        string
+	Name      string
+	Kind      string
+	Mandate   string
+	Languages []langView
+	Ticked    bool
+}
+
+type langView struct{ Tag, Name string }
+
+// bodiesView is the choice of who may read. Outside are the bodies independent
+// of the executive; Chain are those a source may be reporting.
+type bodiesView struct {
+	Outside []bodyView
+	Chain   []bodyView
+	Quorum  int
+	Few     bool // only one body could be ticked by default: it stands alone
+	Problem string
+}
+
+// startsTicked says whether a body is ticked for a source who chose nothing
+// yet: independent of the institution and of an independent kind. Nothing in a
+// directory can tick a ministry (SECURITY.md S-7).
+func startsTicked(b *crypto.Body) bool {
+	k, ok := form.BodyKindOf(b.Kind)
+	return ok && k.Independent && b.Independent
+}
+
+func startChoice(d *crypto.Directory) []string {
+	var ids []string
+	for i := range d.Bodies {
+		if startsTicked(&d.Bodies[i]) {
+			ids = append(ids, d.Bodies[i].ID)
+		}
+	}
+	return ids
+}
+
+func (s *source) bodies(d *crypto.Directory, ticked []string, problem string) bodiesView {
+	v := bodiesView{Quorum: d.Policy.Quorum, Problem: problem}
+	list := make([]*crypto.Body, len(d.Bodies))
+	for i := range d.Bodies {
+		list[i] = &d.Bodies[i]
+	}
+	slices.SortStableFunc(list, func(a, b *crypto.Body) int {
+		return form.BodyKindOrder(a.Kind) - form.BodyKindOrder(b.Kind)
+	})
+	for _, b := range list {
+		bv := bodyView{
+			ID: b.ID, Name: s.bodyName(b), Kind: s.kindName(b.Kind), Mandate: cut(inLang(b.Mandates, s.words.Lang), maxMandate),
+			Ticked: slices.Contains(ticked, b.ID),
+		}
+		for _, l := range b.Languages[:min(len(b.Languages), 12)] {
+			bv.Languages = append(bv.Languages, langView{l, endonym(l)})
+		}
+		if startsTicked(b) {
+			v.Outside = append(v.Outside, bv)
+		} else {
+			v.Chain = append(v.Chain, bv)
+		}
+	}
+	v.Few = len(v.Outside) == 1
+	return v
+}
+
+func (s *source) bodyName(b *crypto.Body) string {
+	if n := cut(inLang(b.Names, s.words.Lang), maxName); n != "" {
+		return n
+	}
+	return b.ID
+}
+
+func (s *source) kindName(kind string) string {
+	if _, ok := form.BodyKindOf(kind); !ok {
+		return s.words.word("kind.other")
+	}
+	return s.words.word("kind." + kind)
+}
+
+// names are the names of the bodies with these ids, in the directory's order.
+func (s *source) names(d *crypto.Directory, ids []string) []string {
+	var n []string
+	for i := range d.Bodies {
+		if slices.Contains(ids, d.Bodies[i].ID) {
+			n = append(n, s.bodyName(&d.Bodies[i]))
+		}
+	}
+	return n
+}
+
+// questionView is a question on a form, with what was answered.
+type questionView struct {
+	Name    string // of the field
+	Label   string
+	Hint    string
+	Kind    string // choice, choices, text
+	Options []optionView
+	Value   string
+	Rows    int
+	TooLong bool
+}
+
+type optionView struct {
+	ID, Label string
+	On        bool
+}
+
+// groupView is a group of questions.
+type groupView struct {
+	ID        form.Group
+	Questions []questionView
+	Open      bool // something was answered
+}
+
+// groups makes the views of some groups; most bounds each text in bytes.
+func (s *source) groups(answers map[string][]string, most int, want ...form.Group) []groupView {
+	list := make([]groupView, len(want))
+	for i, g := range want {
+		list[i].ID = g
+	}
+	for _, q := range form.Questions() {
+		i := slices.Index(want, q.Group)
+		if i < 0 {
+			continue
+		}
+		got := answers[q.ID]
+		v := questionView{Name: fieldAnswer + q.ID, Label: s.words.word("q." + q.ID)}
+		if h, ok := s.words.Words["q."+q.ID+".hint"]; ok {
+			v.Hint = h
+		}
+		switch q.Kind {
+		case form.Text:
+			v.Kind, v.Rows = "text", 2
+			if q.MaxBytes > 300 {
+				v.Rows = 3
+			}
+			if len(got) > 0 {
+				v.Value = form.Clean(got[0])
+				v.TooLong = len(v.Value) > q.MaxBytes
+				v.Value = cut(v.Value, most)
+			}
+			list[i].Open = list[i].Open || v.Value != ""
+		case form.Choice, form.Choices:
+			v.Kind = "choices"
+			if q.Kind == form.Choice {
+				v.Kind = "choice"
+			}
+			for _, o := range q.Options {
+				on := slices.Contains(got, o.ID)
+				v.Options = append(v.Options, optionView{o.ID, s.words.word("q." + q.ID + "." + o.ID), on})
+				list[i].Open = list[i].Open || on
+			}
+		}
+		list[i].Questions = append(list[i].Questions, v)
+	}
+	return list
+}
+
+// answersOf makes canonical answers of what a form sent: options in their
+// order, unknown ones dropped, empty ones left out. long names a question whose
+// text is too long, or is "".
+func answersOf(sent map[string][]string) (a form.Answers, long string) {
+	for _, q := range form.Questions() {
+		got := sent[q.ID]
+		x := form.Answer{ID: q.ID}
+		switch q.Kind {
+		case form.Text:
+			if len(got) == 0 {
+				continue
+			}
+			v := form.Clean(got[0])
+			if len(v) > q.MaxBytes {
+				long = q.ID
+				continue
+			}
+			if v != "" {
+				x.Values = []string{v}
+			}
+		case form.Choice, form.Choices:
+			for _, o := range q.Options {
+				if slices.Contains(got, o.ID) && (q.Kind == form.Choices || x.Values == nil) {
+					x.Values = append(x.Values, o.ID)
+				}
+			}
+		}
+		if x.Values != nil {
+			a = append(a, x)
+		}
+	}
+	return a, long
+}
+
+// cut cuts a text to at most n bytes, not inside a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	n -= len("…")
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:max(n, 0)] + "…"
+}
+
+// shownName makes a file's name safe to show: no controls, no characters that
+// turn the direction of others (SECURITY.md S-15).
+func shownName(s string) string {
+	return cut(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
+			return '_'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "_")), maxName)
+}
