@@ -17,6 +17,11 @@
 // nothing. With [Config.ControlSocket] a tor that the system runs is used
 // instead: this process then needs no network at all.
 //
+// Tor's own Sandbox stays off: on Debian 12 it refuses a call that the C
+// library needs when it starts a thread, which leaves a random set of signals
+// blocked, SIGTERM often among them. As our child tor lives under the system-call
+// filter of our systemd unit.
+//
 // Tor is trusted: it sees the traffic of all services in clear, and whoever
 // can write to its control socket can read their keys.
 //

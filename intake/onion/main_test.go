@@ -88,7 +88,7 @@ func serve(t *testing.T, name, text string) (socket string) {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s at %s", text, r.Host)
 	})}
-	go s.Serve(l)
+	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
 	return socket
 }

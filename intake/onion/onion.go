@@ -125,7 +125,7 @@ func (t *Tor) supervise(life context.Context, s *session) {
 			wait = firstWait
 		}
 		for s = nil; s == nil; {
-			t.cfg.Log(fmt.Sprintf("tor is down, services cannot be reached; starting it again in %v (%v)", wait, scrubbed(err)))
+			t.cfg.Log(fmt.Sprintf("tor is down, services cannot be reached; trying again in %v (%v)", wait, scrubbed(err)))
 			select {
 			case <-life.Done():
 				return
@@ -225,6 +225,9 @@ func (t *Tor) dial(ctx context.Context, s *session) (err error) {
 func (t *Tor) launch() (*tor.Process, error) {
 	if err := os.MkdirAll(t.cfg.RunDir, 0o700); err != nil {
 		return nil, fmt.Errorf("run directory of tor: %w", err)
+	}
+	if fi, err := os.Stat(t.cfg.RunDir); err != nil || fi.Mode().Perm()&0o077 != 0 {
+		return nil, errors.Join(errors.New("run directory of tor: others may enter it; make it the service's own, with mode 0700"), err)
 	}
 	// Ours come last: of an option given twice tor takes the last.
 	return tor.Launch(t.cfg.Tor, t.cfg.Dir, fmt.Sprintf(`%s

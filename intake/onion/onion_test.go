@@ -326,6 +326,7 @@ func TestStartFails(t *testing.T) {
 		{"no program", func(c *onion.Config) { c.Tor = "/nonexistent/tor" }, "apt-get install tor"},
 		{"bad torrc", func(c *onion.Config) { c.Extra = "NoSuchOption 1" }, "NoSuchOption"},
 		{"long path", func(c *onion.Config) { c.RunDir = "/" + strings.Repeat("x", 100) }, "shorter"},
+		{"open directory", func(c *onion.Config) { c.RunDir = "/tmp" }, "0700"},
 		{"no system tor", func(c *onion.Config) { c.ControlSocket = filepath.Join(base, "nothing") }, "control socket"},
 	} {
 		cfg := config(t, "fails")

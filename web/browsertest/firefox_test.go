@@ -30,11 +30,11 @@ func server(t *testing.T, addr string) (*httptest.Server, *atomic.Int32) {
 	t.Helper()
 	var hits atomic.Int32
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) })
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
 	mux.HandleFunc("GET /file", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/zip")
 		w.Header().Set("Content-Disposition", `attachment; filename="reply.zip"`)
-		io.WriteString(w, "zip")
+		fmt.Fprint(w, "zip")
 	})
 	mux.HandleFunc("POST /post", func(w http.ResponseWriter, r *http.Request) {
 		m, err := r.MultipartReader()

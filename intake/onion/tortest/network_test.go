@@ -30,7 +30,7 @@ const page = `<!doctype html><html lang=en><title>Report</title><h1>Report</h1>
 // answer shows the form and says what came back.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		io.WriteString(w, page)
+		fmt.Fprint(w, page)
 		return
 	}
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
@@ -92,7 +92,7 @@ func TestNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(answer)}
-	go server.Serve(l)
+	go func() { _ = server.Serve(l) }()
 	defer server.Close()
 	if err := svc.Publish(ctx, onion.Service{Name: "public", Key: key, Socket: sock, Public: true, PoW: true}); err != nil {
 		t.Fatal(err)
