@@ -1,6 +1,7 @@
 package reviewer
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -126,10 +127,17 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int) (*Bundle
 	return &Bundle{ID: bundleName(id[:]), Path: path, Replies: len(part)}, nil
 }
 
-// imported names the batches that are here in full and that the server still keeps.
+// imported names the batches that are here in full and that the server still
+// keeps, the newest first, as many as a bundle can name.
 func (v *Vault) imported() []crypto.BatchRef {
 	var out []crypto.BatchRef
-	for _, b := range v.state.Batches {
+	batches := slices.SortedFunc(slices.Values(v.state.Batches), func(a, b batch) int {
+		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(b.Ordinal, a.Ordinal))
+	})
+	for _, b := range batches {
+		if len(out) == crypto.MaxBatchRefs {
+			break
+		}
 		if len(b.Have) == int(b.Volumes) && b.Day+keptDays >= v.state.Newest {
 			out = append(out, crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal})
 		}

@@ -110,7 +110,10 @@ func sealBlob(box []byte) ([]byte, crypto.Key, error) {
 	if _, err := w.Write(box); err != nil {
 		return nil, key, err
 	}
-	return b.Bytes(), key, w.Close()
+	if err := w.Close(); err != nil {
+		return nil, key, err
+	}
+	return b.Bytes(), key, nil
 }
 
 // add appends bytes that sealBlob made.

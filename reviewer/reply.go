@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"postern/crypto"
+	"postern/intake/form"
 )
 
 // places is which slots of a source's mailbox this vault may still use.
@@ -145,18 +146,16 @@ type Attachment struct {
 
 // Draft is a reply to be written.
 type Draft struct {
-	Text  string // UTF-8, at most 32 KiB
+	Text  string // at most 32 KiB once it is clean: UTF-8, no control characters
 	Files []Attachment
 }
 
 func (d *Draft) valid() error {
 	switch {
-	case strings.TrimSpace(d.Text) == "" && len(d.Files) == 0:
+	case d.Text == "" && len(d.Files) == 0:
 		return errors.New("the reply is empty")
 	case len(d.Text) > crypto.MaxText:
 		return fmt.Errorf("the text has %d bytes, a reply holds %d: shorten it, or send the rest as a second reply", len(d.Text), crypto.MaxText)
-	case !utf8.ValidString(d.Text):
-		return errors.New("the text is not UTF-8: save it as UTF-8")
 	}
 	return nil
 }
@@ -164,7 +163,10 @@ func (d *Draft) valid() error {
 // Reply seals a reply as planned, signs it with the holder's key, and keeps it in the vault:
 // in the case, and waiting for [Vault.Export]. It returns the message's number in the case.
 func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
-	d.Text = strings.ReplaceAll(d.Text, "\r\n", "\n")
+	if !utf8.ValidString(d.Text) {
+		return 0, errors.New("reply: the text is not UTF-8: save it as UTF-8")
+	}
+	d.Text = form.Clean(d.Text)
 	if err := d.valid(); err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
@@ -303,12 +305,15 @@ func (v *Vault) extras(p *Plan, to *crypto.Recipient) []*crypto.Recipient {
 // attach copies one file. Its name is cut down to a safe one: the folders it lies in here
 // are nobody's business.
 func attach(mw *crypto.MessageWriter, f Attachment) error {
+	if f.Open == nil {
+		return errors.New("attaching a file: it has no content")
+	}
 	r, err := f.Open()
 	if err != nil {
 		return fmt.Errorf("attaching a file: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	w, err := mw.File(SafeName(f.Name), "application/octet-stream")
+	w, err := mw.File(SafeName(filepath.Base(f.Name)), "application/octet-stream")
 	if err != nil {
 		return fmt.Errorf("attaching a file: %w", err)
 	}

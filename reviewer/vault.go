@@ -89,12 +89,12 @@ func (v *Vault) create(pass []byte) error {
 
 // validID checks a body's or holder's id.
 func validID(what, id string) error {
-	ok := id != "" && len(id) <= crypto.MaxBodyID
+	ok := id != "" && len(id) <= crypto.MaxBodyID && id[0] != '-' && id[len(id)-1] != '-'
 	for _, c := range []byte(id) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
 	}
 	if !ok {
-		return fmt.Errorf("%s id %q: use 1 to %d of a-z, 0-9 and hyphen, as agreed with the operator", what, id, crypto.MaxBodyID)
+		return fmt.Errorf("%s id %q: use 1 to %d of a-z, 0-9 and, inside, hyphen, as agreed with the operator", what, id, crypto.MaxBodyID)
 	}
 	return nil
 }
