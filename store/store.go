@@ -1,10 +1,7 @@
 package store
 
 import (
-	"context"
 	"errors"
-	"io"
-	"iter"
 )
 
 // Bucket is a kind of record. Limits are part of the format: a record is
@@ -33,6 +30,8 @@ type Options struct {
 	Key KeyWrapper
 	// Create makes a new database when there is none; without it Open fails.
 	Create bool
+
+	step func(name string) // tests stop here, between two steps of a vacuum
 }
 
 // KeyWrapper protects the storage key file by passphrase, credential or TPM.
@@ -115,85 +114,3 @@ func Adopt(u *Upload) Op { return Op{kind: opAdopt, upload: u} }
 // Forget erases an item; one that is not there is no error.
 func Forget(id ItemID) Op { return Op{kind: opForget, item: id} }
 
-// Store is an open database. Safe for concurrent use.
-type Store struct{}
-
-// Open opens or creates the database, finishing or undoing an interrupted
-// vacuum. Only one process may have it open ([ErrLocked]).
-func Open(o Options) (*Store, error) { panic("unbuilt") }
-
-// Close waits for running operations and releases the files.
-func (s *Store) Close() error { panic("unbuilt") }
-
-// Apply does all ops or none; when it returns nil they are durable (fsync
-// done). Concurrent calls share a commit. Ops are checked in order against the state before
-// the list.
-func (s *Store) Apply(ctx context.Context, ops ...Op) error { panic("unbuilt") }
-
-// Get returns a copy of a record's value, or [ErrNotFound].
-func (s *Store) Get(bucket string, key []byte) ([]byte, error) { panic("unbuilt") }
-
-// All yields a bucket's records (copies) in no meaningful order. No
-// transaction is open while the caller's loop body runs; a record written or deleted meanwhile may or may
-// not be seen.
-func (s *Store) All(bucket string) iter.Seq2[Record, error] { panic("unbuilt") }
-
-// Record is a key and its value.
-type Record struct{ Key, Value []byte }
-
-// Upload is an item being written: registered before its first cell, so that
-// the collector leaves its cells alone. Not safe for concurrent use.
-type Upload struct{}
-
-// NewUpload registers an upload of a large item. small lets it use the
-// reserve (text). Errors: [ErrFull].
-func (s *Store) NewUpload(id ItemID) (*Upload, error) { panic("unbuilt") }
-
-// Write seals and writes cells as they fill. [ErrFull] when the quota is used up.
-func (u *Upload) Write(p []byte) (int, error) { panic("unbuilt") }
-
-// Finish pads and writes the last cell and makes all cells durable. Apply(Adopt(u), …) makes it an item.
-func (u *Upload) Finish() error { panic("unbuilt") }
-
-// Abort forgets the upload; its cells become free. Harmless after Adopt.
-func (u *Upload) Abort() { panic("unbuilt") }
-
-// Size is the number of bytes written so far.
-func (u *Upload) Size() int64 { panic("unbuilt") }
-
-// Item is a stored item, read cell by cell; no transaction spans a call.
-type Item struct{}
-
-// OpenItem opens an item, or [ErrNotFound]. An item erased while it is read
-// gives [ErrNotFound] from ReadAt.
-func (s *Store) OpenItem(id ItemID) (*Item, error) { panic("unbuilt") }
-
-// Size in bytes.
-func (i *Item) Size() int64 { panic("unbuilt") }
-
-// ReadAt implements [io.ReaderAt].
-func (i *Item) ReadAt(p []byte, off int64) (int, error) { panic("unbuilt") }
-
-var _ io.ReaderAt = (*Item)(nil)
-
-// Usage is how full the store is, in bytes.
-type Usage struct {
-	Quota     int64
-	Used      int64 // by live items
-	FileSize  int64 // of both files
-	FreeSmall bool  // a small item still fits
-	FreeLarge int64 // bytes that large items may still take
-	Records   map[string]int
-}
-
-// Usage counts.
-func (s *Store) Usage() (Usage, error) { panic("unbuilt") }
-
-// Vacuum re-keys records.db under a new storage key while serving, and
-// overwrites the old key. It returns when the old file and key are gone.
-func (s *Store) Vacuum(ctx context.Context) error { panic("unbuilt") }
-
-// Check reads everything that can be verified: both bbolt files' structure, every
-// record's seal and length, every item's cells and their seals, no cell used
-// twice. It reports problems without any content.
-func (s *Store) Check(ctx context.Context, problem func(string)) error { panic("unbuilt") }
