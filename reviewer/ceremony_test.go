@@ -1,0 +1,190 @@
+package reviewer
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"postern/crypto"
+	"postern/reviewer/reviewertest"
+)
+
+// Only what the roots signed, newer than what is in force and of the same salt, is accepted.
+func TestDirectoryIsRootSigned(t *testing.T) {
+	w := newWorld(t)
+	first := w.signed
+	w.next()
+	v := w.desks["anna"]
+	if err := v.AcceptDirectory(first, nil, w.today()); !errors.Is(err, crypto.ErrRolledBack) {
+		t.Errorf("an older directory: %v", err)
+	}
+	file, vkey, err := NewRoot("other", []byte(testPass), w.options())
+	check(t, err)
+	other := must(OpenRoot(file, []byte(testPass)))(t)
+	w.server.Directory.Version++
+	proposal := must(w.server.Proposal())(t)
+	forged := must(crypto.SignDirectory(must(ReadProposal(proposal))(t), nil, other.signer))(t)
+	if err := v.AcceptDirectory(forged, nil, w.today()); !errors.Is(err, crypto.ErrUnsigned) {
+		t.Errorf("another root: %v", err)
+	}
+	if err := v.AcceptDirectory(forged, []string{vkey}, w.today()); !errors.Is(err, crypto.ErrUnsigned) {
+		t.Errorf("another root, named by somebody at the desk: %v", err)
+	}
+	w.server.Directory.Issued = w.today() + 3
+	early := must(w.root.Sign(must(w.server.Proposal())(t), w.signed, w.today()))(t)
+	if err := v.AcceptDirectory(early, nil, w.today()); !errors.Is(err, crypto.ErrNotYet) {
+		t.Errorf("one that is not issued yet: %v", err)
+	}
+	w.server.Directory.Issued = w.today()
+	// A change of roots is signed by both.
+	ours := must(w.root.Sign(must(w.server.Proposal())(t), w.signed, w.today()))(t)
+	both := must(crypto.SignDirectory(must(ReadProposal(ours))(t), ours, other.signer))(t)
+	check(t, v.AcceptDirectory(both, []string{vkey}, w.today()))
+	if !slices.Equal(w.reopen("anna").Roots(), []string{vkey}) {
+		t.Error("the new root did not take over")
+	}
+	fresh := must(Create(filepath.Join(t.TempDir(), "v"), "ombuds", "new", []byte(testPass), w.options()))(t)
+	defer fresh.Close()
+	if err := fresh.AcceptDirectory(both, nil, w.today()); err == nil {
+		t.Error("a first directory without a root key was accepted")
+	}
+}
+
+// The keeper of a root sees what changes, and cannot be led to sign a rollback.
+func TestRootSign(t *testing.T) {
+	w := newWorld(t)
+	d := w.server.Directory
+	old := must(ReadProposal(w.signed))(t)
+	d.Version = 2
+	body, _ := d.Body("ngo")
+	body.Holders[0].Epochs[3].Recipient = crypto.NewIdentity().Recipient()
+	ins, _ := d.Body("inspect")
+	ins.Independent = true
+	d.Bodies = slices.DeleteFunc(d.Bodies, func(b crypto.Body) bool { return b.ID == "ombuds" })
+	d.Transfer = crypto.NewIdentity().Recipient()
+	proposal := must(w.server.Proposal())(t)
+	lines := strings.Join(DescribeDirectory(old, must(ReadProposal(proposal))(t)), "\n")
+	for _, want := range []string{
+		"- body ombuds is no longer listed", "!   holder cleo: active, reads 2026-11 to 2027-10 (OTHER KEYS FOR THE SAME MONTHS)",
+		"! body inspect: Body inspect, inspectorate, independent", "! the server's key for replies is another one",
+	} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("not shown: %q in\n%s", want, lines)
+		}
+	}
+	if _, err := w.root.Sign(proposal, nil, w.today()); err == nil {
+		t.Error("version 2 was signed without its predecessor")
+	}
+	signed := must(w.root.Sign(proposal, w.signed, w.today()))(t)
+	d.Version = 1
+	if _, err := w.root.Sign(must(w.server.Proposal())(t), signed, w.today()); !errors.Is(err, crypto.ErrRolledBack) {
+		t.Errorf("a rollback: %v", err)
+	}
+	d.Version, d.Salt[0] = 3, d.Salt[0]^1
+	if _, err := w.root.Sign(must(w.server.Proposal())(t), signed, w.today()); !errors.Is(err, crypto.ErrSalt) {
+		t.Errorf("another salt: %v", err)
+	}
+	d.Salt[0] ^= 1
+	file, _, err := NewRoot("stranger", []byte(testPass), w.options())
+	check(t, err)
+	stranger := must(OpenRoot(file, []byte(testPass)))(t)
+	if _, err := stranger.Sign(must(w.server.Proposal())(t), signed, w.today()); err == nil {
+		t.Error("a root signed after a directory that it never signed")
+	}
+	if _, err := OpenRoot(file, []byte("wrong")); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("a wrong passphrase: %v", err)
+	}
+	if p := must(w.root.Phrase())(t); len(p) != 10 {
+		t.Errorf("a root phrase of %d words", len(p))
+	}
+}
+
+// Past months' seeds go only after a batch two months younger is in; then no
+// old batch opens, and what was imported stays.
+func TestAdvance(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	v := w.desks["anna"]
+	if first, next := v.Months(); first != next {
+		t.Errorf("a new vault could advance from %v to %v", first, next)
+	}
+	late := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "never imported", nil, "ombuds"))(t))
+	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "imported", nil, "ombuds"))(t)))
+	november := v.keys.Month
+	w.now = w.now.AddDate(0, 1, 0)
+	yes := ImportOptions{ClockOK: func(Clock) bool { return true }}
+	must(v.Import(bytes.NewReader(w.release(2)), yes))(t)
+	if err := v.Advance(november+1, []byte(testPass)); !errors.Is(err, ErrTooEarly) {
+		t.Errorf("one month later: %v", err)
+	}
+	w.now = w.now.AddDate(0, 1, 0)
+	must(v.Import(bytes.NewReader(w.release(2)), yes))(t)
+	if err := v.Advance(november+2, []byte(testPass)); !errors.Is(err, ErrTooEarly) {
+		t.Errorf("a month too many: %v", err)
+	}
+	if err := v.Advance(november+1, []byte("wrong")); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("a wrong passphrase: %v", err)
+	}
+	check(t, v.Advance(november+1, []byte(testPass)))
+	v = w.reopen("anna")
+	if first, next := v.Months(); first != november+1 || next != first {
+		t.Errorf("months %v, %v after advancing to %v", first, next, november+1)
+	}
+	r := must(v.Import(bytes.NewReader(late), yes))(t)
+	if r.New != 0 || !r.OldKeys {
+		t.Errorf("a batch of an erased month: %+v", r)
+	}
+	if m := must(v.Read(w.only("anna"), &w.only("anna").Messages[0]))(t); m.Words != "imported" {
+		t.Errorf("what was imported reads %q", m.Words)
+	}
+	// The month after still opens: its key follows from the kept seed.
+	text := must(src.Say(reviewertest.NewForm(), w.today(), "january", nil, "ombuds"))(t)
+	if r := w.imports("anna", w.release(2, text)); r.New != 1 {
+		t.Errorf("a batch of this month: %+v", r)
+	}
+}
+
+// A message of the last day of a month that is released in the next one opens.
+func TestNeighbourMonths(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	sealed := must(src.Say(reviewertest.NewForm(), w.today(), "november", nil, "ombuds"))(t)
+	w.now = w.now.AddDate(0, 0, 9)
+	r := must(w.desks["anna"].Import(bytes.NewReader(w.release(2, sealed)), ImportOptions{}))(t)
+	if r.New != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAccessFile(t *testing.T) {
+	w := newWorld(t)
+	v := w.desks["anna"]
+	// The Tor Project's own onion, as published.
+	onion := "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+	for _, in := range []string{onion, strings.ToUpper(onion), " http://" + onion + "/ "} {
+		line := string(must(v.AccessFile(in))(t))
+		parts := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(parts) != 4 || parts[0]+".onion" != onion || parts[1] != "descriptor" || parts[2] != "x25519" || len(parts[3]) != 52 {
+			t.Errorf("%q gives %d parts", in, len(parts))
+		}
+	}
+	for _, in := range []string{"", "example.org", "abc.onion", strings.Replace(onion, "2", "1", 1), onion[1:], onion + ".onion"} {
+		if _, err := v.AccessFile(in); err == nil {
+			t.Errorf("%q was taken for an address", in)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	for _, id := range []string{"", "A", "a b", "../x", "-a", "a-", strings.Repeat("x", 17), "ä"} {
+		if _, err := Create(t.TempDir(), id, "ok", []byte(testPass), Options{ScryptLogN: 2}); err == nil {
+			t.Errorf("body id %q was taken", id)
+		}
+		if _, err := Create(t.TempDir(), "ok", id, []byte(testPass), Options{ScryptLogN: 2}); err == nil {
+			t.Errorf("holder id %q was taken", id)
+		}
+	}
+}
