@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,32 +16,25 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"postern/web/visitor"
 )
 
-// bin holds both programs, built once: the scripts run what is installed.
-var bin string
-
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "postern-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
+// buildPrograms builds both, for the scripts to run what is installed.
+func buildPrograms(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	for _, program := range []string{"postern", "postern-desk"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, program), "postern/cmd/"+program)
 		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", program, err, out)
-			return 1
+			t.Fatalf("building %s: %v\n%s", program, err, out)
 		}
 	}
-	return m.Run()
+	return dir
 }
 
 func TestScript(t *testing.T) {
+	bin := buildPrograms(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -54,7 +49,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("RUN", run)
 			env.Setenv("POSTERN_DIR", filepath.Join(env.WorkDir, "srv"))
-			env.Values["visitors"] = map[string]*visitor{}
+			env.Values["visitors"] = map[string]*visitor.Visitor{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -88,60 +83,78 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 // page NAME submit ACTION[#N] CHANGE… sends a form
 // page NAME code VARIABLE             reads the words of the code
 // page NAME fetch PART DIR            downloads what links with PART in them lead to
+// page NAME download ACTION FILE      sends a form whose answer is a file
 // Each but the first prints the page's text, which stdout can be held against.
 func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
-		ts.Fatalf("usage: page NAME at|get|submit|code|fetch …")
+		ts.Fatalf("usage: page NAME at|get|submit|code|fetch|download …")
 	}
-	visitors := ts.Value("visitors").(map[string]*visitor)
+	visitors := ts.Value("visitors").(map[string]*visitor.Visitor)
 	v := visitors[args[0]]
+	if args[1] == "at" {
+		visitors[args[0]] = through(ts.MkAbs(args[2]))
+		return
+	}
 	if v == nil {
-		v = newVisitor(ts.MkAbs(args[2]))
-		visitors[args[0]] = v
-		if args[1] == "at" {
-			return
-		}
 		ts.Fatalf("page %s: begin with at SOCKET", args[0])
 	}
-	var err error
-	switch args[1] {
-	case "at":
-		visitors[args[0]] = newVisitor(ts.MkAbs(args[2]))
-		return
+	if err := turn(ts, v, args[1], args[2:]); (err != nil) != neg {
+		ts.Fatalf("page: %v", err)
+	}
+	fmt.Fprintf(ts.Stdout(), "status %d\n%s\n", v.Status, v.Text())
+}
+
+// through visits what listens at a unix socket, as tor does.
+func through(socket string) *visitor.Visitor {
+	return visitor.New(&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}, "http://postern.test")
+}
+
+func turn(ts *testscript.TestScript, v *visitor.Visitor, verb string, args []string) error {
+	switch verb {
 	case "get":
-		err = v.get(args[2])
+		return v.Get(args[0])
 	case "submit":
-		action, n, found := strings.Cut(args[2], "#")
+		action, n, found := strings.Cut(args[0], "#")
 		nth := 1
 		if found {
+			var err error
 			nth, err = strconv.Atoi(n)
 			ts.Check(err)
 		}
-		changes := slices.Clone(args[3:])
+		changes := slices.Clone(args[1:])
 		for i, c := range changes {
 			if name, path, ok := strings.Cut(c, "=@"); ok {
 				changes[i] = name + "=@" + ts.MkAbs(path)
 			}
 		}
-		err = v.submit(action, nth, changes...)
+		return v.Submit(action, nth, changes...)
 	case "code":
-		var words string
-		words, err = v.code()
-		ts.Setenv(args[2], words)
+		words, err := v.Code()
+		ts.Setenv(args[0], words)
+		return err
 	case "fetch":
-		err = v.fetch(args[2], ts.MkAbs(args[3]))
-	default:
-		ts.Fatalf("page: no %q", args[1])
+		links := v.Links(args[0])
+		if len(links) == 0 {
+			return fmt.Errorf("no link with %q on the page: %s", args[0], v.Text())
+		}
+		for _, href := range links {
+			if _, err := v.Save(href, ts.MkAbs(args[1])); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "download":
+		f, err := os.Create(ts.MkAbs(args[1]))
+		ts.Check(err)
+		defer f.Close()
+		return v.Download(f, args[0], 1)
 	}
-	if err != nil && !neg {
-		ts.Fatalf("page: %v", err)
-	}
-	if err == nil && neg {
-		ts.Fatalf("page: it went well, and should not have")
-	}
-	if v.page != nil {
-		fmt.Fprintf(ts.Stdout(), "status %d\n%s\n", v.status, text(v.page))
-	}
+	return fmt.Errorf("no %q", verb)
 }
 
 // setenv VARIABLE FILE REGEXP: the first group of the match in a file, or in
