@@ -396,7 +396,10 @@ func (b *batch) size(i int) int64 {
 	if i == 0 {
 		return n
 	}
-	return crypto.ClassSize(classFor(n))
+	if size := crypto.ClassSize(crypto.ClassOf(n)); size == n {
+		return size
+	}
+	return crypto.ClassSize(crypto.ClassOf(n + 5)) // padding takes 5 bytes at least
 }
 
 // Batches lists the batches kept, newest first.

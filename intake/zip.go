@@ -19,14 +19,7 @@ const padName = "padding.bin"
 func (r *Reply) FilesSize() int64 { return zipSize(zipBare(r.Files)) }
 
 // zipSize is the length an archive of n bytes is padded to.
-func zipSize(n int64) int64 { return crypto.ClassSize(classFor(n)) }
-
-func classFor(n int64) (k int) {
-	for crypto.ClassSize(k) < n {
-		k++
-	}
-	return k
-}
+func zipSize(n int64) int64 { return crypto.ClassSize(crypto.ClassOf(n)) }
 
 // zipBare is the length of the archive with an empty padding entry.
 func zipBare(files []crypto.File) int64 {

@@ -78,7 +78,13 @@ func (t *Tor) event(s *session, line string) {
 		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	skewed := false
+	defer func() {
+		t.mu.Unlock()
+		if skewed { // only now: Log may ask for our Status
+			t.cfg.Log("this machine's clock differs from the Tor network's: set it, services may be unreachable")
+		}
+	}()
 	if s.over {
 		return
 	}
@@ -104,9 +110,7 @@ func (t *Tor) event(s *session, line string) {
 			t.tell()
 		}
 	case slices.Contains(f, "CLOCK_SKEW") || slices.Contains(f, "REASON=CLOCK_SKEW"):
-		if !t.status.Clock {
-			t.cfg.Log("this machine's clock differs from the Tor network's: set it, services may be unreachable")
-		}
+		skewed = !t.status.Clock
 		t.status.Clock = true
 	case f[2] == "BOOTSTRAP":
 		t.progress(line)
