@@ -117,7 +117,8 @@ func (d *desk) rootSign(proposal, key, out, prev string) error {
 var cmdRootPhrase = &command{
 	name: "root phrase", args: "KEY", least: 1, most: 1,
 	short: "show the ten words of a root's public key",
-	long:  `Root phrase shows the ten words of a root's public key, to compare with those its keeper gave you.`,
+	long: `Root phrase shows the ten words of a root's public key, to compare with those its
+keeper gave you.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			return d.rootPhrases(args)
