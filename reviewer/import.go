@@ -2,6 +2,7 @@ package reviewer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -169,8 +170,24 @@ func (im *importer) read(src io.Reader) ([]opened, error) {
 	case err != nil:
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b opened) int { return a.i - b.i })
+	slices.SortFunc(found, inOrder)
 	return found, nil
+}
+
+// inOrder sorts what a volume held as its writers wrote it: entries come in
+// random order, and numbers that a case gives its messages and files should not.
+func inOrder(a, b opened) int {
+	if a.read == nil || b.read == nil {
+		return cmp.Or(cmp.Compare(btoi(a.read == nil), btoi(b.read == nil)), a.i-b.i)
+	}
+	return cmp.Or(cmp.Compare(a.read.Meta.Day, b.read.Meta.Day), cmp.Compare(a.read.Meta.Counter, b.read.Meta.Counter), a.i-b.i)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (im *importer) newPack() (*pack, error) {

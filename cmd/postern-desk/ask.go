@@ -22,15 +22,6 @@ const minPassphrase = 16
 // terminal says whether a person can be asked.
 func (d *desk) terminal() bool { return term.IsTerminal(int(d.stdin.Fd())) } //nolint:gosec // a descriptor fits
 
-// useStdin gives standard input to one reader only.
-func (d *desk) useStdin(what string) (io.Reader, error) {
-	if d.stdinUsed != "" {
-		return nil, usagef("%s and %s cannot both come from standard input", d.stdinUsed, what)
-	}
-	d.stdinUsed = what
-	return d.stdin, nil
-}
-
 // passphrase reads the passphrase that opens something.
 func (d *desk) passphrase(what string) ([]byte, error) { return d.secret(d.passFile, what) }
 
@@ -38,14 +29,8 @@ func (d *desk) secret(file, what string) ([]byte, error) {
 	if file == "" {
 		return d.prompt("Passphrase of " + what + ": ")
 	}
-	var r io.Reader
-	if file == "-" {
-		in, err := d.useStdin("the passphrase")
-		if err != nil {
-			return nil, err
-		}
-		r = in
-	} else {
+	var r io.Reader = d.stdin
+	if file != "-" {
 		f, err := os.Open(file) //nolint:gosec // named by the holder
 		if err != nil {
 			return nil, fmt.Errorf("reading the passphrase: %w", err)

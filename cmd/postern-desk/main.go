@@ -42,8 +42,6 @@ type desk struct {
 	json     bool
 	yes      bool
 	clockOK  bool
-
-	stdinUsed string // what reads standard input: at most one thing can
 }
 
 // command is one subcommand. args names its positional arguments for help.

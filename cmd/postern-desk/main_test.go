@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -40,7 +41,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate},
 	})
 }
 
@@ -74,6 +75,11 @@ func number(ts *testscript.TestScript, s string) int {
 	n, err := strconv.Atoi(s)
 	ts.Check(err)
 	return n
+}
+
+// truncate FILE NEW N writes the first N bytes of a file.
+func truncate(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[0]))[:number(ts, args[2])], 0o600))
 }
 
 // serverCmd is the operator:
@@ -201,6 +207,23 @@ func TestReadmeIsWalked(t *testing.T) {
 	}
 	if n < 15 {
 		t.Errorf("README.md shows %d commands", n)
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"help", 0}, {"help reply", 0}, {"show -h", 0}, {"-h", 0},
+		{"", 2}, {"frobnicate", 2}, {"show", 2}, {"show a b", 2}, {"list --nonsense", 2}, {"help frobnicate", 2}, {"root", 2}, {"export", 2},
+		{"list", 1}, {"show abcd", 1}, {"vault restore /nowhere", 1},
+	} {
+		d := &desk{stdin: os.Stdin, stdout: io.Discard, stderr: io.Discard}
+		args := append([]string{"--vault", t.TempDir()}, strings.Fields(c.args)...)
+		if got := d.run(args); got != c.want {
+			t.Errorf("postern-desk %s ends with %d, want %d", c.args, got, c.want)
+		}
 	}
 }
 

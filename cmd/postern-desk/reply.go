@@ -101,11 +101,11 @@ func (d *desk) draft(text string, files []string) (*reviewer.Draft, error) {
 	switch text {
 	case "":
 	case "-":
-		in, err := d.useStdin("the text")
-		if err != nil {
-			return nil, err
+		if d.passFile == "-" {
+			return nil, usagef("passphrase and text cannot both come from standard input")
 		}
-		if draft.Text, err = readText(in); err != nil {
+		var err error
+		if draft.Text, err = readText(d.stdin); err != nil {
 			return nil, err
 		}
 	default:
