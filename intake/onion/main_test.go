@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,10 +20,22 @@ import (
 	"postern/intake/onion/tortest"
 )
 
-var (
-	network *tortest.Network
-	base    string // short: control sockets lie below
-)
+var base string // short: control sockets lie below
+
+// network is one for all tests, started by the first that asks: a fuzzing
+// worker, which is this program too, needs none.
+var network = sync.OnceValue(func() *tortest.Network {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	w, err := tortest.Start(ctx, tortest.Config{Dir: filepath.Join(base, "net")})
+	if err != nil {
+		panic(fmt.Errorf("private Tor network: %w", err))
+	}
+	stop = w.Close
+	return w
+})
+
+var stop = func() {}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("POSTERN_TEST_CRASH"); dir != "" {
@@ -38,13 +51,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(base)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	if network, err = tortest.Start(ctx, tortest.Config{Dir: filepath.Join(base, "net")}); err != nil {
-		fmt.Fprintln(os.Stderr, "private Tor network:", err)
-		return 1
-	}
-	defer network.Close()
+	defer func() { stop() }()
 	return m.Run()
 }
 
@@ -64,7 +71,7 @@ func logged(t *testing.T) func(string) {
 // config of a tor in the network.
 func config(t *testing.T, name string) onion.Config {
 	d := filepath.Join(base, name)
-	return onion.Config{Dir: filepath.Join(d, "data"), RunDir: filepath.Join(d, "run"), Extra: network.Torrc(), Log: logged(t)}
+	return onion.Config{Dir: filepath.Join(d, "data"), RunDir: filepath.Join(d, "run"), Extra: network().Torrc(), Log: logged(t)}
 }
 
 func start(ctx context.Context, t *testing.T, cfg onion.Config) *onion.Tor {
@@ -110,7 +117,7 @@ func client(ctx context.Context, t *testing.T, name string, keys map[string]*ecd
 			}
 		}
 	}
-	c, err := network.Client(ctx, name, dir)
+	c, err := network().Client(ctx, name, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

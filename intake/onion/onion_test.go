@@ -151,7 +151,7 @@ func TestServices(t *testing.T) {
 // keeps running when we leave, and the services end.
 func TestSystemTor(t *testing.T) {
 	ctx := deadline(t)
-	system, err := network.Node(ctx, "system", "SocksPort 0\n")
+	system, err := network().Node(ctx, "system", "SocksPort 0\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestSystemTor(t *testing.T) {
 	if err := o.Publish(ctx, onion.Service{Name: "later", Key: later, Socket: s.Socket, Public: true}); err != nil {
 		t.Fatal(err)
 	}
-	if system, err = network.Node(ctx, "system", "SocksPort 0\n"); err != nil {
+	if system, err = network().Node(ctx, "system", "SocksPort 0\n"); err != nil {
 		t.Fatal(err)
 	}
 	defer system.Close()
@@ -224,7 +224,7 @@ func TestCrash(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "extra"), []byte(network.Torrc()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "extra"), []byte(network().Torrc()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, os.Args[0])
