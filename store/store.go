@@ -113,4 +113,3 @@ func Adopt(u *Upload) Op { return Op{kind: opAdopt, upload: u} }
 
 // Forget erases an item; one that is not there is no error.
 func Forget(id ItemID) Op { return Op{kind: opForget, item: id} }
-
