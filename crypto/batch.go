@@ -107,6 +107,9 @@ func hashedFrames(dst io.Writer) (*frameWriter, hash.Hash) {
 	return &frameWriter{w: io.MultiWriter(dst, h)}, h
 }
 
+// maxEntry bounds the length in bytes that an entry of a volume or bundle can claim.
+const maxEntry = 1 << 50
+
 // volumeTail is the hash frame and the end frame.
 const volumeTail = frameHead + sha256.Size + frameHead
 
@@ -143,6 +146,9 @@ func (w *VolumeWriter) Entry(n int64, r io.Reader) error {
 
 // copy writes an entry of n bytes: a begin frame and data frames, all full but the last.
 func (f *frameWriter) copy(n int64, r io.Reader, buf []byte) error {
+	if n < 0 || n > maxEntry {
+		return fmt.Errorf("an entry of %d bytes", n)
+	}
 	f.frame(frameEntryBegin, binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // not negative
 	for n > 0 && f.err == nil {
 		b := buf[:min(n, int64(len(buf)))]
@@ -266,7 +272,7 @@ func (h *hashedReader) entry(hashFrame byte, onEntry func(n int64, r io.Reader) 
 		return malformed("frame %d where an entry begins", h.typ)
 	}
 	n := binary.BigEndian.Uint64(h.b)
-	if n > 1<<50 {
+	if n > maxEntry {
 		return malformed("entry of %d bytes", n)
 	}
 	r := &entryData{h: h, hashFrame: hashFrame, left: int64(n)} //nolint:gosec // bounded above
@@ -348,15 +354,30 @@ func readVolume(h *hashedReader, onHeader func(VolumeHeader) error, onEntry func
 			return err
 		}
 	}
-	for h.typ == frameVolumePad {
+	if err := h.padding(); err != nil {
+		return err
+	}
+	return h.tail(frameVolumeHash)
+}
+
+// padding reads the padding frames, which for a given length are cut in one
+// way only: full ones, and then one shorter one, or one that left 5 bytes for
+// the head of a last one of 1 to 4.
+func (h *hashedReader) padding() error {
+	for before := maxFrame; h.typ == frameVolumePad; {
+		n := len(h.b)
+		if before != maxFrame && (before != maxFrame-frameHead || n == 0 || n >= frameHead) {
+			return malformed("padding frame of %d bytes after one of %d", n, before)
+		}
 		for _, c := range h.b {
 			if c != 0 {
 				return malformed("padding is not zero")
 			}
 		}
+		before = n
 		if err := h.next(frameVolumeHash); err != nil {
 			return err
 		}
 	}
-	return h.tail(frameVolumeHash)
+	return nil
 }

@@ -82,6 +82,14 @@ func writeBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries
 	if err != nil {
 		return err
 	}
+	if err := writeBundleFrames(w, b, all); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// writeBundleFrames writes the plaintext of a bundle.
+func writeBundleFrames(w io.Writer, b Bundle, all []BundleEntry) error {
 	f, sum := hashedFrames(w)
 	f.write(bundleMagic)
 	head := append([]byte(nil), b.ID[:]...)
@@ -99,12 +107,10 @@ func writeBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries
 	}
 	f.frame(frameBundleHash, sum.Sum(nil))
 	f.end()
-	if f.err != nil {
-		return f.err
-	}
-	return w.Close()
+	return f.err
 }
 
+// dummyEntry is a real cover: nobody can open it, so its meta is all zero.
 func dummyEntry(p Policy) (e BundleEntry, err error) {
 	var b bytes.Buffer
 	w, err := Seal(&b, p, nil)

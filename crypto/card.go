@@ -59,6 +59,9 @@ func writeEpochs(b *bytes.Buffer, epochs []Epoch) error {
 		if i > 0 && e.Month != epochs[i-1].Month+1 {
 			return fmt.Errorf("month %v after %v: months must follow each other", e.Month, epochs[i-1].Month)
 		}
+		if e.Recipient == nil {
+			return fmt.Errorf("month %v has no recipient", e.Month)
+		}
 		fmt.Fprintf(b, "epoch %v %v\n", e.Month, e.Recipient)
 	}
 	return nil
@@ -77,7 +80,8 @@ func (c *Card) Marshal(key ed25519.PrivateKey) ([]byte, error) {
 	return fmt.Appendf(text, "signature %s\n", base64.StdEncoding.EncodeToString(sig)), nil
 }
 
-// ParseCard reads and verifies a card. What it reads, Marshal wrote, byte for byte.
+// ParseCard reads and verifies a card. A card has one text: what is read is
+// written again byte for byte.
 func ParseCard(text []byte) (*Card, error) {
 	c, err := parseCard(text)
 	if err != nil {

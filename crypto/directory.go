@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -37,6 +36,7 @@ const (
 	maxEpochList = 24      // months listed per holder
 	maxDirectory = 4 << 20 // bytes
 	maxValue     = 2 << 10 // bytes of a name or mandate
+	maxKind      = 64      // bytes
 )
 
 // Holder is a person of a body who reads.
@@ -84,8 +84,10 @@ var (
 const originPrefix = "postern directory "
 
 func (d *Directory) check() error {
-	holders, active := map[string]bool{}, 0
-	ids := map[string]bool{}
+	// A key listed twice would have two standings, and a recipient listed twice
+	// would stop every report to both: Seal refuses it.
+	holders, keys, recipients := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	ids, active := map[string]bool{}, 0
 	switch {
 	case !strings.HasPrefix(d.Origin, originPrefix) || !validValue(d.Origin) || len(d.Origin) == len(originPrefix):
 		return malformed("origin %.60q: must begin with %q and name the instance", d.Origin, originPrefix)
@@ -103,7 +105,7 @@ func (d *Directory) check() error {
 	}
 	for i := range d.Bodies {
 		b := &d.Bodies[i]
-		if !validID(b.ID) || ids[b.ID] || b.Kind == "" || strings.ContainsFunc(b.Kind, notKind) {
+		if !validID(b.ID) || ids[b.ID] || b.Kind == "" || len(b.Kind) > maxKind || strings.ContainsFunc(b.Kind, notKind) {
 			return malformed("body %q: id or kind is not valid, or it is there twice", b.ID)
 		}
 		ids[b.ID] = true
@@ -127,7 +129,16 @@ func (d *Directory) check() error {
 			if !validID(h.ID) || holders[h.ID] || len(h.Signing) != ed25519.PublicKeySize || h.Since == 0 || h.Since > d.Version {
 				return malformed("holder %q: not valid, or there twice", h.ID)
 			}
-			holders[h.ID] = true
+			if keys[string(h.Signing)] {
+				return malformed("holder %q: the signing key is listed twice", h.ID)
+			}
+			holders[h.ID], keys[string(h.Signing)] = true, true
+			for _, e := range h.Epochs {
+				if e.Recipient == nil || recipients[string(e.Recipient.raw)] {
+					return malformed("holder %q: the recipient of %v is missing or listed twice", h.ID, e.Month)
+				}
+				recipients[string(e.Recipient.raw)] = true
+			}
 			switch h.Status {
 			case StatusActive:
 				n++
@@ -147,6 +158,9 @@ func (d *Directory) check() error {
 		}
 		active += n
 	}
+	if recipients[string(d.Transfer.raw)] {
+		return malformed("the transfer recipient is a holder's")
+	}
 	if active >= d.Policy.Slots {
 		return malformed("%d holders in all: at most %d with %d slots", active, d.Policy.Slots-1, d.Policy.Slots)
 	}
@@ -162,10 +176,12 @@ func validTag(s string) bool {
 }
 
 // validValue refuses what could hide or reorder words on a page: controls,
-// format characters (bidi overrides among them), line separators.
+// format characters (bidi overrides among them), line separators. The two
+// joiners stay: Persian and the languages of India are not written without.
 func validValue(s string) bool {
-	return len(s) <= maxValue && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+	const zwnj, zwj = '\u200c', '\u200d'
+	return len(s) <= maxValue && utf8.ValidString(s) && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != zwnj && r != zwj
 	})
 }
 
@@ -362,23 +378,11 @@ func openDirectory(signed []byte, roots []string, prev *Directory, today Day) (*
 	if len(signed) > maxDirectory+64<<10 {
 		return nil, malformed("longer than any directory")
 	}
-	var known []note.Verifier
-	for _, vkey := range roots {
-		v, err := note.NewVerifier(vkey)
-		if err != nil {
-			return nil, fmt.Errorf("root key %.40q is not valid: copy it again", vkey)
-		}
-		known = append(known, v)
-	}
-	n, err := note.Open(signed, note.VerifierList(known...))
-	var u *note.UnverifiedNoteError
-	if errors.As(err, &u) {
-		return nil, ErrUnsigned
-	}
+	text, signers, err := openNote(signed, roots)
 	if err != nil {
-		return nil, malformed("not a signed directory: %v", err)
+		return nil, err
 	}
-	d, err := parseDirectory([]byte(n.Text))
+	d, err := parseDirectory(text)
 	if err != nil {
 		return nil, err
 	}
@@ -386,12 +390,8 @@ func openDirectory(signed []byte, roots []string, prev *Directory, today Day) (*
 	if prev != nil {
 		need = max(need, prev.Roots)
 	}
-	signers := map[string]bool{}
-	for _, s := range n.Sigs {
-		signers[fmt.Sprint(s.Name, s.Hash)] = true
-	}
-	if len(signers) < need {
-		return nil, fmt.Errorf("%w: %d of %d", ErrUnsigned, len(signers), need)
+	if signers < need {
+		return nil, fmt.Errorf("%w: %d of %d", ErrUnsigned, signers, need)
 	}
 	if d.Issued > today {
 		return nil, fmt.Errorf("%w: %v", ErrNotYet, d.Issued)
@@ -424,13 +424,13 @@ func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses()) }
 // lapses is the first instant at which d is expired.
 func (d *Directory) lapses() time.Time {
 	end := (d.Expires + 1).Time()
-	any := false
+	reads := false
 	for i := range d.Bodies {
 		b := &d.Bodies[i]
 		if !b.Active() {
 			continue
 		}
-		any = true
+		reads = true
 		var last time.Time
 		for _, h := range b.Holders {
 			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().After(last) {
@@ -441,7 +441,7 @@ func (d *Directory) lapses() time.Time {
 			end = last
 		}
 	}
-	if !any {
+	if !reads {
 		return time.Time{}
 	}
 	return end
@@ -536,31 +536,4 @@ func (d *Directory) Signer(key ed25519.PublicKey, delivered uint64) (*Body, *Hol
 		}
 	}
 	return nil, nil, SignerUnknown
-}
-
-// NewRoot makes a root key as note's strings: skey secret, vkey public. name
-// must not hold spaces or plus signs.
-func NewRoot(name string) (skey, vkey string, err error) {
-	skey, vkey, err = note.GenerateKey(rand.Reader, name)
-	if err != nil {
-		return "", "", fmt.Errorf("making a root key: %w", err)
-	}
-	if _, err := note.NewVerifier(vkey); err != nil {
-		return "", "", fmt.Errorf("making a root key: the name %q must not hold spaces or plus signs", name)
-	}
-	return skey, vkey, nil
-}
-
-// RootPhrase is ten words of the root's public key, to verify a downloaded
-// directory offline.
-func RootPhrase(vkey string) ([]string, error) {
-	if _, err := note.NewVerifier(vkey); err != nil {
-		return nil, errors.New("root key is not valid: copy it again")
-	}
-	parts := strings.SplitN(vkey, "+", 3)
-	key, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil {
-		return nil, errors.New("root key is not valid: copy it again")
-	}
-	return phrase(KDF(key, nil, "root phrase", 32), 10), nil
 }

@@ -15,7 +15,7 @@
 //	message.go    the container: kinds, grammar, signatures, padding
 //	epoch.go      a holder's monthly keys
 //	card.go       what a holder gives the operator, public
-//	directory.go  who may read, signed by the offline root
+//	directory.go  who may read, signed by the offline root; root.go, its key
 //	batch.go      what a holder fetches
 //	bundle.go     what a holder hands in
 //
