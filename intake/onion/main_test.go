@@ -20,14 +20,22 @@ import (
 	"postern/intake/onion/tortest"
 )
 
-var base string // short: control sockets lie below
+// base is a directory with a short name: control sockets lie below.
+var base = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "on")
+	if err != nil {
+		panic(err)
+	}
+	clean = func() { os.RemoveAll(dir) }
+	return dir
+})
 
 // network is one for all tests, started by the first that asks: a fuzzing
 // worker, which is this program too, needs none.
 var network = sync.OnceValue(func() *tortest.Network {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	w, err := tortest.Start(ctx, tortest.Config{Dir: filepath.Join(base, "net")})
+	w, err := tortest.Start(ctx, tortest.Config{Dir: filepath.Join(base(), "net")})
 	if err != nil {
 		panic(fmt.Errorf("private Tor network: %w", err))
 	}
@@ -35,24 +43,16 @@ var network = sync.OnceValue(func() *tortest.Network {
 	return w
 })
 
-var stop = func() {}
+var stop, clean = func() {}, func() {}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("POSTERN_TEST_CRASH"); dir != "" {
 		crashChild(dir)
 	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	var err error
-	if base, err = os.MkdirTemp("", "on"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(base)
-	defer func() { stop() }()
-	return m.Run()
+	code := m.Run()
+	stop()
+	clean()
+	os.Exit(code)
 }
 
 // deadline is generous: other programs use this machine too.
@@ -70,7 +70,7 @@ func logged(t *testing.T) func(string) {
 
 // config of a tor in the network.
 func config(t *testing.T, name string) onion.Config {
-	d := filepath.Join(base, name)
+	d := filepath.Join(base(), name)
 	return onion.Config{Dir: filepath.Join(d, "data"), RunDir: filepath.Join(d, "run"), Extra: network().Torrc(), Log: logged(t)}
 }
 
@@ -87,7 +87,7 @@ func start(ctx context.Context, t *testing.T, cfg onion.Config) *onion.Tor {
 // serve answers on a unix socket with a text of its own.
 func serve(t *testing.T, name, text string) (socket string) {
 	t.Helper()
-	socket = filepath.Join(base, name+".sock")
+	socket = filepath.Join(base(), name+".sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func client(ctx context.Context, t *testing.T, name string, keys map[string]*ecd
 	t.Helper()
 	dir := ""
 	if keys != nil {
-		dir = filepath.Join(base, name+"-auth")
+		dir = filepath.Join(base(), name+"-auth")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}

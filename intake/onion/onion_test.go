@@ -125,7 +125,7 @@ func TestServices(t *testing.T) {
 
 	t.Run("files", func(t *testing.T) {
 		// Tor's state may lie on the disk; keys, addresses and configuration may not.
-		err := filepath.WalkDir(filepath.Join(base, "services"), func(path string, d os.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(base(), "services"), func(path string, d os.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
@@ -220,7 +220,7 @@ func crashChild(dir string) {
 // SECURITY.md S-18: a crash leaves no tor behind.
 func TestCrash(t *testing.T) {
 	ctx := deadline(t)
-	dir := filepath.Join(base, "crash")
+	dir := filepath.Join(base(), "crash")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +327,7 @@ func TestStartFails(t *testing.T) {
 		{"bad torrc", func(c *onion.Config) { c.Extra = "NoSuchOption 1" }, "NoSuchOption"},
 		{"long path", func(c *onion.Config) { c.RunDir = "/" + strings.Repeat("x", 100) }, "shorter"},
 		{"open directory", func(c *onion.Config) { c.RunDir = "/tmp" }, "0700"},
-		{"no system tor", func(c *onion.Config) { c.ControlSocket = filepath.Join(base, "nothing") }, "control socket"},
+		{"no system tor", func(c *onion.Config) { c.ControlSocket = filepath.Join(base(), "nothing") }, "control socket"},
 	} {
 		cfg := config(t, "fails")
 		c.change(&cfg)
