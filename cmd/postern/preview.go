@@ -107,13 +107,15 @@ func (i *instance) inventDirectory(now time.Time) error {
 		Origin: i.origin(), Version: 1, Issued: crypto.DayOf(now), Expires: crypto.DayOf(now) + 90, Salt: i.salt,
 		KDF: crypto.DefaultKDF, Policy: crypto.Policy{Slots: i.conf.Directory.Slots, Quorum: 1}, Roots: 1, Transfer: transfer,
 	}
-	for n, b := range []struct{ name, mandate string }{
-		{"Example ombuds institution", "Looks into complaints about the armed forces and answers to parliament."},
-		{"Example parliamentary committee", "Oversees the intelligence services."},
-		{"Example inspectorate", "Inspects units on behalf of the minister."},
+	for n, b := range []struct{ kind, name, mandate string }{
+		{"ombuds", "Example ombuds institution", "Looks into complaints about the armed forces and answers to parliament."},
+		{"parliament", "Example parliamentary committee", "Oversees the intelligence services."},
+		{"inspectorate", "Example inspectorate", "Inspects units on behalf of the minister."},
 	} {
-		kinds := form.BodyKinds()
-		kind := kinds[[]int{0, 1, len(kinds) - 1}[n]]
+		kind, ok := form.BodyKindOf(b.kind)
+		if !ok {
+			return fmt.Errorf("no kind of body %q", b.kind)
+		}
 		public, _, err := ed25519.GenerateKey(nil)
 		if err != nil {
 			return err

@@ -139,9 +139,12 @@ func (i *instance) importStore(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Import(ctx, o, r)
+	if err := store.Import(ctx, o, r); err != nil {
+		return err
+	}
+	s, err := i.openStore(false)
 	if err != nil {
-		return fmt.Errorf("importing the database: %w", err)
+		return err
 	}
 	transfer, err := i.transfer()
 	if err != nil {

@@ -163,10 +163,11 @@ func set(m *map[string]string, k, v string) {
 }
 
 // confirmPhrase makes sure that the card is the one its holder made: the six
-// words travel by voice, beside the card.
+// words travel by voice, beside the card. They are not shown before they were
+// typed: who sees them hears them.
 func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
 	phrase := strings.Join(card.Phrase(), " ")
-	fmt.Fprintf(c.out, "Card of holder %s, body %s. Its phrase:\n  %s\n", card.Holder, card.Body, phrase)
+	fmt.Fprintf(c.out, "Card of holder %s, body %s.\n", card.Holder, card.Body)
 	if given == "" {
 		fmt.Fprint(c.out, "Call the holder on a number you knew before. Type the six words they read to you:\n> ")
 		line, err := bufio.NewReader(c.in).ReadString('\n')

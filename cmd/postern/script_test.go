@@ -48,6 +48,12 @@ func TestScript(t *testing.T) {
 			env.Defer(func() { os.RemoveAll(run) })
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("RUN", run)
+			l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now
+			if err != nil {
+				return err
+			}
+			env.Setenv("PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+			_ = l.Close()
 			env.Setenv("POSTERN_DIR", filepath.Join(env.WorkDir, "srv"))
 			env.Values["visitors"] = map[string]*visitor.Visitor{}
 			return nil
@@ -58,6 +64,8 @@ func TestScript(t *testing.T) {
 			"setenv": cmdSetenv,
 			"edit":   cmdEdit,
 			"enrol":  cmdEnrol,
+			"sign":   cmdSign,
+			"ready":  cmdReady,
 		},
 	})
 }
@@ -67,9 +75,10 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await SOCKET")
 	}
-	path := ts.MkAbs(args[0])
+	path := place(ts, args[0])
 	for range 600 {
-		if c, err := net.Dial("unix", path); err == nil {
+		kind, address := dialled(path)
+		if c, err := net.Dial(kind, address); err == nil {
 			_ = c.Close()
 			return
 		}
@@ -92,7 +101,7 @@ func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	visitors := ts.Value("visitors").(map[string]*visitor.Visitor)
 	v := visitors[args[0]]
 	if args[1] == "at" {
-		visitors[args[0]] = through(ts.MkAbs(args[2]))
+		visitors[args[0]] = through(place(ts, args[2]))
 		return
 	}
 	if v == nil {
@@ -104,12 +113,28 @@ func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprintf(ts.Stdout(), "status %d\n%s\n", v.Status, v.Text())
 }
 
+// place is a socket's path or a loopback address.
+func place(ts *testscript.TestScript, arg string) string {
+	if strings.HasPrefix(arg, "127.0.0.1:") {
+		return arg
+	}
+	return ts.MkAbs(arg)
+}
+
+func dialled(place string) (kind, address string) {
+	if strings.HasPrefix(place, "127.0.0.1:") {
+		return "tcp", place
+	}
+	return "unix", place
+}
+
 // through visits what listens at a unix socket, as tor does.
 func through(socket string) *visitor.Visitor {
 	return visitor.New(&http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
+			kind, address := dialled(socket)
+			return d.DialContext(ctx, kind, address)
 		},
 	}}, "http://postern.test")
 }
@@ -201,4 +226,45 @@ func cmdEnrol(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	phrase := strings.Join(regexp.MustCompile(`[a-z]+`).FindAllString(m[1], -1), " ")
 	ts.Check(ts.Exec("postern", append([]string{"reviewer", "add", holder + ".card", "--phrase", phrase}, args[2:]...)...))
+}
+
+// sign: the keeper of the root signs what is proposed, and it is installed. The first
+// time it makes the root key.
+func cmdSign(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: sign")
+	}
+	pass := ts.MkAbs("root.pass")
+	ts.Check(os.WriteFile(pass, []byte("a root passphrase that is long enough\n"), 0o600))
+	install := []string{"directory", "install", "signed.note"}
+	sign := []string{"root", "sign", "srv/proposal.txt", "--key", "root.key", "--out", "signed.note", "--passphrase-file", pass, "--yes"}
+	if _, err := os.Stat(ts.MkAbs("root.key")); err != nil {
+		ts.Check(ts.Exec("postern-desk", "root", "init", "--name", "example", "--out", "root.key", "--passphrase-file", pass))
+		install = append(install, "--root", regexp.MustCompile(`(?m)^example\+\S+$`).FindString(ts.ReadFile("stdout")))
+	} else {
+		sign = append(sign, "--previous", "srv/directory.note")
+	}
+	_ = os.Remove(ts.MkAbs("signed.note"))
+	ts.Check(ts.Exec("postern-desk", sign...))
+	ts.Check(ts.Exec("postern", install...))
+}
+
+// ready: an instance without Tor of its own, with three bodies and their
+// desks: anna of ombuds and clara of watch are independent, emil of chain is not.
+func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: ready")
+	}
+	ts.Check(ts.Exec("postern", "backup", "key", "--to", "backup-key.txt"))
+	recipient := strings.TrimSpace(ts.ReadFile("stdout"))
+	ts.Check(ts.Exec("postern", "init", "--name", "example", "--tor", "none", "--backup-recipient", recipient))
+	cmdEdit(ts, false, []string{"srv/postern.conf", `run = ""`, fmt.Sprintf("run = %q", ts.Getenv("RUN"))})
+	cmdEnrol(ts, false, []string{"ombuds", "anna", "--kind", "ombuds", "--name", "en=Ombuds institution", "--mandate", "en=Complaints"})
+	cmdEnrol(ts, false, []string{"watch", "clara", "--kind", "civil-society", "--name", "en=The Watch"})
+	cmdEnrol(ts, false, []string{"chain", "emil", "--kind", "inspectorate", "--name", "en=Inspectorate"})
+	cmdSign(ts, false, nil)
+	for _, holder := range []string{"anna", "clara", "emil"} {
+		ts.Check(ts.Exec("postern-desk", "--vault", holder, "--passphrase-file", holder+".pass", "directory", "signed.note", "--yes", "--clock-ok",
+			"--root", strings.TrimSpace(ts.ReadFile("srv/roots"))))
+	}
 }

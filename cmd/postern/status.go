@@ -74,6 +74,7 @@ func (c *cli) status(ctx context.Context, cmd *command, args []string) error {
 	err = i.ask(ctx, "status", &b)
 	switch {
 	case errors.Is(err, errNoServer):
+		err = nil
 		r.problem("the server does not run", "systemctl start postern; journalctl -u postern says why it stopped")
 		i.inspect(r, time.Now())
 	case err != nil:
