@@ -86,7 +86,6 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 type inboxView struct {
 	Greeting [2]string
 	Marker   [2]string
-	Ticket   string // look again
 	Replies  []replyLine
 	Open     bool // messages are taken
 	Message  formView
@@ -114,7 +113,7 @@ func (s *source) inbox(v *visit) answer {
 	all := k
 	all.slot = slotAll
 	view := inboxView{
-		Greeting: x.Greeting(), Marker: x.Marker(), Ticket: s.tickets.seal(actInbox, k), Open: open,
+		Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
 		Erase: s.tickets.seal(actErase, all),
 	}
 	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))

@@ -63,7 +63,7 @@ func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []for
 		Next: s.service.NextRelease().UTC().Format("2006-01-02 15:04"),
 	}
 	if d != nil {
-		v.Bodies = s.bodies(d, f.bodies, "")
+		v.Bodies = s.bodies(d, f.bodies)
 	}
 	for _, g := range s.groups(f.answers, most, groups...) {
 		v.Groups[string(g.ID)] = g

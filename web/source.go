@@ -339,7 +339,7 @@ func (s *source) fixedPage(key string) []byte {
 	}
 	v := startView{Open: ok, Warn: warn}
 	if d != nil {
-		v.Bodies = s.bodies(d, nil, "")
+		v.Bodies = s.bodies(d, nil)
 	}
 	add("start", answer{name: "start", view: v})
 	add("enter", answer{name: "enter", view: enterView{}})

@@ -4,16 +4,18 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"postern/crypto"
 	"postern/intake/form"
 )
 
-// Bounds of what a directory may put on a page, in bytes: longer texts are cut,
-// so that 31 bodies fit.
+// Bounds of what a directory may put on a page, in bytes as written: longer
+// texts are cut, so that 31 bodies fit beside a report of full length.
 const (
-	maxName    = 120
-	maxMandate = 300
+	maxName      = 120
+	maxMandate   = 240
+	maxLanguages = 6
 )
 
 // bodyView is a body as pages show it.
@@ -34,14 +36,14 @@ type bodiesView struct {
 	Outside []bodyView
 	Chain   []bodyView
 	Quorum  int
-	Few     bool // only one body could be ticked by default: it stands alone
-	Problem string
+	Few     bool // one independent body stands alone
 }
 
-// startsTicked says whether a body is ticked for a source who chose nothing
-// yet: independent of the institution and of an independent kind. Nothing in a
-// directory can tick a ministry (SECURITY.md S-7).
-func startsTicked(b *crypto.Body) bool {
+// outside says whether a body stands outside the chain that may be reported:
+// independent of the institution and of an independent kind. Only such bodies
+// are ticked for a source who chose nothing yet, so that no directory can tick
+// a ministry (SECURITY.md S-7).
+func outside(b *crypto.Body) bool {
 	k, ok := form.BodyKindOf(b.Kind)
 	return ok && k.Independent && b.Independent
 }
@@ -49,18 +51,20 @@ func startsTicked(b *crypto.Body) bool {
 func startChoice(d *crypto.Directory) []string {
 	var ids []string
 	for i := range d.Bodies {
-		if startsTicked(&d.Bodies[i]) {
+		if b := &d.Bodies[i]; outside(b) && b.Active() {
 			ids = append(ids, d.Bodies[i].ID)
 		}
 	}
 	return ids
 }
 
-func (s *source) bodies(d *crypto.Directory, ticked []string, problem string) bodiesView {
-	v := bodiesView{Quorum: d.Policy.Quorum, Problem: problem}
-	list := make([]*crypto.Body, len(d.Bodies))
+func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
+	v := bodiesView{Quorum: d.Policy.Quorum}
+	var list []*crypto.Body
 	for i := range d.Bodies {
-		list[i] = &d.Bodies[i]
+		if b := &d.Bodies[i]; b.Active() { // nobody reads for the others
+			list = append(list, b)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b *crypto.Body) int {
 		return form.BodyKindOrder(a.Kind) - form.BodyKindOrder(b.Kind)
@@ -70,10 +74,10 @@ func (s *source) bodies(d *crypto.Directory, ticked []string, problem string) bo
 			ID: b.ID, Name: s.bodyName(b), Kind: s.kindName(b.Kind), Mandate: cut(inLang(b.Mandates, s.words.Lang), maxMandate),
 			Ticked: slices.Contains(ticked, b.ID),
 		}
-		for _, l := range b.Languages[:min(len(b.Languages), 12)] {
+		for _, l := range b.Languages[:min(len(b.Languages), maxLanguages)] {
 			bv.Languages = append(bv.Languages, langView{l, endonym(l)})
 		}
-		if startsTicked(b) {
+		if outside(b) {
 			v.Outside = append(v.Outside, bv)
 		} else {
 			v.Chain = append(v.Chain, bv)
@@ -210,16 +214,24 @@ func answersOf(sent map[string][]string) (a form.Answers, long string) {
 	return a, long
 }
 
-// cut cuts a text to at most n bytes, not inside a character.
+// cut cuts a text so that html/template writes it with at most n bytes, not
+// inside a character.
 func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	used, end := 0, 0
+	for i, r := range s {
+		w := utf8.RuneLen(r)
+		if strings.ContainsRune("\"'&<>+\x00", r) {
+			w = 5 // as html/template escapes
+		}
+		if used += w; used > n {
+			return s[:end] + "…"
+		}
+		if used <= n-len("…") {
+			end = i + utf8.RuneLen(r)
+		}
 	}
-	n -= len("…")
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:max(n, 0)] + "…"
+	return s
 }
 
 // shownName makes a file's name safe to show: no controls, no characters that

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+func attr(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func hasAttr(n *html.Node, key string) bool {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+func each(n *html.Node, f func(*html.Node)) {
+	if n.Type == html.ElementNode {
+		f(n)
+	}
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		each(c, f)
+	}
+}
+
+func find(n *html.Node, tag string) (list []*html.Node) {
+	each(n, func(e *html.Node) {
+		if e.Data == tag {
+			list = append(list, e)
+		}
+	})
+	return list
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		if n.Type == html.TextNode {
+			b.WriteString(n.Data)
+		}
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			walk(c)
+		}
+	}
+	walk(n)
+	return b.String()
+}
+
+// actions are where forms may go.
+var actions = map[string]bool{
+	"/report": true, "/code": true, "/files": true, "/inbox": true, "/message": true,
+	"/reply": true, "/download": true, "/erase": true, "/erased": true, "/bundle": true,
+}
+
+// allowed are the elements our templates use: anything else came from outside.
+var allowed = strings.Fields(`html head meta title link style body a p header nav main footer h1 h2 h3 ul ol li strong small
+	div form input textarea label button fieldset legend details summary select option span bdi br dl dt dd table thead tbody tr th td code`)
+
+// checkStructure holds every page to its rules: no script, nothing from
+// elsewhere, forms that POST, a label for every field, one heading, unique ids.
+func checkStructure(t testing.TB, doc *html.Node) {
+	t.Helper()
+	known := map[string]bool{}
+	for _, a := range allowed {
+		known[a] = true
+	}
+	ids, labelled := map[string]int{}, map[string]bool{}
+	level := 0
+	each(doc, func(n *html.Node) {
+		if !known[n.Data] {
+			t.Errorf("element <%s>", n.Data)
+		}
+		for _, a := range n.Attr {
+			switch {
+			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "src", a.Key == "srcset", a.Key == "formaction":
+				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+			case a.Key == "href" && n.Data == "link":
+				if a.Val != "data:," {
+					t.Errorf("link to %q", a.Val)
+				}
+			case a.Key == "href":
+				if strings.ContainsAny(a.Val, "?:") || !strings.HasPrefix(a.Val, "/") && a.Val != "#main" {
+					t.Errorf("link to %q", a.Val)
+				}
+			case a.Key == "id":
+				ids[a.Val]++
+			case a.Key == "for":
+				labelled[a.Val] = true
+			}
+		}
+		switch n.Data {
+		case "html":
+			if attr(n, "lang") == "" || attr(n, "dir") == "" {
+				t.Error("html without lang or dir")
+			}
+		case "form":
+			if attr(n, "method") != "post" || attr(n, "enctype") != "multipart/form-data" || !actions[attr(n, "action")] {
+				t.Errorf("form %q with method %q, enctype %q", attr(n, "action"), attr(n, "method"), attr(n, "enctype"))
+			}
+			if len(find(n, "button")) != 1 {
+				t.Errorf("form %q has %d buttons", attr(n, "action"), len(find(n, "button")))
+			}
+			if len(find(n, "form")) != 1 {
+				t.Error("a form inside a form")
+			}
+		case "h1", "h2", "h3":
+			if l := int(n.Data[1] - '0'); l > level+1 {
+				t.Errorf("heading %q skips a level", textOf(n))
+			} else {
+				level = l
+			}
+			if strings.TrimSpace(textOf(n)) == "" {
+				t.Error("empty heading")
+			}
+		case "fieldset":
+			if len(find(n, "legend")) == 0 {
+				t.Error("fieldset without legend")
+			}
+		case "button", "a", "summary", "title":
+			if strings.TrimSpace(textOf(n)) == "" {
+				t.Errorf("empty <%s>", n.Data)
+			}
+		}
+	})
+	for id, n := range ids {
+		if n > 1 {
+			t.Errorf("id %q stands %d times", id, n)
+		}
+	}
+	for _, tag := range []string{"input", "textarea", "select"} {
+		for _, n := range find(doc, tag) {
+			if attr(n, "type") != "hidden" && !labelled[attr(n, "id")] {
+				t.Errorf("field %q has no label", attr(n, "name"))
+			}
+			if d := attr(n, "aria-describedby"); d != "" && ids[d] == 0 {
+				t.Errorf("field %q is described by %q, which is not there", attr(n, "name"), d)
+			}
+		}
+	}
+	for _, tag := range []string{"h1", "main", "title", "style", "header", "footer"} {
+		if n := len(find(doc, tag)); n != 1 {
+			t.Errorf("%d <%s> on a page", n, tag)
+		}
+	}
+	if ids["main"] != 1 {
+		t.Error("the skip link leads nowhere")
+	}
+}

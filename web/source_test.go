@@ -1,0 +1,624 @@
+package web
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/crypto"
+	"postern/intake"
+	"postern/intake/form"
+)
+
+func TestTheWholeWay(t *testing.T) {
+	w := newWorld(t)
+	w.get("/").want(200, "Report abuse to people outside the institution").has("The ombuds office").has("Part of the chain")
+
+	f := w.get("/report").form("/report")
+	if got := f.values["body"]; !slices.Equal(got, []string{"ombuds", "audit", "press"}) {
+		t.Fatalf("ticked at the start: %v", got)
+	}
+	f.set("text", "It <b>happened</b> & \"nobody\" cared.\nTwice.").set("body", "ombuds", "audit").
+		set("q-topics", "crime", "corruption").set("q-place", "Barracks 5").set("q-commanders", "yes")
+	f.file("plan.txt", strings.NewReader("the plan")).file(`C:\Users\me\list.txt`, strings.NewReader("the list"))
+	p := f.send().want(200, "Received").has("plan.txt").has("list.txt").hasNot("Users").has("The audit office")
+	code := p.code()
+	if len(strings.Fields(code)) != 9 {
+		t.Fatalf("a code of %d words", len(strings.Fields(code)))
+	}
+
+	p.form("/code").set("code", "wrong words").send().want(200, "Received").has("A code has nine words; 2 were read.")
+	p.form("/code").set("code", strings.Join(crypto.NewCode().Words(), " ")).send().want(200, "Received").has("not the one shown here")
+	kept := p.form("/code").set("code", strings.ToUpper(strings.ReplaceAll(code, " ", "-"))).send().want(200, "You have your code").hasNot(code)
+	kept.form("/files").file("late.txt", strings.NewReader("late")).send().want(200, "Received").has("late.txt")
+	kept.form("/files").send().want(200, "Not yet").has("No file was chosen yet.")
+	// Sent again after the code was typed back: stored, not shown.
+	again := f
+	again.files = nil
+	again.send().want(200, "Received already").hasNot(strings.Fields(code)[0] + "</li>")
+	p.form("/code").set("code", "wrong").send().want(200, "Received already")
+
+	inbox := w.enter(code).has("Nothing is waiting")
+	if got := inbox.form("/message").values["body"]; !slices.Equal(got, []string{"ombuds", "audit"}) {
+		t.Errorf("ticked at the next visit: %v", got)
+	}
+
+	got := w.fetch(crypto.LaneRegular, "ombuds")
+	if len(w.open(1, "press")) > 0 {
+		t.Error("a body that was not ticked reads")
+	}
+	var first *crypto.Read
+	var files []string
+	for _, m := range got {
+		if m.Meta.Kind == crypto.KindReport {
+			first = m.Read
+		}
+		for i, f := range m.Files {
+			files = append(files, f.Name+"="+string(m.data[i]))
+		}
+	}
+	if first == nil || first.Text != "It <b>happened</b> & \"nobody\" cared.\nTwice." || len(first.Answers) != 3 {
+		t.Fatalf("the report did not arrive as written: %+v", first)
+	}
+	slices.Sort(files)
+	if want := []string{"late.txt=late", "list.txt=the list", "plan.txt=the plan"}; !slices.Equal(files, want) {
+		t.Errorf("files %v, want %v", files, want)
+	}
+
+	w.reply("ombuds", first, 1, "We <i>read</i> it.\x1b[31m & thank you", map[string]string{"../../evil\u202etxt.exe": "answer"})
+	inbox = w.enter(code).hasNot("Nothing is waiting")
+	reply := inbox.form("/reply").send().want(200, "Reply").has("We <i>read</i> it.[31m & thank you").has("The ombuds office").hasNot("\u202e").hasNot("../")
+	archive := reply.form("/download").do(w.url)
+	b, err := io.ReadAll(archive.Body)
+	archive.Body.Close()
+	if err != nil || len(b) != 64<<10 || archive.Header.Get("Content-Type") != "application/zip" {
+		t.Fatalf("archive of %d bytes, %v", len(b), err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil || len(z.File) != 2 || strings.ContainsAny(z.File[0].Name, "/\u202e") {
+		t.Errorf("archive: %v, %v", z, err)
+	}
+	done := reply.form("/erase").send().want(200, "Erase this reply?").form("/erased").send().want(200, "Erased")
+	done.form("/inbox").send().want(200, "Your inbox").has("Nothing is waiting")
+	reply.form("/download").send().want(200, "Reply").has("no such reply any more")
+	inbox.form("/reply").send().want(200, "Reply").has("no such reply any more")
+
+	sent := w.enter(code).form("/message").set("text", "Something new").file("more.txt", strings.NewReader("more")).send().want(200, "Received").has("more.txt")
+	sent.form("/inbox").send().want(200, "Your inbox")
+	w.enter(code).form("/erase").send().want(200, "Erase everything?").form("/erased").send().want(200, "Erased")
+	if got := w.enter(code).form("/message").values["body"]; !slices.Equal(got, []string{"ombuds", "audit", "press"}) {
+		t.Errorf("ticked after everything was erased: %v", got)
+	}
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		if m.Meta.Kind != crypto.KindReply { // readers' own entry, not the source's
+			t.Errorf("an erased message of kind %d went out", m.Meta.Kind)
+		}
+	}
+}
+
+func TestUnknownCodeIsAnInbox(t *testing.T) {
+	w := newWorld(t)
+	code := strings.Join(crypto.NewCode().Words(), " ")
+	a := w.enter(code).has("Nothing is waiting")
+	b := w.enter(w.report("x").code())
+	if len(find(a.doc, "form")) != len(find(b.doc, "form")) {
+		t.Error("a code never used shows another page")
+	}
+}
+
+func TestCodeHints(t *testing.T) {
+	w := newWorld(t)
+	words := crypto.NewCode().Words()
+	ask := func(s string) *shown { return w.get("/inbox").form("/inbox").set("code", s).send() }
+	ask("").want(200, "Read replies").has("nine words; 0 were read")
+	ask(strings.Join(words[:8], " ")).want(200, "Read replies").has("nine words; 8 were read")
+	bad := slices.Clone(words)
+	bad[2], bad[6] = "qqqqqqqqqq", "zzzzzzzzzz"
+	ask(strings.Join(bad, " ")).want(200, "Read replies").has("counted from the first: 3, 7")
+	swapped := slices.Clone(words)
+	swapped[3], swapped[4] = words[4], words[3]
+	ask(strings.Join(swapped, " ")).want(200, "Is this what you meant?").form("/inbox").send().want(200, "Your inbox")
+	mixed := append(slices.Clone(words[4:]), words[:4]...)
+	ask(strings.Join(mixed, " ")).want(200, "Read replies")
+}
+
+func TestFormsComeBack(t *testing.T) {
+	w := newWorld(t)
+	form := func() *fill { return w.get("/report").form("/report") }
+	for name, c := range map[string]struct {
+		f    *fill
+		says string
+		text string
+	}{
+		"empty":     {form(), "There is nothing in it yet", ""},
+		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>"},
+		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x"},
+		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x"},
+		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!"},
+		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10)},
+		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := c.f.send().want(200, "Your report").has(c.says)
+			back := p.form("/report")
+			if back.values["text"][0] != c.text {
+				t.Errorf("the text came back with %d bytes of %d", len(back.values["text"][0]), len(c.text))
+			}
+			if name == "answer" && back.values["q-period"][0] != strings.Repeat("y", 201) {
+				t.Error("the answer did not come back")
+			}
+			if name == "no reader" && len(back.values["body"]) > 0 {
+				t.Error("readers were ticked for the source")
+			}
+			// Put right, it is taken.
+			back.set("text", "short").set("body", "audit").set("q-period", "May").send().want(200, "Received")
+		})
+	}
+	// Far more than a page holds: what fits comes back.
+	p := form().set("text", strings.Repeat("long & <long> \"text\" ", 20_000)).send().want(200, "Your report").has("too long")
+	if n := len(p.form("/report").values["text"][0]); n < 40<<10 {
+		t.Errorf("only %d bytes came back", n)
+	}
+}
+
+func TestAFormIsNeverRefusedForItsTicket(t *testing.T) {
+	w := newWorld(t)
+	page := w.get("/report")
+	page.form("/report").set("text", "x").set("ticket", "nonsense").send().want(200, "Received").code()
+	page.form("/report").set("text", "x").set("ticket", "").send().want(200, "Received").code()
+	a := page.form("/report").set("text", "x").send().want(200, "Received").code()
+	b := page.form("/report").set("text", "x").send().want(200, "Received").code() // a reload
+	if a != b {
+		t.Error("the same form gave two codes")
+	}
+	w.advance(25 * time.Hour)
+	if c := page.form("/report").set("text", "x").send().want(200, "Received").code(); c == a {
+		t.Error("an expired ticket still gave its code")
+	}
+}
+
+func TestVisitExpires(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	inbox := w.enter(code)
+	w.advance(31 * time.Minute)
+	p := inbox.form("/message").set("text", "typed <slowly>").set("body", "audit").send().want(200, "Write again").has("has expired")
+	f := p.form("/message")
+	if f.values["text"][0] != "typed <slowly>" || !slices.Equal(f.values["body"], []string{"audit"}) || f.values["ticket"] != nil {
+		t.Errorf("what came back: %v", f.values)
+	}
+	f.set("code", "one two").send().want(200, "Write again").has("2 were read")
+	words := strings.Fields(code)
+	words[0], words[1] = words[1], words[0]
+	repaired := f.set("code", strings.Join(words, " ")).send().want(200, "Write again").has("take it to mean")
+	repaired.form("/message").send().want(200, "Received")
+	f.set("code", code).send().want(200, "Received")
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		if m.Meta.Kind == crypto.KindFollowUp && m.Text != "typed <slowly>" {
+			t.Errorf("follow-up %q", m.Text)
+		}
+	}
+	inbox.form("/erase").send().want(200, "Read replies").has("has expired")
+}
+
+func TestUrgentTakesTheFastLane(t *testing.T) {
+	w := newWorld(t)
+	w.get("/report").form("/report").set("text", "now").set("q-urgency", "danger").send().want(200, "Received")
+	got := w.fetch(crypto.LaneUrgent, "audit")
+	if len(got) != 1 || got[0].Text != "now" {
+		t.Errorf("%d messages in the urgent lane", len(got))
+	}
+}
+
+func TestFilesBeyondTheLimits(t *testing.T) {
+	w := newWorld(t, func(c *settings) { c.options.Limits = intake.Limits{FileSize: 1 << 20, Files: 2} })
+	f := w.get("/report").form("/report").set("text", "words")
+	f.file("big.bin", io.LimitReader(noise{}, 9<<20)).file("small.txt", strings.NewReader("s")).file("third.txt", strings.NewReader("t"))
+	f.send().want(200, "Received").has("big.bin: It is larger than allowed.").has("small.txt").has("third.txt: There were too many files")
+	// Refused fields with a file: the body is read to its end and the page says so.
+	w.get("/report").form("/report").set("body").file("big.bin", io.LimitReader(noise{}, 9<<20)).send().
+		want(200, "Your report").has("please choose them again")
+	var kinds []crypto.Kind
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		kinds = append(kinds, m.Meta.Kind)
+	}
+	if slices.Sort(kinds); !slices.Equal(kinds, []crypto.Kind{crypto.KindReport, crypto.KindFile}) {
+		t.Errorf("stored: %v", kinds)
+	}
+}
+
+// noise is bytes without end.
+type noise struct{}
+
+func (noise) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i)
+	}
+	return len(p), nil
+}
+
+// TestNoTempFile uploads with a TMPDIR that does not exist and one that is watched.
+func TestNoTempFile(t *testing.T) {
+	w := newWorld(t)
+	send := func() {
+		t.Helper()
+		w.get("/report").form("/report").set("text", "x").file("a.bin", io.LimitReader(noise{}, 40<<20)).send().want(200, "Received").has("a.bin")
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	send()
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	stop, seen := make(chan struct{}), make(chan string, 1)
+	go func() {
+		name := ""
+		for {
+			if e, err := os.ReadDir(dir); err == nil && len(e) > 0 {
+				name = e[0].Name()
+			}
+			select {
+			case <-stop:
+				seen <- name
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	send()
+	close(stop)
+	if name := <-seen; name != "" {
+		t.Errorf("temp file %s", name)
+	}
+}
+
+// TestACutUploadKeepsTheWords breaks the line inside a file.
+func TestACutUploadKeepsTheWords(t *testing.T) {
+	w := newWorld(t)
+	f := w.get("/report").form("/report").set("text", "words first")
+	f.file("cut.bin", strings.NewReader(strings.Repeat("x", 1<<20)))
+	var b bytes.Buffer
+	m, err := f.encode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /report HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", m.FormDataContentType(), b.Len())
+	if _, err := conn.Write(b.Bytes()[:b.Len()/2]); err != nil {
+		t.Fatal(err)
+	}
+	// Half-closed: the server sees the end and answers, which must say so.
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if !strings.Contains(string(answer), "connection broke off") {
+		t.Errorf("answered %.80q", answer)
+	}
+	got := w.fetch(crypto.LaneRegular, "audit")
+	if len(got) != 1 || got[0].Text != "words first" || len(got[0].Files) != 0 {
+		t.Errorf("%d messages", len(got))
+	}
+}
+
+func TestHostileNamesAndTexts(t *testing.T) {
+	const evil = `</textarea></title><script>alert(1)</script><img src=x onerror=alert(1)>"'` + "`{{.}}\u202e\x00"
+	w := newWorld(t, func(c *settings) {
+		b := body("evil", "media", true)
+		name := strings.Trim(evil, "\u202e\x00") // a directory refuses these itself
+		b.Names["en"], b.Mandates["en"] = name, name
+		c.bodies = append(c.bodies, b)
+	})
+	w.get("/") // checkStructure refuses every element that is not ours
+	f := w.get("/report").form("/report").set("text", evil).set("q-place", evil).set("q-topics", evil).set("body", evil)
+	f.send().want(200, "Your report")
+	p := f.set("body", "evil").set("q-place", evil).file(strings.NewReplacer(`"`, "%22", "\x00", "").Replace(evil), strings.NewReader("x")).send().want(200, "Received")
+	w.get("/inbox").form("/inbox").set("code", evil).send().want(200, "Read replies")
+	p.form("/code").set("code", evil).send().want(200, "Received")
+	for _, m := range w.fetch(crypto.LaneRegular, "evil") {
+		if m.Meta.Kind == crypto.KindReport {
+			w.reply("evil", m.Read, 0, strings.Trim(evil, "\x00"), map[string]string{strings.Trim(evil, "\x00"): "x"})
+		}
+	}
+	w.enter(p.code()).form("/reply").send().want(200, "Reply").has("<script>alert(1)</script>")
+}
+
+// TestLongestReply: 32 KiB that must all be escaped need more than one page.
+func TestLongestReply(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	text := strings.Repeat("&<", 16<<10)
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		w.reply("audit", m.Read, 0, text, nil)
+	}
+	p := w.enter(code).form("/reply").send().want(200, "Reply").has("Part 1 of 3")
+	var whole string
+	for {
+		for _, d := range find(p.doc, "div") {
+			if attr(d, "class") == "letter" {
+				whole += textOf(d)
+			}
+		}
+		if !strings.Contains(p.body, "Read on") {
+			break
+		}
+		p = p.form("/reply").send().want(200, "Reply")
+	}
+	if whole != text {
+		t.Errorf("the parts are not the text: %d of %d bytes", len(whole), len(text))
+	}
+}
+
+func TestWithdrawnAndUnknownSigners(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	w.reply("audit", first, 0, "from audit", nil)
+	d := *w.dir
+	d.Version = 2
+	d.Bodies = slices.Clone(d.Bodies)
+	for i := range d.Bodies {
+		if d.Bodies[i].ID == "audit" {
+			h := d.Bodies[i].Holders[0]
+			h.Status, h.Since, h.Epochs = crypto.StatusRevoked, 2, nil
+			d.Bodies[i].Holders = []crypto.Holder{h}
+		}
+	}
+	if err := w.service.SetDirectory(&d); err != nil {
+		t.Fatal(err)
+	}
+	w.enter(code).form("/reply").send().want(200, "Reply").has("has since been withdrawn")
+	if s := w.get("/report").body; strings.Contains(s, "The audit office") {
+		t.Error("a body that nobody reads for is offered")
+	}
+	for i := range d.Bodies {
+		if d.Bodies[i].ID == "audit" {
+			d.Bodies = slices.Delete(d.Bodies, i, i+1)
+			break
+		}
+	}
+	d.Version = 3
+	if err := w.service.SetDirectory(&d); err != nil {
+		t.Fatal(err)
+	}
+	w.enter(code).form("/reply").send().want(200, "Reply").has("not signed by any reader").hasNot("from audit")
+}
+
+func TestDirectoryEnds(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	page := w.get("/report")
+	inbox := w.enter(code)
+	w.advance((300 - 20) * 24 * time.Hour)
+	w.get("/").has("must be renewed within 30 days")
+	w.advance(30 * 24 * time.Hour)
+	w.get("/").has("New reports cannot be taken").hasNot(`href="/report">Write a report</a> <a class="button quiet"`)
+	w.get("/report").want(503, "New reports cannot be taken at the moment")
+	back := page.form("/report").set("text", "kept").send().want(200, "Your report").has("New reports cannot be taken")
+	if back.form("/report").values["text"][0] != "kept" {
+		t.Error("the text is lost")
+	}
+	_ = inbox
+	w.enter(code).has("New reports cannot be taken").form("/erase").send().want(200, "Erase everything?")
+}
+
+// TestOneSizeSameHeaders asks every route in every state.
+func TestOneSizeSameHeaders(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	inbox := w.enter(code)
+	sent := inbox.form("/message").set("text", "again").send()
+	ticket := func(p *shown, action string) string { return p.form(action).values["ticket"][0] }
+	type request struct {
+		name, method, path string
+		fields             [][2]string
+		head               map[string]string
+	}
+	var all []request
+	for _, path := range []string{
+		"/", "/report", "/code", "/files", "/inbox", "/message", "/reply", "/download", "/erase", "/erased",
+		"/nowhere", "//", "//report", "/report/", "/./report", "/..%2f", "/favicon.ico", "/robots.txt", "/report?x=1", "/%ff",
+	} {
+		for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "FOO"} {
+			all = append(all, request{name: "no body", method: m, path: path})
+		}
+		for name, f := range map[string][][2]string{
+			"empty form":  {},
+			"bad ticket":  {{"ticket", "x"}},
+			"bad code":    {{"code", "x"}},
+			"good code":   {{"code", code}},
+			"text":        {{"text", "x"}, {"body", "audit"}},
+			"all of it":   {{"code", code}, {"text", "x"}, {"body", "audit"}},
+			"long text":   {{"text", strings.Repeat("<", 70<<10)}},
+			"long ticket": {{"ticket", strings.Repeat("x", 10<<10)}},
+			"many parts":  slices.Repeat([][2]string{{"body", "audit"}}, 1000),
+			"inbox":       {{"ticket", ticket(sent, "/inbox")}},
+			"message":     {{"ticket", ticket(inbox, "/message")}, {"text", "y"}, {"body", "audit"}},
+			"erase":       {{"ticket", ticket(inbox, "/erase")}},
+		} {
+			all = append(all, request{name: name, method: "POST", path: path, fields: f})
+		}
+		all = append(all, request{name: "another site", method: "POST", path: path, fields: [][2]string{{"code", code}},
+			head: map[string]string{"Origin": "http://other.onion"}})
+		all = append(all, request{name: "another site", method: "POST", path: path, head: map[string]string{"Sec-Fetch-Site": "cross-site"}})
+		all = append(all, request{name: "url-encoded", method: "POST", path: path,
+			head: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}})
+	}
+	want := headerOf(t, w.url, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	t.Logf("headers:\n%s", want)
+	for _, h := range []string{"Date", "Server", "Set-Cookie", "ETag", "Last-Modified"} {
+		if strings.Contains(want, h+":") {
+			t.Errorf("header %s is sent", h)
+		}
+	}
+	statuses := map[int]int{}
+	for _, r := range all {
+		var b bytes.Buffer
+		f := &fill{values: map[string][]string{}}
+		for _, x := range r.fields {
+			if !slices.Contains(f.names, x[0]) {
+				f.names = append(f.names, x[0])
+			}
+			f.values[x[0]] = append(f.values[x[0]], x[1])
+		}
+		m, err := f.encode(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest(r.method, w.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw strings.Builder
+		fmt.Fprintf(&raw, "%s %s HTTP/1.1\r\nHost: x\r\n", r.method, r.path)
+		body := ""
+		if r.fields != nil {
+			req.Header.Set("Content-Type", m.FormDataContentType())
+			body = b.String()
+		}
+		for k, v := range r.head {
+			req.Header.Set(k, v)
+		}
+		if err := req.Header.Write(&raw); err != nil {
+			t.Fatal(err)
+		}
+		if r.method == "POST" {
+			fmt.Fprintf(&raw, "Content-Length: %d\r\n", len(body))
+		}
+		raw.WriteString("\r\n" + body)
+		status, head, size := exchangeRaw(t, w.url, raw.String())
+		if head != want {
+			t.Errorf("%s %s (%s): status %d, other headers:\n%s", r.method, r.path, r.name, status, head)
+		}
+		if wantSize := PageSize; r.method != "HEAD" && size != wantSize || r.method == "HEAD" && size != 0 {
+			t.Errorf("%s %s (%s): status %d, %d bytes", r.method, r.path, r.name, status, size)
+		}
+		statuses[status]++
+	}
+	t.Logf("%d requests, statuses %v", len(all), statuses)
+}
+
+func headerOf(t *testing.T, url, raw string) string {
+	t.Helper()
+	_, head, _ := exchangeRaw(t, url, raw)
+	return head
+}
+
+// exchangeRaw sends bytes and returns the status, the header block as sent and
+// the number of bytes after it.
+func exchangeRaw(t *testing.T, url, raw string) (status int, head string, size int) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, rest, _ := strings.Cut(string(b), "\r\n")
+	head, body, ok := strings.Cut(rest, "\r\n\r\n")
+	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d", &status); err != nil || !ok {
+		t.Fatalf("answered %.80q", b)
+	}
+	return status, head, len(body)
+}
+
+// TestWorstPages renders the largest page of each kind in every language.
+func TestWorstPages(t *testing.T) {
+	var bodies []crypto.Body
+	long := strings.Repeat(`"&'<+>`, 300)
+	for i := range 31 {
+		b := body(fmt.Sprintf("body-number-%d", i), "detention-monitor", i%2 == 0)
+		b.Names["en"], b.Mandates["en"] = long, long
+		b.Languages = []string{"ar", "de", "en", "es", "fa", "fr", "pt", "ru", "sq", "sr", "tr", "uk"}
+		bodies = append(bodies, b)
+	}
+	for _, lang := range Locales() {
+		w := newWorld(t, func(c *settings) { c.bodies, c.slots, c.source.Locale, c.source.Preview = bodies, 32, lang, true })
+		w.get("/")
+		f := w.get("/report").form("/report")
+		f.set("text", strings.Repeat("<", 8<<10)) // 32 KiB as escaped
+		for _, n := range f.names {
+			if q, ok := form.QuestionOf(strings.TrimPrefix(n, fieldAnswer)); ok && q.Kind == form.Text {
+				f.set(n, strings.Repeat(`"`, q.MaxBytes))
+			}
+		}
+		back := f.set("body").send()
+		t.Logf("%s: the fullest report's page leaves %d bytes", lang, PageSize-strings.LastIndex(back.body, padOpen))
+		if got := back.form("/report").values["text"][0]; got != strings.Repeat("<", 8<<10) {
+			t.Errorf("%s: %d bytes of the text came back", lang, len(got))
+		}
+		f.set("body", "body-number-0")
+		for i := range maxNamed + 5 {
+			f.file(strings.Repeat("&", 200)+fmt.Sprint(i), strings.NewReader("x"))
+		}
+		p := f.send()
+		w.enter(p.code()).form("/message").set("text", strings.Repeat("<", 8<<10)).set("body").send()
+	}
+}
+
+// TestQuantum: pages behind a code leave at multiples of the quantum only.
+func TestQuantum(t *testing.T) {
+	const q = 100 * time.Millisecond
+	w := newWorld(t, func(c *settings) { c.source.Quantum = q })
+	page := w.get("/report")
+	for name, ask := range map[string]func() *shown{
+		"report": func() *shown { return page.form("/report").set("text", "x").send() },
+		"login":  func() *shown { return w.enter(strings.Join(crypto.NewCode().Words(), " ")) },
+		"typo":   func() *shown { return w.get("/inbox").form("/inbox").set("code", "x").send() },
+	} {
+		began := time.Now()
+		ask()
+		if d := time.Since(began); d < q {
+			t.Errorf("%s answered after %v", name, d)
+		}
+	}
+}
+
+func TestPanicIsAPage(t *testing.T) {
+	w := newWorld(t)
+	s, ok := w.source.(*source)
+	if !ok {
+		t.Fatal("not our handler")
+	}
+	s.router.HandleFunc("/panic", s.serve(func(*visit) answer { panic("with the secret narrative") }))
+	rec := w.record(httptest.NewRequest(http.MethodGet, "/panic", nil))
+	if rec.Code != 500 || rec.Body.Len() != PageSize {
+		t.Errorf("status %d, %d bytes", rec.Code, rec.Body.Len())
+	}
+	if len(w.logs) != 1 || strings.Contains(w.logs[0], "secret") || !strings.Contains(w.logs[0], "TestPanicIsAPage") {
+		t.Errorf("logged %q", w.logs)
+	}
+	w.logs = nil
+}
+
+func TestPreviewSaysSo(t *testing.T) {
+	w := newWorld(t, func(c *settings) { c.source.Preview = true })
+	code := w.report("x").has("Do not report anything here").code()
+	for _, p := range []*shown{w.get("/"), w.get("/report"), w.get("/inbox"), w.get("/nowhere"), w.enter(code)} {
+		p.has("Do not report anything here")
+	}
+}
