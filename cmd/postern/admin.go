@@ -164,7 +164,7 @@ func (c *cli) release(ctx context.Context, cmd *command, args []string) error {
 func opRelease(ctx context.Context, e *engine, w io.Writer) error {
 	n, err := e.intake.Release(ctx, crypto.LaneRegular)
 	if err != nil {
-		return fmt.Errorf("releasing a batch: %w", err)
+		return err
 	}
 	_, err = fmt.Fprintf(w, "Batch %d is ready for the reviewers.\n", n)
 	return err

@@ -130,13 +130,17 @@ func dialled(place string) (kind, address string) {
 
 // through visits what listens at a unix socket, as tor does.
 func through(socket string) *visitor.Visitor {
-	return visitor.New(&http.Client{Transport: &http.Transport{
+	return visitor.New(unixClient(socket), "http://postern.test")
+}
+
+func unixClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			kind, address := dialled(socket)
 			return d.DialContext(ctx, kind, address)
 		},
-	}}, "http://postern.test")
+	}}
 }
 
 func turn(ts *testscript.TestScript, v *visitor.Visitor, verb string, args []string) error {
