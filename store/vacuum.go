@@ -92,6 +92,7 @@ func (s *Store) vacuum(ctx context.Context) error {
 	if err := from.db.Close(); err != nil {
 		return s.fail(err)
 	}
+	s.step("records replaced")
 	if err := writeKeys(s.dir, s.key, next); err != nil {
 		return s.fail(err)
 	}

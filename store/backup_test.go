@@ -1,0 +1,169 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"testing"
+)
+
+func exported(t testing.TB, s *Store) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := s.Export(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestExportImport(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	data := map[ItemID][]byte{}
+	for _, n := range []int{0, 1, testSmall} {
+		id := randomID()
+		data[id] = random(n)
+		apply(t, s, AddItem(id, data[id]), Create("mailbox", id[:], []byte{byte(n)}))
+	}
+	for _, n := range []int{0, 2 * largeCell, largeCell + 3} {
+		id := randomID()
+		data[id] = random(n)
+		apply(t, s, Adopt(upload(t, s, id, data[id])), Create("out", id[:], []byte("large")))
+	}
+	stream := exported(t, s)
+	if err := s.Vacuum(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions(t.TempDir())
+	o.SmallCell = testSmall + 1000 // made for more slots
+	if err := Import(context.Background(), o, bytes.NewReader(stream)); err != nil {
+		t.Fatal(err)
+	}
+	o.Create = false
+	r := openTest(t, o)
+	for id, want := range data {
+		if !bytes.Equal(readAll(t, r, id), want) {
+			t.Fatal("an item changed")
+		}
+	}
+	a, _ := s.Usage()
+	b, _ := r.Usage()
+	if a.Records["mailbox"] != 3 || b.Records["mailbox"] != 3 || b.Records["out"] != 3 {
+		t.Fatal(a, b)
+	}
+	if r.rec.keys.id == s.rec.keys.id {
+		t.Fatal("the copy has the original's key")
+	}
+	if err := Import(context.Background(), o, bytes.NewReader(stream)); err == nil {
+		t.Fatal("a restore into a directory that is not empty")
+	}
+	if readAll(t, r, randomKey(data)) == nil {
+		t.Fatal("the refused restore touched the database")
+	}
+}
+
+func randomKey(m map[ItemID][]byte) ItemID {
+	for id, d := range m {
+		if len(d) > 0 {
+			return id
+		}
+	}
+	return ItemID{}
+}
+
+// TestImportDamaged: a copy with any byte changed, cut anywhere or followed by
+// anything is refused and leaves nothing.
+func TestImportDamaged(t *testing.T) {
+	o := crashOptions(t.TempDir())
+	s := openTest(t, o)
+	id := randomID()
+	apply(t, s, AddItem(id, []byte("item")), Create("mailbox", []byte("key"), []byte("value")))
+	good := exported(t, s)
+	dir := t.TempDir()
+	try := func(b []byte) {
+		t.Helper()
+		if err := Import(context.Background(), crashOptions(dir), bytes.NewReader(b)); err == nil {
+			t.Fatal("a damaged copy was restored")
+		}
+		if have, err := os.ReadDir(dir); err != nil || len(have) > 0 {
+			t.Fatal("a failed restore left files", have, err)
+		}
+	}
+	for i := range good {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1
+		try(bad)
+	}
+	for i := 0; i < len(good); i += 3 {
+		try(good[:i])
+	}
+	try(append(bytes.Clone(good), 0))
+}
+
+// TestExportErasedMeanwhile: an item erased while it is copied is not in the copy.
+func TestExportErasedMeanwhile(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	id := randomID()
+	apply(t, s, Adopt(upload(t, s, id, random(4*largeCell))), Create("out", id[:], nil))
+	var b bytes.Buffer
+	w := writerFunc(func(p []byte) (int, error) {
+		if b.Len() > 2*largeCell {
+			apply(t, s, Forget(id))
+		}
+		return b.Write(p)
+	})
+	if err := s.Export(context.Background(), w); err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions(t.TempDir())
+	if err := Import(context.Background(), o, &b); err != nil {
+		t.Fatal(err)
+	}
+	r := openTest(t, o)
+	if _, err := r.OpenItem(id); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestImportCutShort: a restore that a crash ended cannot be mistaken for a database.
+func TestImportCutShort(t *testing.T) {
+	o := testOptions(t.TempDir())
+	s, err := open(o, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(o); err == nil {
+		_ = s.Close()
+		t.Fatal("it was opened")
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	dir := f.TempDir()
+	s, err := Open(crashOptions(dir))
+	if err != nil {
+		f.Fatal(err)
+	}
+	apply(f, s, AddItem(ItemID{1}, []byte("item")), Create("mailbox", []byte("key"), []byte("value")))
+	f.Add(exported(f, s))
+	if err := s.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o := crashOptions(t.TempDir())
+		if err := Import(context.Background(), o, bytes.NewReader(b)); err != nil {
+			return
+		}
+		s := openTest(t, o)
+		if again := exported(t, s); len(again) > len(b) {
+			t.Fatal("more came out than was put in")
+		}
+	})
+}
