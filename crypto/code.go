@@ -102,6 +102,14 @@ type Repair struct {
 // Format implements [fmt.Formatter] with a placeholder: a repair holds words of a code.
 func (Repair) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
+// LogValue implements [slog.LogValuer] with a placeholder.
+func (Repair) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText refuses, so that no encoder writes words of a code by accident.
+func (Repair) MarshalText() ([]byte, error) {
+	return nil, errors.New("a repair is not written as text")
+}
+
 // RepairKind is how a code was repaired.
 type RepairKind int
 

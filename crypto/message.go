@@ -40,6 +40,10 @@ const (
 	MaxBodyID    = 16 // bytes of [a-z0-9-]
 )
 
+// MaxReplyFiles bounds the files of one reply. A reader keeps name and hash
+// of each, so this bounds its memory too.
+const MaxReplyFiles = 256
+
 // Day is a UTC day: days since 1970-01-01. The finest time in any message.
 type Day uint32
 
@@ -128,17 +132,14 @@ type grammar struct {
 	minFiles, maxFiles                                int
 }
 
-const (
-	anyFiles        = 1 << 20
-	maxAnswerFrames = 256
-)
+const maxAnswerFrames = 128 // with these, maximal fields still fit the smallest class
 
 var grammars = map[Kind]grammar{
 	KindReport:   {context: sourceContext, source: true, text: true, answers: true, prekeys: true, inner: true},
 	KindFollowUp: {context: sourceContext, source: true, text: true, answers: true, prekeys: true, inner: true},
 	KindFile:     {context: sourceContext, source: true, minFiles: 1, maxFiles: 1},
 	KindPrekeys:  {context: sourceContext, source: true, prekeys: true},
-	KindReply:    {context: "postern/v1 reply\x00", text: true, drop: true, maxFiles: anyFiles},
+	KindReply:    {context: "postern/v1 reply\x00", text: true, drop: true, maxFiles: MaxReplyFiles},
 	KindEvent:    {context: "postern/v1 event\x00", event: true},
 	KindCover:    {cover: true},
 }
@@ -187,7 +188,7 @@ func (m *Message) check() (grammar, error) {
 		}
 	}
 	for i, p := range m.Prekeys {
-		if p.Slot >= ReplySlots || i > 0 && p.Slot <= m.Prekeys[i-1].Slot {
+		if p.Recipient == nil || p.Slot >= ReplySlots || i > 0 && p.Slot <= m.Prekeys[i-1].Slot {
 			return g, malformed("prekey slot %d", p.Slot)
 		}
 	}
@@ -338,7 +339,10 @@ func (f *fileWriter) Write(p []byte) (int, error) {
 // Close are its bytes.
 func (w *MessageWriter) File(name, mediaType string) (io.Writer, error) {
 	w.endFile()
-	if w.files++; w.files > w.g.maxFiles {
+	switch w.files++; {
+	case w.done:
+		return nil, errors.New("writing a message: a file after its end")
+	case w.files > w.g.maxFiles:
 		return nil, malformed("a file too many")
 	}
 	b, err := encodeFileBegin(name, mediaType)
@@ -695,8 +699,8 @@ func encodeReaders(quorum byte, ids []string) []byte {
 }
 
 func decodeReaders(b []byte) (quorum byte, ids []string, err error) {
-	if len(b) < 2 {
-		return 0, nil, malformed("readers frame of %d bytes", len(b))
+	if len(b) < 2 || b[0] == 0 || b[1] == 0 { // absent and empty would be one message in two forms
+		return 0, nil, malformed("readers frame without readers or quorum")
 	}
 	quorum, n := b[0], int(b[1])
 	b = b[2:]

@@ -19,7 +19,7 @@ const RecipientSize = 1216
 
 const (
 	recipientHRP = "age1pq"
-	identityHRP  = "age-secret-key-pq-"
+	identityHRP  = "AGE-SECRET-KEY-PQ-"
 	stanzaType   = "mlkem768x25519"
 	stanzaLabel  = "age-encryption.org/mlkem768x25519" // HPKE info, C2SP age spec
 	encSize      = 1120                                // ML-KEM-768 ciphertext ‖ X25519 share
@@ -43,7 +43,7 @@ func ParseRecipient(s string) (*Recipient, error) {
 		return nil, fmt.Errorf("recipient %.20q…: %w", s, err)
 	}
 	if hrp != recipientHRP {
-		return nil, fmt.Errorf("recipient %.20q…: not post-quantum: must begin with age1pq1", s)
+		return nil, fmt.Errorf("recipient %.20q…: not post-quantum: must begin with age1pq1, in lower case", s)
 	}
 	return RecipientFromBytes(b)
 }
@@ -115,7 +115,7 @@ func (i *Identity) Recipient() *Recipient { return i.pub }
 // AgeString is the AGE-SECRET-KEY-PQ-1… form for stock age. Secret; on purpose
 // not named String.
 func (i *Identity) AgeString() string {
-	return strings.ToUpper(encodeBech32(identityHRP, i.seed[:]))
+	return strings.ToUpper(encodeBech32(strings.ToLower(identityHRP), i.seed[:]))
 }
 
 // ParseIdentity reads what AgeString wrote. The input is never quoted in an error.
@@ -127,14 +127,14 @@ func ParseIdentity(s string) (*Identity, error) {
 	return IdentityFromSeed(Key(b)), nil
 }
 
-// Format implements [fmt.Formatter] with a placeholder.
-func (*Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// Format implements [fmt.Formatter] with a placeholder, for values and pointers.
+func (Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue implements [slog.LogValuer] with a placeholder.
-func (*Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText refuses, so that no encoder writes an identity by accident.
-func (*Identity) MarshalText() ([]byte, error) {
+func (Identity) MarshalText() ([]byte, error) {
 	return nil, errors.New("an identity is not written as text")
 }
 
@@ -181,6 +181,8 @@ func encodeBech32(hrp string, b []byte) string {
 	return s
 }
 
+// decodeBech32 returns the prefix in the case it was written in, as age does:
+// what parses has one form.
 func decodeBech32(s string) (hrp string, b []byte, err error) {
 	hrp, five, err := bech32.DecodeNoLimit(s)
 	if err != nil {
@@ -190,5 +192,5 @@ func decodeBech32(s string) (hrp string, b []byte, err error) {
 	if err != nil {
 		return "", nil, errors.New("not bech32: was it cut or mistyped?")
 	}
-	return strings.ToLower(hrp), b, nil
+	return s[:len(hrp)], b, nil
 }

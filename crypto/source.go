@@ -4,6 +4,10 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -51,7 +55,7 @@ func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source {
 		Locator:   kdfKey(root, salt[:], "source locator"),
 		replyRoot: kdfKey(root, salt[:], "source reply root"),
 		state:     kdfKey(root, salt[:], "source state"),
-		marker:    kdfKey(root, salt[:], "source marker"),
+		marker:    kdfKey(root, salt[:], "source marker key"),
 	}
 	copy(s.Case[:], KDF(root, salt[:], "case id", len(s.Case)))
 	seed := KDF(root, salt[:], "source signing", ed25519.SeedSize)
@@ -75,7 +79,7 @@ func (s *Source) ReplyIdentity(share [32]byte) *Identity {
 // Marker is a two-word mark of the write counter: it changes only when
 // something was sent or erased.
 func (s *Source) Marker(counter uint64) [2]string {
-	return twoWords(KDF(s.marker[:], binary.BigEndian.AppendUint64(nil, counter), "marker words", 16))
+	return twoWords(KDF(s.marker[:], binary.BigEndian.AppendUint64(nil, counter), "source marker", 16))
 }
 
 var stateAAD = []byte("postern/v1 source state")
@@ -86,6 +90,17 @@ func (s *Source) SealState(plaintext []byte) []byte { return SealBox(s.state, pl
 
 // OpenState opens what SealState sealed, or returns [ErrBox].
 func (s *Source) OpenState(box []byte) ([]byte, error) { return OpenBox(s.state, box, stateAAD) }
+
+// Format implements [fmt.Formatter] with a placeholder (SECURITY.md S-12).
+func (Source) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue implements [slog.LogValuer] with a placeholder.
+func (Source) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText refuses, so that no encoder writes a source's keys by accident.
+func (Source) MarshalText() ([]byte, error) {
+	return nil, errors.New("a source's keys are not written as text")
+}
 
 // Wipe overwrites the secrets, as far as Go allows.
 func (s *Source) Wipe() {
