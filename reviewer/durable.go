@@ -28,7 +28,7 @@ func writeDurable(dir, name string, data []byte) (err error) {
 	if err := createDurable(tmp, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 		return err
 	}
-	old, oldErr := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+	old, oldErr := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0) //nolint:gosec // the caller's own path
 	if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
 		if oldErr == nil {
 			_ = old.Close()

@@ -24,16 +24,12 @@ func SafeText(s string) string {
 	marks := 0
 	var before rune // the rune before, as it came
 	for i, r := range s {
-		size := utf8.RuneLen(r)
-		rest := ""
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
 			fmt.Fprintf(&b, "⟨0x%02X⟩", s[i])
 			before, marks = 0, 0
 			continue
-		default:
-			rest = s[i+size:]
 		}
+		rest := s[i+utf8.RuneLen(r):]
 		if unicode.Is(unicode.M, r) {
 			marks++
 		} else {

@@ -64,10 +64,9 @@ func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, erro
 
 func (d *desk) reportImport(file string, r *reviewer.Report) {
 	d.printf("%s: batch %d of %s, volume %d of %d: ", filepath.Base(file), r.Volume.Batch, r.Volume.Day, r.Volume.Volume, r.Volume.Volumes)
-	switch {
-	case r.New == 0:
+	if r.New == 0 {
 		d.printf("nothing new.\n")
-	default:
+	} else {
 		d.printf("%s in %s (%d new): %s\n", some(r.New, "new message", "new messages"),
 			some(len(r.Cases), "case", "cases"), r.NewCases, strings.Join(r.Cases, " "))
 	}

@@ -29,7 +29,7 @@ func asciiJSON(in []byte) []byte {
 		in = in[n:]
 		switch {
 		case r == '\n' || r >= ' ' && r < 0x7f:
-			out = append(out, byte(r))
+			out = append(out, byte(r)) //nolint:gosec // ASCII
 		case r > 0xffff:
 			a, b := utf16.EncodeRune(r)
 			out = fmt.Appendf(out, "\\u%04x\\u%04x", a, b)

@@ -1,0 +1,135 @@
+package reviewer
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/crypto"
+	"postern/reviewer/reviewertest"
+)
+
+const benchMessages = 10_000
+
+// benchVolume writes a volume of 10,000 reports of as many sources to one holder.
+func benchVolume(b *testing.B) (v *Vault, path string, o Options) {
+	o = Options{ScryptLogN: 2}
+	v = must(Create(filepath.Join(b.TempDir(), "vault"), "ombuds", "anna", []byte(testPass), o))(b)
+	card, _, err := v.Card()
+	check(b, err)
+	today := crypto.DayOf(time.Now())
+	s := reviewertest.NewServer(today)
+	check(b, s.Enrol(card, "ombuds"))
+	path = filepath.Join(b.TempDir(), "volume")
+	f := must(os.Create(path))(b)
+	bw := bufio.NewWriterSize(f, 1<<20)
+	w := must(crypto.NewVolumeWriter(bw, crypto.VolumeHeader{
+		Instance: s.Instance, Batch: 1, Volume: 1, Volumes: 1, Day: today, Slots: 8, DirVersion: 1, Entries: benchMessages,
+	}, 0))(b)
+	// Keys are made once and cases are only numbers: sealing 10,000 real ones takes minutes.
+	src := s.NewSource()
+	prekeys := src.Prekeys()
+	var others []*crypto.Recipient
+	for range 7 {
+		others = append(others, crypto.NewIdentity().Recipient())
+	}
+	bodies := must(s.Directory.ReadersFor([]string{"ombuds"}, crypto.MonthOf(today.Time())))(b)
+	head := *src.Head(crypto.KindReport, crypto.FormID{}, today, "ombuds")
+	head.Text, head.Prekeys = "They sell the fuel.", prekeys
+	sealed := make(chan []byte, 64)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for range benchMessages / runtime.GOMAXPROCS(0) {
+				m := head
+				m.Meta.Form = reviewertest.NewForm()
+				m.Meta.Case = crypto.CaseID(m.Meta.Form)
+				var e bytes.Buffer
+				sw, err := crypto.Seal(&e, s.Directory.Policy, bodies, others...)
+				check(b, err)
+				mw, err := crypto.NewMessageWriter(sw, &m, src.Signing)
+				check(b, err)
+				check(b, mw.Close())
+				check(b, sw.Close())
+				sealed <- e.Bytes()
+			}
+		})
+	}
+	go func() { wg.Wait(); close(sealed) }()
+	n := 0
+	for e := range sealed {
+		check(b, w.Entry(int64(len(e)), bytes.NewReader(e)))
+		n++
+	}
+	for ; n < benchMessages; n++ {
+		c := must(s.Cover())(b)
+		check(b, w.Entry(int64(len(c)), bytes.NewReader(c)))
+	}
+	check(b, w.Close())
+	check(b, bw.Flush())
+	check(b, f.Close())
+	return v, path, o
+}
+
+// BenchmarkImport imports 10,000 reports into a fresh vault, durably. Its
+// limit, measured in the same run, is BenchmarkOpenOnly: the same volume, opened and thrown away.
+func BenchmarkImport(b *testing.B) {
+	v, path, o := benchVolume(b)
+	var backup bytes.Buffer
+	check(b, v.Backup(&backup, []byte(testPass)))
+	v.Close()
+	b.Run("Import", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			k := must(Restore(bytes.NewReader(backup.Bytes()), filepath.Join(b.TempDir(), "v"), []byte(testPass), o))(b)
+			f := must(os.Open(path))(b)
+			b.StartTimer()
+			r := must(k.Import(f, ImportOptions{}))(b)
+			b.StopTimer()
+			if r.New != benchMessages {
+				b.Fatalf("%+v", r)
+			}
+			_ = f.Close()
+			k.Close()
+			_ = os.RemoveAll(k.dir)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(benchMessages)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
+	b.Run("OpenOnly", func(b *testing.B) {
+		k := must(Restore(bytes.NewReader(backup.Bytes()), filepath.Join(b.TempDir(), "v"), []byte(testPass), o))(b)
+		defer k.Close()
+		s := must(k.keys.seed(k.keys.Month))(b)
+		id := s.Identity()
+		for b.Loop() {
+			f := must(os.Open(path))(b)
+			jobs := make(chan []byte, 16)
+			var wg sync.WaitGroup
+			for range runtime.GOMAXPROCS(0) {
+				wg.Go(func() {
+					for e := range jobs {
+						r := must(crypto.Open(bytes.NewReader(e), id))(b)
+						_, err := io.Copy(io.Discard, r)
+						check(b, err)
+					}
+				})
+			}
+			check(b, crypto.ReadVolume(f, func(crypto.VolumeHeader) error { return nil }, func(_ int, n int64, r io.Reader) error {
+				e := make([]byte, n)
+				_, err := io.ReadFull(r, e)
+				jobs <- e
+				return err
+			}))
+			close(jobs)
+			wg.Wait()
+			_ = f.Close()
+		}
+		b.ReportMetric(float64(benchMessages)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
+}
