@@ -108,18 +108,53 @@ func (ids strict) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 // Open opens an age file with any of the identities, or returns [ErrNotForUs].
 // It refuses a file whose stanza count is not 8, 16 or 32 or that has a
-// stanza of another type.
+// stanza of another type. What is wrong with the bytes, here or while reading
+// the result, is [ErrFormat]; an error of src comes through as it is.
 func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
-	r, err := age.Decrypt(src, strict(ids))
+	o := &openReader{src: src}
+	r, err := age.Decrypt(readerFunc(o.readSource), strict(ids))
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
 		return nil, ErrNotForUs
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening a sealed file: %w", err)
+		return nil, fmt.Errorf("opening a sealed file: %w", o.blame(err))
 	}
-	return r, nil
+	o.plain = r
+	return o, nil
 }
+
+// openReader tells bytes that are wrong from a source that fails: only the
+// first is the sender's fault.
+type openReader struct {
+	src, plain io.Reader
+	failed     bool
+}
+
+func (o *openReader) readSource(p []byte) (int, error) {
+	n, err := o.src.Read(p)
+	o.failed = o.failed || err != nil && !errors.Is(err, io.EOF)
+	return n, err
+}
+
+func (o *openReader) Read(p []byte) (int, error) {
+	n, err := o.plain.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // only the bare end is the end
+		err = o.blame(err)
+	}
+	return n, err
+}
+
+func (o *openReader) blame(err error) error {
+	if o.failed || errors.Is(err, ErrFormat) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrFormat, err)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // The parts of an age file (C2SP age specification): first line, per stanza
 // "-> type enc\n" and its body in one line, "--- " MAC "\n", nonce, and chunks

@@ -183,7 +183,7 @@ func (s *source) message(v *visit) answer {
 		return back(problem)
 	}
 	fs.Form = k.form
-	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return back(s.logged("taking a message", err))
 	}
@@ -339,9 +339,9 @@ func (s *source) erased(v *visit) answer {
 	defer x.Close()
 	var err error
 	if k.slot == slotAll {
-		err = x.EraseAll(v.r.Context())
+		err = x.EraseAll(v.lasting())
 	} else {
-		err = x.Erase(v.r.Context(), int(k.slot))
+		err = x.Erase(v.lasting(), int(k.slot))
 	}
 	if err != nil && !errors.Is(err, intake.ErrNoReply) { // already gone is what was asked for
 		return s.internal("erasing", err)

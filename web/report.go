@@ -164,14 +164,15 @@ func problemOf(err error) string {
 // store submits the fields, then the files of the form one by one. After a
 // nil error everything named Kept is durable.
 func (s *source) store(v *visit, x *intake.Session, fs intake.Fields) (fileResults, error) {
-	if err := x.Submit(v.r.Context(), fs); err != nil {
+	ctx := v.lasting()
+	if err := x.Submit(ctx, fs); err != nil {
 		return fileResults{}, err
 	}
 	var res fileResults
 	named := func() bool { return len(res.Kept)+len(res.Lost) < maxNamed }
 	err := v.up.files(func(name, mediaType string, r io.Reader) {
 		src := &failing{r: r}
-		err := x.AddFile(v.r.Context(), name, mediaType, src)
+		err := x.AddFile(ctx, name, mediaType, src)
 		switch {
 		case !named():
 			res.More++
@@ -232,7 +233,7 @@ func (s *source) report(v *visit) answer {
 		return back(problem)
 	}
 	fs.Form = k.form
-	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return back(s.logged("taking a report", err))
 	}
@@ -328,7 +329,7 @@ func (s *source) typeBack(v *visit) answer {
 	if err != nil || d == nil {
 		return s.enterAgain(probExpired)
 	}
-	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return s.internal("typing a code back", err)
 	}
@@ -381,7 +382,7 @@ func (s *source) addFiles(v *visit) answer {
 	if !v.up.hasFile() {
 		return back(fileResults{}, probNoFile)
 	}
-	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkReport)
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return back(fileResults{}, s.logged("taking files", err))
 	}

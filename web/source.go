@@ -190,6 +190,11 @@ type visit struct {
 	up      *upload
 }
 
+// lasting is the request's context without its end: what a source sent whole
+// is stored, and what they asked to erase is erased, also when their line
+// breaks before the answer.
+func (v *visit) lasting() context.Context { return context.WithoutCancel(v.r.Context()) }
+
 // answer is what a handler wants shown.
 type answer struct {
 	status int                // 0: 200

@@ -2,6 +2,7 @@ package web
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -511,6 +512,9 @@ func TestOneSizeSameHeaders(t *testing.T) {
 		statuses[status]++
 	}
 	t.Logf("%d requests, statuses %v", len(all), statuses)
+	if statuses[http.StatusInternalServerError] > 0 {
+		t.Errorf("%d internal errors", statuses[http.StatusInternalServerError])
+	}
 }
 
 func headerOf(t *testing.T, url, raw string) string {
@@ -519,8 +523,9 @@ func headerOf(t *testing.T, url, raw string) string {
 	return head
 }
 
-// exchangeRaw sends bytes and returns the status, the header block as sent and
-// the number of bytes after it.
+// exchangeRaw sends a request as bytes and returns the answer's status, its
+// header block as sent and the length of its body. A second request on the same
+// line shows where the first answer ended.
 func exchangeRaw(t *testing.T, url, raw string) (status int, head string, size int) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -531,17 +536,34 @@ func exchangeRaw(t *testing.T, url, raw string) (status int, head string, size i
 	if _, err := io.WriteString(conn, raw); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(conn)
+	r := bufio.NewReader(conn)
+	line, err := r.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, rest, _ := strings.Cut(string(b), "\r\n")
-	head, body, ok := strings.Cut(rest, "\r\n\r\n")
-	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d", &status); err != nil || !ok {
-		t.Fatalf("answered %.80q", b)
+	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d", &status); err != nil {
+		t.Fatalf("answered %.80q", line)
+	}
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line == "\r\n" {
+			break
+		}
+		head += line
+	}
+	if _, err := io.WriteString(conn, "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _, ok := strings.Cut(string(rest), "HTTP/1.1 404 Not Found\r\n")
+	if !ok {
+		t.Fatalf("no second answer on the same line")
 	}
 	return status, head, len(body)
 }
@@ -620,5 +642,35 @@ func TestPreviewSaysSo(t *testing.T) {
 	code := w.report("x").has("Do not report anything here").code()
 	for _, p := range []*shown{w.get("/"), w.get("/report"), w.get("/inbox"), w.get("/nowhere"), w.enter(code)} {
 		p.has("Do not report anything here")
+	}
+}
+
+// TestALostLineLosesNothingSent closes the line right after the form's last byte.
+func TestALostLineLosesNothingSent(t *testing.T) {
+	w := newWorld(t)
+	var b bytes.Buffer
+	m, err := w.get("/report").form("/report").set("text", "sent and gone").encode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /report HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", m.FormDataContentType(), b.Len())
+	if _, err := conn.Write(b.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	for {
+		if n, err := w.service.Waiting(); err != nil {
+			t.Fatal(err)
+		} else if n[crypto.LaneRegular] > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if got := w.fetch(crypto.LaneRegular, "audit"); len(got) != 1 || got[0].Text != "sent and gone" {
+		t.Errorf("%d messages", len(got))
 	}
 }

@@ -145,31 +145,35 @@ func fields(form *html.Node) (list []field) {
 	return list
 }
 
-// change applies one of Submit's changes.
-func change(list []field, c string) []field {
+// change applies one of Submit's changes. A field that the form does not have
+// is an error: a browser could not fill it in.
+func change(list []field, c string) ([]field, error) {
 	name, value, _ := strings.Cut(c, "=")
 	if untick, off := strings.CutPrefix(name, "-"); off {
-		return slices.DeleteFunc(list, func(f field) bool { return f.name == untick && f.value == value })
+		return slices.DeleteFunc(list, func(f field) bool { return f.name == untick && f.value == value }), nil
 	}
 	if tick, on := strings.CutPrefix(name, "+"); on {
-		return append(list, field{name: tick, value: value})
+		return append(list, field{name: tick, value: value}), nil
 	}
-	if path, isFile := strings.CutPrefix(value, "@"); isFile {
-		for i := range list {
-			if list[i].name == name && list[i].file == noFile {
-				list[i].file = path
-				return list
-			}
-		}
-		return append(list, field{name: name, file: path}) // a field that takes several
-	}
+	path, isFile := strings.CutPrefix(value, "@")
+	last := -1
 	for i := range list {
-		if list[i].name == name && list[i].file == "" {
+		if list[i].name != name || (list[i].file != "") != isFile {
+			continue
+		}
+		if !isFile {
 			list[i].value = value
-			return list
+			return list, nil
+		}
+		if last = i; list[i].file == noFile {
+			list[i].file = path
+			return list, nil
 		}
 	}
-	return append(list, field{name: name, value: value})
+	if last < 0 {
+		return nil, fmt.Errorf("the form has no field %q of that kind", name)
+	}
+	return slices.Insert(list, last+1, field{name: name, file: path}), nil // a field that takes several
 }
 
 // form finds the nth form with this action, from 1.
@@ -194,7 +198,9 @@ func (v *Visitor) request(action string, nth int, changes []string) (*http.Reque
 	}
 	list := fields(form)
 	for _, c := range changes {
-		list = change(list, c)
+		if list, err = change(list, c); err != nil {
+			return nil, err
+		}
 	}
 	pr, pw := io.Pipe()
 	w := multipart.NewWriter(pw)

@@ -1,0 +1,193 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// read parses a form with boundary "b" and returns its fields and files.
+func read(body io.Reader) (f *fields, files []string, err error) {
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	u, err := newUpload(r, newPacedBody(httptest.NewRecorder(), r, 1<<30), time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f, err = u.fields(time.Now); err != nil {
+		return f, nil, err
+	}
+	err = u.files(func(name, _ string, r io.Reader) {
+		b, _ := io.ReadAll(r)
+		files = append(files, name+"="+string(b))
+	})
+	return f, files, err
+}
+
+func textPart(name, value string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+}
+
+func filePart(name, value string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\nContent-Type: a/b\r\n\r\n" + value + "\r\n"
+}
+
+const lastPart = "--b--\r\n"
+
+func TestUpload(t *testing.T) {
+	for name, c := range map[string]struct {
+		body  string
+		text  string
+		files []string
+		err   bool
+	}{
+		"fields":            {textPart("text", "a\r\nb") + lastPart, "a\nb", nil, false},
+		"files":             {textPart("text", "a") + filePart("x", "1") + filePart("y", "2") + lastPart, "a", []string{"x=1", "y=2"}, false},
+		"no file chosen":    {textPart("text", "a") + filePart("", "") + lastPart, "a", nil, false},
+		"empty file":        {filePart("x", "") + lastPart, "", []string{"x="}, false},
+		"text after a file": {textPart("text", "a") + filePart("x", "1") + textPart("text", "late") + filePart("y", "2") + lastPart, "a", []string{"x=1", "y=2"}, false},
+		"path":              {filePart("/home/me/x", "1") + filePart(`C:\me\y`, "2") + lastPart, "", []string{"x=1", "y=2"}, false},
+		"unknown field":     {textPart("isadmin", "1") + textPart("text", "a") + lastPart, "a", nil, false},
+		"preamble":          {"hello\r\n" + textPart("text", "a") + lastPart, "a", nil, false},
+		"nothing":           {lastPart, "", nil, false},
+		"empty":             {"", "", nil, false}, // a form with nothing in it
+		"cut in a field":    {textPart("ticket", "t") + "--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nabc", "", nil, true},
+		"cut in a file":     {textPart("text", "a") + strings.TrimSuffix(filePart("x", "123"), "\r\n"), "a", []string{"x=123"}, true},
+		"cut in a header":   {textPart("text", "a") + "--b\r\nContent-Dispo", "a", nil, true},
+		"endless header":    {textPart("text", "a") + "--b\r\nX: " + strings.Repeat("x", 1<<20), "a", nil, true},
+		"endless preamble":  {strings.Repeat("x", 1<<20), "", nil, true},
+		"too many parts":    {textPart("text", "a") + strings.Repeat(textPart("body", "x"), maxParts) + lastPart, "a", nil, true},
+		"too many files":    {textPart("text", "a") + strings.Repeat(filePart("", ""), maxParts) + lastPart, "a", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, files, err := read(strings.NewReader(c.body))
+			if (err != nil) != c.err || f.text != c.text || !slices.Equal(files, c.files) {
+				t.Errorf("text %q, files %q, %v", f.text, files, err)
+			}
+		})
+	}
+}
+
+func TestUploadIsMultipart(t *testing.T) {
+	for _, ct := range []string{"", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "multipart/mixed; boundary=b"} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a=b"))
+		r.Header.Set("Content-Type", ct)
+		_, err := newUpload(r, newPacedBody(httptest.NewRecorder(), r, 1<<20), time.Now)
+		if (err == nil) != (ct == "multipart/mixed; boundary=b") { // harmless, and net/http takes it
+			t.Errorf("%q: %v", ct, err)
+		}
+	}
+}
+
+// TestUploadBounds: however long parts are, what is kept is bounded.
+func TestUploadBounds(t *testing.T) {
+	f, _, err := read(strings.NewReader(
+		textPart("ticket", strings.Repeat("t", 1<<20)) + textPart("text", strings.Repeat("x", 1<<20)) +
+			textPart("q-place", strings.Repeat("p", 1<<20)) + textPart("q-unknown", "x") + lastPart))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.ticket) != maxShort || len(f.text) != maxTextRead || !f.cut || len(f.answers["place"][0]) != maxAnswerRead || len(f.answers) != 1 {
+		t.Errorf("kept %d, %d, %d", len(f.ticket), len(f.text), len(f.answers["place"][0]))
+	}
+}
+
+func FuzzUpload(f *testing.F) {
+	f.Add([]byte(textPart("text", "a") + filePart("x", "1") + lastPart))
+	f.Add([]byte(filePart("../x\x00", "1") + textPart("text", "a")))
+	f.Add([]byte("--b\r\n\r\n--b--"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fs, files, _ := read(bytes.NewReader(b))
+		if fs == nil {
+			t.Fatal("no fields")
+		}
+		for _, name := range files {
+			name, _, _ = strings.Cut(name, "=")
+			if strings.ContainsAny(name, `/\`) {
+				t.Errorf("a path: %q", name)
+			}
+		}
+		if len(files) > 0 && fs.text != "" && bytes.Index(b, []byte("filename")) < 0 {
+			t.Error("a file out of nothing")
+		}
+	})
+}
+
+// deadlines records what a body sets.
+type deadlines struct {
+	http.ResponseWriter
+	read []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = append(d.read, t); return nil }
+
+func TestPacedBody(t *testing.T) {
+	d := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("hello"))
+	p := newPacedBody(d, r, 100)
+	if b, err := io.ReadAll(p); err != nil || string(b) != "hello" {
+		t.Fatalf("%q, %v", b, err)
+	}
+	if len(d.read) != 2 || !d.read[1].IsZero() {
+		t.Errorf("deadlines %v: one while reading, none after", d.read)
+	}
+	if in := time.Until(d.read[0]); in > grace || in < grace-10*time.Second {
+		t.Errorf("first deadline in %v", in)
+	}
+
+	// Slower than the rate since long ago: no time is left.
+	d.read = nil
+	p = newPacedBody(d, httptest.NewRequest(http.MethodPost, "/", noiseBody()), 1<<20)
+	p.start = time.Now().Add(-time.Hour)
+	if _, err := p.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if !d.read[0].Before(time.Now()) {
+		t.Error("a body below the minimum rate still has time")
+	}
+	// Fast until now: a pause is still bounded by the grace.
+	p.n, p.armed = 1<<19, time.Time{}
+	p.start = time.Now()
+	if _, err := p.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if in := time.Until(d.read[1]); in > grace {
+		t.Errorf("a fast body may pause for %v", in)
+	}
+	// And it has an end.
+	if _, err := io.Copy(io.Discard, p); !errors.Is(err, errTooMuch) || p.n != 1<<20 {
+		t.Errorf("%d bytes, %v", p.n, err)
+	}
+}
+
+func noiseBody() io.Reader { return io.LimitReader(noise{}, 1<<30) }
+
+// TestReadDeadlineEndsABody: a real line that stalls.
+func TestReadDeadlineEndsABody(t *testing.T) {
+	done := make(chan error, 1)
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := newPacedBody(w, r, 1<<20)
+		p.start = time.Now().Add(-grace + 50*time.Millisecond) // the grace is nearly over
+		_, err := io.Copy(io.Discard, p)
+		done <- err
+		fmt.Fprint(w, "too slow")
+	}))
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	go func() { _, _ = pw.Write([]byte("x")) }()
+	go func() {
+		if r, err := http.Post(url, "text/plain", pr); err == nil {
+			r.Body.Close()
+		}
+	}()
+	if err := <-done; err == nil {
+		t.Error("a stalled body was read to its end")
+	}
+}
