@@ -67,6 +67,7 @@ type settings struct {
 	source  SourceOptions
 	bodies  []crypto.Body // without holders; nil: four
 	slots   int
+	kdf     crypto.KDFParams
 }
 
 func body(id, kind string, independent bool) crypto.Body {
@@ -80,7 +81,7 @@ func body(id, kind string, independent bool) crypto.Body {
 func newWorld(t testing.TB, change ...func(*settings)) *world {
 	t.Helper()
 	w := &world{t: t, holders: map[string]*holder{}, at: noon}
-	c := settings{slots: 8, bodies: []crypto.Body{
+	c := settings{slots: 8, kdf: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}, bodies: []crypto.Body{
 		body("ministry", "government", false), body("ombuds", "ombuds", true),
 		body("audit", "audit", true), body("press", "media", true),
 	}}
@@ -93,7 +94,7 @@ func newWorld(t testing.TB, change ...func(*settings)) *world {
 	month := crypto.MonthOf(w.at)
 	w.dir = &crypto.Directory{
 		Origin: "postern directory test", Version: 1, Issued: crypto.DayOf(w.at) - 1, Expires: crypto.DayOf(w.at) + 300,
-		Salt: crypto.NewKey(), KDF: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1},
+		Salt: crypto.NewKey(), KDF: c.kdf,
 		Policy: crypto.Policy{Slots: c.slots, Quorum: 1}, Roots: 1, Transfer: transfer.Recipient(),
 	}
 	for _, b := range c.bodies {
