@@ -94,8 +94,12 @@ func (d *drama) enrolment(ctx context.Context) error {
 	if err := os.WriteFile(d.path("passphrase"), []byte(hex.EncodeToString(pass)+"\n"), 0o600); err != nil {
 		return err
 	}
-	if _, err := d.postern(ctx, "init", "--name", "demo", "--slots", "8"); err != nil {
+	made, err := d.postern(ctx, "init", "--name", "demo", "--slots", "8")
+	if err != nil {
 		return err
+	}
+	if d.address = onionIn(string(made)); d.address == "" {
+		return fmt.Errorf("init named no address:\n%s", made)
 	}
 	if err := d.configure(); err != nil {
 		return err
@@ -200,13 +204,6 @@ func (d *drama) opening(ctx context.Context) error {
 	}
 	if err := d.published(ctx); err != nil {
 		return err
-	}
-	poster, err := d.postern(ctx, "poster", "--to", "-")
-	if err != nil {
-		return err
-	}
-	if d.address = onionIn(string(poster)); d.address == "" {
-		return errors.New("the poster shows no address")
 	}
 	d.proof("for sources: http://%s", d.address)
 	d.clients = map[string]*tortest.Client{}
@@ -428,7 +425,7 @@ func (d *drama) reply(ctx context.Context) error {
 	if err := b.visitor.Get("/"); err != nil {
 		return err
 	}
-	if err := b.visitor.Submit("/bundle", 1, "bundle=@"+path); err != nil {
+	if err := b.visitor.Submit("/bundle", 1, "file=@"+path); err != nil {
 		return err
 	}
 	if b.visitor.Status != 200 || !strings.Contains(b.visitor.Text(), bundles[0].ID) {
@@ -445,11 +442,12 @@ func (d *drama) inbox(context.Context) error {
 		return err
 	}
 	words := strings.Fields(d.code)
+	meant := words[3]
 	words[3] += "s" // one word mistyped
 	if err := v.Submit("/inbox", 1, "code="+strings.Join(words, "-")); err != nil {
 		return err
 	}
-	if !strings.Contains(v.Text(), words[4]) {
+	if !strings.Contains(v.Text(), "mean "+meant) {
 		return fmt.Errorf("the mistyped code was not offered repaired: %s", v.Text())
 	}
 	d.proof("one mistyped word was repaired and shown for confirmation")
