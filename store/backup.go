@@ -114,7 +114,7 @@ func (e *exporter) export(ctx context.Context, tx *bbolt.Tx) error {
 			if err != nil {
 				return err
 			}
-			head := append([]byte{byte(len(name))}, name...)
+			head := append([]byte{byte(len(name))}, name...)               //nolint:gosec // at most maxBucketName
 			head = binary.BigEndian.AppendUint16(head, uint16(len(r.Key))) //nolint:gosec // limited by the bucket
 			return errors.Join(ctx.Err(), e.frame(copyRecord, head, r.Key, r.Value))
 		})

@@ -80,7 +80,7 @@ func (k *keys) fileKey(bucket string, key []byte) []byte {
 func encodeKeys(list ...storageKey) []byte {
 	b := make([]byte, 0, keySize)
 	b = append(b, keyMagic...)
-	b = append(b, byte(len(list)))
+	b = append(b, byte(len(list))) //nolint:gosec // 1 or 2
 	for i := range 2 {
 		var k storageKey
 		if i < len(list) {

@@ -93,7 +93,7 @@ func open(o Options, partial bool) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			s.release()
+			_ = s.release() // err says what went wrong first
 		}
 	}()
 	// cells.db is never replaced: its lock is the database's.

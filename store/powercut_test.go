@@ -28,7 +28,6 @@ type disk struct {
 	changes []map[string]*file
 	isDir   file
 	acks    *promises
-	lastAck int
 	n       int
 }
 

@@ -248,7 +248,10 @@ func testAll(t *testing.T, e Engine) {
 			t.Fatalf("record %d is wrong", i)
 		}
 	}
-	for range e.All(Bucket) {
+	for _, err := range e.All(Bucket) { // a loop may end early
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	for _, err := range e.All("nowhere") {
