@@ -160,11 +160,11 @@ func (e *exchange) batches(w http.ResponseWriter, _ *http.Request) {
 func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
 	v := batchesView{Holder: e.holder, Next: e.service.NextRelease().UTC().Format("2006-01-02 15:04")}
 	var gaps []string
-	for i, b := range list { // newest first
-		if i == 0 {
+	for _, b := range list { // newest first
+		if v.Newest == 0 {
 			v.Newest = b.Ordinal
-		} else if newer := list[i-1].Ordinal; newer > b.Ordinal+1 {
-			gaps = append(gaps, span(b.Ordinal+1, newer-1))
+		} else if v.Oldest > b.Ordinal+1 {
+			gaps = append(gaps, span(b.Ordinal+1, v.Oldest-1))
 		}
 		v.Oldest = b.Ordinal
 		day := b.Day.String()

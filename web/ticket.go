@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -147,7 +146,9 @@ func (t *Tickets) save() error {
 	b = binary.BigEndian.AppendUint64(b, uint64(t.made.Unix())) //nolint:gosec // not before 1970
 	b = append(append(b, t.current[:]...), t.previous[:]...)
 	defer clear(b)
-	f, err := os.CreateTemp(filepath.Dir(t.path), ".ticket-*") // 0600
+	fresh := t.path + ".new"
+	_ = os.Remove(fresh) // left by a crash
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the ticket key: %w", err)
 	}
@@ -156,10 +157,10 @@ func (t *Tickets) save() error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), t.path)
+		err = os.Rename(fresh, t.path)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
+		_ = os.Remove(fresh)
 		return fmt.Errorf("writing the ticket key: %w", err)
 	}
 	return nil

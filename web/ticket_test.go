@@ -144,6 +144,14 @@ func TestTicketKeyFile(t *testing.T) {
 	if fi.Mode() != 0o600 {
 		t.Errorf("mode %v", fi.Mode())
 	}
+	if err := os.WriteFile(path+".new", []byte("left by a crash"), 0o644); err != nil { //nolint:gosec // the fault to be found
+		t.Fatal(err)
+	}
+	c.t = c.t.Add(keyLife)
+	newTickets(t, c, path, "x").seal(actInbox, ticket{code: crypto.NewCode()})
+	if fi, err = os.Stat(path); err != nil || fi.Mode() != 0o600 {
+		t.Errorf("after a rotation: %v, %v", fi.Mode(), err)
+	}
 	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // the fault to be found
 		t.Fatal(err)
 	}
@@ -162,7 +170,7 @@ func TestTicketKeyFile(t *testing.T) {
 	if _, err := NewTickets(TicketOptions{Path: filepath.Join(t.TempDir(), "no", "key")}); err == nil {
 		t.Error("a key was made that cannot be written")
 	}
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".ticket-*"))
+	left, err := filepath.Glob(path + "?*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

@@ -114,7 +114,7 @@ func FuzzUpload(f *testing.F) {
 				t.Errorf("a path: %q", name)
 			}
 		}
-		if len(files) > 0 && fs.text != "" && bytes.Index(b, []byte("filename")) < 0 {
+		if len(files) > 0 && fs.text != "" && !bytes.Contains(b, []byte("filename")) {
 			t.Error("a file out of nothing")
 		}
 	})

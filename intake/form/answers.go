@@ -99,8 +99,8 @@ func (a Answers) Encode() ([][]byte, error) {
 	}
 	var frames [][]byte
 	for _, x := range a {
-		f := append([]byte{byte(len(x.ID))}, x.ID...)
-		f = append(f, byte(len(x.Values)))
+		f := append([]byte{byte(len(x.ID))}, x.ID...) //nolint:gosec // ids are short
+		f = append(f, byte(len(x.Values)))            //nolint:gosec // at most one for each option
 		for _, v := range x.Values {
 			f = binary.BigEndian.AppendUint16(f, uint16(len(v))) //nolint:gosec // at most MaxBytes
 			f = append(f, v...)

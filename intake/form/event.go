@@ -26,7 +26,7 @@ func (e CaseEvent) Encode() ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("encoding a case event: %w", err)
 	}
-	b := append([]byte{1, byte(len(e.Stage))}, e.Stage...)
+	b := append([]byte{1, byte(len(e.Stage))}, e.Stage...)    //nolint:gosec // ids are short
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Note))) //nolint:gosec // at most MaxNote
 	return append(b, e.Note...), nil
 }

@@ -94,14 +94,14 @@ type Question struct {
 	MaxBytes int      // Text: UTF-8 bytes of clean text
 }
 
-// Ids of questions that programs ask for by name.
+// Ids that programs ask for by name.
 const (
 	QUrgency      = "urgency"
 	QTopics       = "topics"
 	QConsent      = "consent"
 	QReporter     = "reporter"
 	QClassified   = "classified"
-	QIllTreatment = "ill-treatment" // a topic, which opens the group of this name
+	QIllTreatment = "ill-treatment" // a topic, and the name of the group about it
 )
 
 var yesNo = []Option{{"yes", "Yes"}, {"no", "No"}, {"unsure", "Not sure"}}
