@@ -131,8 +131,8 @@ func TestWrappedKey(t *testing.T) {
 	}
 }
 
-// TestVacuumForgets: after a vacuum the old key opens nothing, and neither it nor an erased
-// item's seed is in any file (SECURITY.md S-5).
+// TestVacuumForgets: after a vacuum no file holds the old key, its id or a record's name
+// under it (SECURITY.md S-5). It sees files, not what a disk keeps beside them.
 func TestVacuumForgets(t *testing.T) {
 	o := testOptions(t.TempDir())
 	s := openTest(t, o)
