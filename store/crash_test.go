@@ -119,7 +119,7 @@ func child(mode, dir string) {
 					id[0] |= 1
 				}
 				add(s, id)
-				if before = append(before, id); len(before) > 2 {
+				if before = append(before, id); len(before) > 1 {
 					erase(s, before[0])
 					before = before[1:]
 				}
@@ -289,7 +289,7 @@ func runChild(t *testing.T, p *promises, mode, dir string, after time.Duration) 
 func TestKill(t *testing.T) {
 	dir, p := t.TempDir(), newPromises()
 	for range crashRounds {
-		runChild(t, p, "work", dir, time.Duration(rand.IntN(40_000_000)))
+		runChild(t, p, "work", dir, time.Duration(rand.IntN(80_000_000)))
 		if p.hold(t, dir); t.Failed() {
 			return
 		}
