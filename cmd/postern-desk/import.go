@@ -24,7 +24,7 @@ or only cover is skipped without a word: its number says nothing.`,
 				return err
 			}
 			defer v.Close()
-			var done []importJSON
+			done := []importJSON{}
 			var failed []error
 			for _, file := range args {
 				r, err := d.importOne(v, file)
@@ -116,7 +116,7 @@ type importJSON struct {
 func newImportJSON(file string, r *reviewer.Report) importJSON {
 	return importJSON{
 		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
-		New: r.New, Cases: r.Cases, NewCases: r.NewCases, Known: r.Known, Again: r.Again, Changed: r.Changed,
-		Foreign: r.Foreign, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: r.Missing, HandIn: r.HandIn, Directory: r.DirVersion,
+		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Again: r.Again, Changed: r.Changed,
+		Foreign: r.Foreign, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
 	}
 }

@@ -75,13 +75,13 @@ type caseJSON struct {
 
 func newCaseJSON(c *reviewer.Case) caseJSON {
 	return caseJSON{
-		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: c.Readers,
+		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: listed(c.Readers),
 		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
 	}
 }
 
 var cmdVaultStatus = &command{
-	name: "vault status", json: false,
+	name:  "vault status",
 	short: "what the vault holds and what it lacks",
 	long: `Status shows whose vault this is, from which month on its keys open batches, the
 newest batch, which batches are missing below it, the directory in force and when

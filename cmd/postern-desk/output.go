@@ -47,3 +47,11 @@ func some(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// listed is a list that JSON shows as [] and not as null when it is empty.
+func listed(l []string) []string {
+	if l == nil {
+		return []string{}
+	}
+	return l
+}

@@ -63,7 +63,7 @@ inside them (author, place, time) goes along: clean them before.`,
 					Unable  []string `json:"unable"`
 					Shared  bool     `json:"shared_place"`
 					Left    int      `json:"left"`
-				}{c.Short, no, plan.Bodies, plan.Unable, plan.Shared, plan.Left})
+				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Shared, plan.Left})
 			}
 			d.printf("The reply is message %d of case %s and waits. Next: postern-desk export --to FOLDER\n", no, c.Short)
 			return nil

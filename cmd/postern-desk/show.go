@@ -82,7 +82,7 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 	m := messageJSON{
 		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
 		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, State: l.State, Bundle: l.Bundle,
-		Readers: l.Readers, Text: l.Words, Files: []fileJSON{},
+		Readers: listed(l.Readers), Text: l.Words, Files: []fileJSON{},
 	}
 	switch {
 	case l.Own:
