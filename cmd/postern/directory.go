@@ -20,7 +20,7 @@ const maxInput = 4 << 20
 // input reads a small file that the operator names, "-" for standard input.
 // Call it before openInstance, which may give up root.
 func (c *cli) input(path string) ([]byte, error) {
-	var r io.Reader = c.in
+	r := c.in
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -197,7 +197,7 @@ func (c *cli) warnHolders(i *instance, d *crypto.Directory) {
 				continue
 			}
 			if _, err := i.exchange(&h); err != nil {
-				fmt.Fprintf(c.err, "postern: warning: holder %s has no exchange here: %v\n", h.ID, err)
+				fmt.Fprintf(c.err, "postern: warning: holder %s has no exchange here: %v; postern reviewer rotate CARD\n", h.ID, err)
 			}
 		}
 	}
@@ -271,7 +271,7 @@ func (c *cli) propose(i *instance, d *crypto.Directory) error {
 	d.Policy = crypto.Policy{Slots: i.conf.Directory.Slots, Quorum: i.conf.Directory.Quorum}
 	d.Roots = i.conf.Directory.Roots
 	d.Issued = crypto.DayOf(time.Now())
-	d.Expires = d.Issued + crypto.Day(i.conf.Directory.Days)
+	d.Expires = d.Issued + crypto.Day(i.conf.Directory.Days) //nolint:gosec // 7 to 400
 	if last, ok := lastMonth(d); ok {
 		d.Expires = min(d.Expires, lastDay(last))
 	}

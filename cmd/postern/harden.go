@@ -85,7 +85,7 @@ func freeDisk(path string) (int64, error) {
 	if err := unix.Statfs(path, &s); err != nil {
 		return 0, err
 	}
-	return int64(s.Bavail) * s.Bsize, nil
+	return int64(s.Bavail) * s.Bsize, nil //nolint:gosec // a disk has fewer than 2^63 blocks
 }
 
 // inMemory says whether a directory lies on a memory file system.

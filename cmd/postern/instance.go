@@ -177,7 +177,7 @@ func (i *instance) openStore(create bool) (*store.Store, error) {
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return nil, withHint(fmt.Errorf("opening the database: %w", err),
-			"a server runs on this directory, but its admin socket in %s does not answer; stop it first", i.runPath())
+			"a server runs on this directory or is just starting; if its admin socket in %s does not answer in a minute, stop it first", i.runPath())
 	case errors.Is(err, store.ErrNewer):
 		return nil, withHint(fmt.Errorf("opening the database: %w", err), "install that version of postern, or a later one; nothing was changed")
 	case err != nil:

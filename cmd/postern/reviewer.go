@@ -39,7 +39,7 @@ func (i *instance) exchangePath(holder string) string {
 func (i *instance) exchange(h *crypto.Holder) (*exchange, error) {
 	text, err := os.ReadFile(i.cardPath(h.ID))
 	if err != nil {
-		return nil, errors.New("their card is not on file: have it sent again and run postern reviewer rotate")
+		return nil, errors.New("their card is not on file")
 	}
 	card, err := crypto.ParseCard(text)
 	if err != nil {
@@ -335,6 +335,11 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 func signs(d *crypto.Directory, key ed25519.PublicKey) bool {
 	_, _, standing := d.Signer(key, d.Version)
 	return standing != crypto.SignerUnknown
+}
+
+func active(d *crypto.Directory, holder string) bool {
+	_, h := findHolder(d, holder)
+	return h != nil && h.Status == crypto.StatusActive
 }
 
 func listed(d *crypto.Directory, holder string) bool {

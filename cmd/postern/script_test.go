@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"postern/intake/onion/tortest"
 	"postern/web/visitor"
 )
 
@@ -55,17 +56,22 @@ func TestScript(t *testing.T) {
 			env.Setenv("PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 			_ = l.Close()
 			env.Setenv("POSTERN_DIR", filepath.Join(env.WorkDir, "srv"))
+			env.Values["network"] = new(*tortest.Network)
 			env.Values["visitors"] = map[string]*visitor.Visitor{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":  cmdAwait,
-			"page":   cmdPage,
-			"setenv": cmdSetenv,
-			"edit":   cmdEdit,
-			"enrol":  cmdEnrol,
-			"sign":   cmdSign,
-			"ready":  cmdReady,
+			"await":   cmdAwait,
+			"page":    cmdPage,
+			"setenv":  cmdSetenv,
+			"edit":    cmdEdit,
+			"enrol":   cmdEnrol,
+			"sign":    cmdSign,
+			"ready":   cmdReady,
+			"network": cmdNetwork,
+			"torrc":   cmdTorrc,
+			"well":    cmdWell,
+			"gone":    cmdGone,
 		},
 	})
 }
@@ -88,6 +94,7 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // page NAME at SOCKET                 begins a visit
+// page NAME onion ADDRESS [KEYS]      the same through a Tor client of their own
 // page NAME get PATH                  opens a page
 // page NAME submit ACTION[#N] CHANGE… sends a form
 // page NAME code VARIABLE             reads the words of the code
@@ -100,6 +107,10 @@ func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	visitors := ts.Value("visitors").(map[string]*visitor.Visitor)
 	v := visitors[args[0]]
+	if args[1] == "onion" {
+		visitors[args[0]] = overTor(ts, args[0], args[2:])
+		return
+	}
 	if args[1] == "at" {
 		visitors[args[0]] = through(place(ts, args[2]))
 		return
@@ -271,4 +282,70 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(ts.Exec("postern-desk", "--vault", holder, "--passphrase-file", holder+".pass", "directory", "signed.note", "--yes", "--clock-ok",
 			"--root", strings.TrimSpace(ts.ReadFile("srv/roots"))))
 	}
+}
+
+// network: a private Tor network, for the rest of the script.
+func cmdNetwork(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: network")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	n, err := tortest.Start(ctx, tortest.Config{Dir: filepath.Join(ts.Getenv("RUN"), "net")})
+	ts.Check(err)
+	ts.Defer(n.Close)
+	*ts.Value("network").(**tortest.Network) = n
+}
+
+// torrc FILE: what a tor in the network needs goes into a postern.conf.
+func cmdTorrc(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: torrc FILE")
+	}
+	n := *ts.Value("network").(**tortest.Network)
+	cmdEdit(ts, false, []string{args[0], "torrc = []", "torrc = [" + tomlList(strings.Split(strings.TrimSpace(n.Torrc()), "\n")) + "]"})
+}
+
+func overTor(ts *testscript.TestScript, name string, args []string) *visitor.Visitor {
+	keys := ""
+	if len(args) > 1 {
+		keys = ts.MkAbs(args[1])
+		ts.Check(os.Chmod(keys, 0o700))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := (*ts.Value("network").(**tortest.Network)).Client(ctx, "client-"+name, keys)
+	ts.Check(err)
+	client := c.HTTP(name)
+	client.Timeout = 30 * time.Second
+	return visitor.New(client, "http://"+args[0])
+}
+
+// well [REGEXP]: waits until nothing needs the operator, and status says this as well.
+func cmdWell(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: well [REGEXP]")
+	}
+	want := regexp.MustCompile(strings.Join(args, ""))
+	for range 120 {
+		if ts.Exec("postern", "status", "--json") == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	ts.Fatalf("still not well after two minutes")
+}
+
+// gone PID: waits until the process has ended.
+func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gone PID")
+	}
+	for range 300 {
+		if _, err := os.Stat("/proc/" + args[0]); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("the process is still there after 30 seconds")
 }

@@ -134,9 +134,6 @@ func (s *server) start(ctx context.Context) error {
 		return fmt.Errorf("reading %s: no pages in language %q; there are %v", s.configPath(), s.conf.Language, web.Locales())
 	}
 	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Locale: s.conf.Language, Log: s.fault})
-	if s.admin, err = s.open(s.adminSocket(), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated), ReadHeaderTimeout: time.Minute}); err != nil {
-		return err
-	}
 	if s.public, err = s.open(s.socketPath(publicName), s.doorMode(), web.NewServer(h)); err != nil {
 		return err
 	}
@@ -154,7 +151,12 @@ func (s *server) start(ctx context.Context) error {
 	if s.intake.Directory() == nil {
 		s.log("no directory is installed: the pages are up, and nobody can report yet")
 	}
-	return s.reconcile(ctx)
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
+	// Last: who answers here has everything else.
+	s.admin, err = s.open(s.adminSocket(), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated), ReadHeaderTimeout: time.Minute})
+	return err
 }
 
 func (s *server) startTor(ctx context.Context) (err error) {

@@ -31,6 +31,7 @@ type torReport struct {
 	Progress  int             `json:"progress"`
 	Published map[string]bool `json:"published"`
 	Restarts  int             `json:"restarts"`
+	PID       int             `json:"pid,omitempty"` // of the child
 }
 
 type dirReport struct {
@@ -159,7 +160,13 @@ func (i *instance) inspect(r *report, now time.Time) {
 		} else if n := d.WarnDays(now); n > 0 {
 			r.problem(fmt.Sprintf("the directory ends in %d days or fewer", n), renew)
 		}
+		p, perr := i.readProposal()
 		i.exchanges(d, func(holder string, err error) {
+			if perr == nil && p != nil && !active(p, holder) {
+				r.problem("holder "+holder+" is revoked here, and sources seal to them until the next directory is installed",
+					"have proposal.txt signed today: README.md, Enrol reviewers, steps 3 to 5")
+				return
+			}
 			r.problem("holder "+holder+" has no exchange: "+err.Error(), "postern reviewer rotate CARD")
 		})
 	}
@@ -216,7 +223,7 @@ func (e *engine) inspectTor(r *report) {
 		return // [tor] mode none: somebody else answers for it
 	}
 	s := e.server.tor.Status()
-	r.Tor = &torReport{Up: s.Up, Progress: s.Progress, Published: s.Published, Restarts: s.Restarts}
+	r.Tor = &torReport{Up: s.Up, Progress: s.Progress, Published: s.Published, Restarts: s.Restarts, PID: e.server.tor.PID()}
 	const look = "journalctl -u postern shows what tor says; README.md, A dead onion at night"
 	if s.Clock {
 		r.problem("the clock of this machine differs from the Tor network's", "set the clock: timedatectl")
