@@ -674,3 +674,23 @@ func TestALostLineLosesNothingSent(t *testing.T) {
 		t.Errorf("%d messages", len(got))
 	}
 }
+
+// TestBusyIsAPage: more logins than wait in the queue; reports still get in.
+func TestBusyIsAPage(t *testing.T) {
+	w := newWorld(t, func(c *settings) { c.kdf = crypto.KDFParams{Time: 5, MemoryKiB: 19 << 10, Threads: 1} })
+	login := w.get("/inbox").form("/inbox").set("code", strings.Join(crypto.NewCode().Words(), " "))
+	report := w.get("/report").form("/report").set("text", "x")
+	const n = 60
+	titles := make(chan string, n)
+	for range n {
+		go func() { titles <- login.send().title() }()
+	}
+	report.send().want(200, "Received")
+	got := map[string]int{}
+	for range n {
+		got[<-titles]++
+	}
+	if got["Too many at once"] == 0 || got["Your inbox"] == 0 || len(got) != 2 {
+		t.Errorf("answers: %v", got)
+	}
+}
