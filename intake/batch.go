@@ -436,7 +436,7 @@ func (s *Service) ordinals() ([]uint64, error) {
 	return list, nil
 }
 
-// ErrNoVolume: the batch ended or never was.
+// ErrNoVolume means that the batch ended or never was.
 var ErrNoVolume = errors.New("no such batch or volume: batches are kept for 60 days")
 
 // Volume describes one volume, or [ErrNoVolume].

@@ -12,7 +12,7 @@ import (
 	"postern/store"
 )
 
-// ErrBundle: what was handed in is no bundle for this server.
+// ErrBundle means that what was handed in is no bundle for this server.
 var ErrBundle = errors.New("this is no complete bundle for this server: export it again on the desk and hand in the new file")
 
 var errSeen = errors.New("bundle handed in before")

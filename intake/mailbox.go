@@ -121,7 +121,7 @@ func newMailbox(src *crypto.Source) *mailbox {
 }
 
 func encodeDrop(name [32]byte, slot int) []byte {
-	return append(name[:len(name):len(name)], byte(slot))
+	return append(name[:len(name):len(name)], byte(slot)) //nolint:gosec // below ReplySlots
 }
 
 func decodeDrop(b []byte) (name [32]byte, slot int, err error) {
@@ -165,7 +165,7 @@ func (s *state) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, s.writes)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.choice))) //nolint:gosec // at most MaxReaders
 	for _, id := range s.choice {
-		b = append(b, byte(len(id)))
+		b = append(b, byte(len(id))) //nolint:gosec // at most MaxBodyID
 		b = append(b, id...)
 	}
 	return append(b, make([]byte, stateSize-len(b))...)
