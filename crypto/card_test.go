@@ -1,0 +1,247 @@
+package crypto
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"pgregory.net/rapid"
+)
+
+// testEpochs are the recipients of n months from a seed.
+func testEpochs(s EpochSeed, n int) (list []Epoch) {
+	for range n {
+		list = append(list, Epoch{s.Month, s.Identity().Recipient()})
+		s = s.Next()
+	}
+	return list
+}
+
+const testMonth Month = 2026*12 + 10
+
+func testCard() (*Card, ed25519.PrivateKey) {
+	seed := testSeed("card signing")
+	key := ed25519.NewKeyFromSeed(seed[:])
+	return &Card{
+		Body: "ombuds", Holder: "anna", Signing: key.Public().(ed25519.PublicKey), Access: testSeed("card access"), //nolint:forcetypeassert // always that type
+		Epochs: testEpochs(EpochSeed{testMonth, testSeed("card epochs")}, EpochCount),
+	}, key
+}
+
+func TestCardVector(t *testing.T) {
+	v := readFileVector(t, "card-1.txt")
+	text := readVectorFile(t, "card-1.card")
+	first, err := ParseMonth(v.one("month"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := ed25519.NewKeyFromSeed(v.hex("signing-seed"))
+	c := &Card{
+		Body: v.one("body"), Holder: v.one("holder"), Signing: key.Public().(ed25519.PublicKey), //nolint:forcetypeassert // always that type
+		Access: [32]byte(v.hex("access")), Epochs: testEpochs(EpochSeed{first, Key(v.hex("epoch-seed"))}, EpochCount),
+	}
+	got, err := c.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(text) {
+		t.Errorf("the card is written\n%s", got)
+	}
+	parsed, err := ParseCard(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Card{c, parsed} {
+		if got := strings.Join(c.Phrase(), " "); got != v.one("phrase") {
+			t.Errorf("the phrase is %q", got)
+		}
+	}
+}
+
+func TestCardMarshalRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		change     func(*Card)
+	}{
+		{"no body", "an id has", func(c *Card) { c.Body = "" }},
+		{"body in capitals", "an id has", func(c *Card) { c.Body = "Ombuds" }},
+		{"body is a path", "an id has", func(c *Card) { c.Body = "../x" }},
+		{"body too long", "an id has", func(c *Card) { c.Body = strings.Repeat("a", MaxBodyID+1) }},
+		{"holder begins with a hyphen", "an id has", func(c *Card) { c.Holder = "-anna" }},
+		{"holder ends with a hyphen", "an id has", func(c *Card) { c.Holder = "anna-" }},
+		{"holder on two lines", "an id has", func(c *Card) { c.Holder = "a\nb" }},
+		{"no signing key", "a card needs", func(c *Card) { c.Signing = nil }},
+		{"eleven months", "a card needs", func(c *Card) { c.Epochs = c.Epochs[1:] }},
+		{"thirteen months", "a card needs", func(c *Card) { c.Epochs = append(c.Epochs, c.Epochs[0]) }},
+		{"a gap", "follow each other", func(c *Card) { c.Epochs[11].Month++ }},
+		{"a month twice", "follow each other", func(c *Card) { c.Epochs[1].Month = c.Epochs[0].Month }},
+		{"no recipient", "has no recipient", func(c *Card) { c.Epochs[5].Recipient = nil }},
+		{"another's key", "not the card's", func(c *Card) { c.Signing = make([]byte, 32) }},
+	} {
+		card, key := testCard()
+		c.change(card)
+		_, err := card.Marshal(key)
+		if err == nil {
+			t.Errorf("%s: written", c.name)
+			continue
+		}
+		refused(t, err, c.want)
+	}
+}
+
+// resign signs a changed card anew, so that it is not refused for its signature.
+func resign(text string, key ed25519.PrivateKey) string {
+	text, _, _ = strings.Cut(text, "signature ")
+	sig := ed25519.Sign(key, []byte(cardContext+text))
+	return text + "signature " + base64.StdEncoding.EncodeToString(sig) + "\n"
+}
+
+func TestParseCardRefuses(t *testing.T) {
+	card, key := testCard()
+	b, err := card.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	if again := resign(good, key); again != good {
+		t.Fatal("signing anew gives another signature")
+	}
+	replace := func(old, new string) func(string) string {
+		return func(s string) string {
+			if !strings.Contains(s, old) {
+				t.Fatalf("nothing to change: %q", old)
+			}
+			return strings.Replace(s, old, new, 1)
+		}
+	}
+	epochs := strings.Index(good, "epoch ")
+	first := card.Epochs[0].Recipient.String()
+	classic, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, want string
+		change     func(string) string
+	}{
+		{"another version", "expected", replace("card v1", "card v2")},
+		{"no body", "expected", replace("body ombuds\n", "")},
+		{"order", "expected", replace("body ombuds\nholder anna\n", "holder anna\nbody ombuds\n")},
+		{"unknown line", "expected", replace("access", "note x\naccess")},
+		{"Windows line ends", "expected", func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }},
+		{"two spaces", "malformed", replace("body ombuds", "body  ombuds")},
+		{"trailing space", "malformed", replace("holder anna", "holder anna ")},
+		{"capital id", "malformed", replace("holder anna", "holder Anna")},
+		{"base64 not strict", "signing", replace("=\naccess", "\naccess")},
+		{"base64 with a line break", "not written as a card is", replace("signing ", "signing \r")},
+		{"short access key", "access", replace("access ", "access AAAA")},
+		{"month 13", "month", replace("epoch 2026-11", "epoch 2026-13")},
+		{"month order", "follow each other", replace("epoch 2026-12", "epoch 2027-12")},
+		{"classic recipient", "post-quantum", replace(first, classic.Recipient().String())},
+		{"recipient cut", "not bech32", replace(first, first[:len(first)-1])},
+		{"recipient in capitals", "lower case", replace(first, strings.ToUpper(first))},
+		{"eleven months", "12 months", func(s string) string { i := strings.Index(s, "epoch 2026-12"); return s[:epochs] + s[i:] }},
+		{"no months", "12 months", func(s string) string { return s[:epochs] + s[strings.Index(s, "signature"):] }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseCard([]byte(resign(c.change(good), key)))
+			refused(t, err, c.want)
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("%v is no ErrFormat", err)
+			}
+		})
+	}
+	sig := good[strings.Index(good, "signature"):]
+	other := resign(good, ed25519.NewKeyFromSeed(make([]byte, 32)))
+	for name, text := range map[string]string{
+		"empty": "", "first line": cardFirst + "\n", "no signature": strings.TrimSuffix(good, sig), "no last line end": strings.TrimSuffix(good, "\n"),
+		"bytes after the end": good + "\n", "signed twice": good + sig, "signed by another": other,
+		"a reply's signature": strings.TrimSuffix(good, sig) + "signature " + base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(strings.TrimSuffix(good, sig)))) + "\n",
+		"too long":            good + strings.Repeat(" ", maxCard),
+	} {
+		if _, err := ParseCard([]byte(text)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCardDamage(t *testing.T) {
+	card, key := testCard()
+	good, err := card.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		i := rapid.OneOf(rapid.IntRange(0, 200), rapid.IntRange(0, len(good)-1), rapid.IntRange(len(good)-100, len(good)-1)).Draw(t, "at")
+		if _, err := ParseCard(good[:i]); err == nil {
+			t.Fatalf("cut at %d: read without error", i)
+		}
+		flipped := slices.Clone(good)
+		flipped[i] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, err := ParseCard(flipped); err == nil {
+			t.Fatalf("bit flipped at %d: read without error", i)
+		}
+	})
+}
+
+// Whatever differs in a card, its phrase differs: that is what is compared by voice.
+func TestCardPhrase(t *testing.T) {
+	seen := map[string]bool{}
+	for i, change := range []func(*Card){
+		func(*Card) {},
+		func(c *Card) { c.Body = "police" },
+		func(c *Card) { c.Holder = "ben" },
+		func(c *Card) { c.Signing = make([]byte, 32) },
+		func(c *Card) { c.Access[31]++ },
+		func(c *Card) { c.Epochs[11].Recipient = NewIdentity().Recipient() },
+	} {
+		c, _ := testCard()
+		change(c)
+		p := c.Phrase()
+		if len(p) != 6 {
+			t.Fatalf("%d words", len(p))
+		}
+		for _, w := range p {
+			if _, ok := wordIndex(w); !ok {
+				t.Errorf("%q is not in the list", w)
+			}
+		}
+		if s := strings.Join(p, " "); seen[s] {
+			t.Errorf("change %d has the phrase of another card", i)
+		} else {
+			seen[s] = true
+		}
+	}
+}
+
+// What is read is written again: the text byte for byte.
+func FuzzParseCard(f *testing.F) {
+	card, key := testCard()
+	good, err := card.Marshal(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	text, _, _ := strings.Cut(string(good), "signature ")
+	f.Add(text)
+	f.Add(strings.Replace(text, "anna", "ben-2", 1))
+	f.Add(strings.Replace(text, "epoch 2026-11", "epoch 2026-10", 1))
+	f.Fuzz(func(t *testing.T, text string) {
+		// Signed by the key it names if that is ours: else the signature would refuse nearly everything.
+		signed := resign(text, key)
+		c, err := ParseCard([]byte(signed))
+		if err != nil {
+			return
+		}
+		again, err := c.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(again) != signed {
+			t.Errorf("written again, another card: %q", again)
+		}
+	})
+}
