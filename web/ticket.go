@@ -147,7 +147,7 @@ func (t *Tickets) save() error {
 	b = append(append(b, t.current[:]...), t.previous[:]...)
 	defer clear(b)
 	fresh := t.path + ".new"
-	_ = os.Remove(fresh) // left by a crash
+	_ = os.Remove(fresh)                                                   // left by a crash
 	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return fmt.Errorf("writing the ticket key: %w", err)
