@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -218,6 +220,17 @@ func TestCardPhrase(t *testing.T) {
 	}
 }
 
+// shorten puts @0, @1, … in place of recipients, so that a fuzzer spends its
+// time on the lines; FuzzParseRecipient looks into recipients. lengthen undoes it.
+func shorten(text string) (short string, lengthen *strings.Replacer) {
+	var pairs, back []string
+	for i, r := range regexp.MustCompile(`age1pq1[a-z0-9]+`).FindAllString(text, -1) {
+		name := fmt.Sprintf("@%d\n", i)
+		pairs, back = append(pairs, r+"\n", name), append(back, name, r+"\n")
+	}
+	return strings.NewReplacer(pairs...).Replace(text), strings.NewReplacer(back...)
+}
+
 // What is read is written again: the text byte for byte.
 func FuzzParseCard(f *testing.F) {
 	card, key := testCard()
@@ -226,12 +239,13 @@ func FuzzParseCard(f *testing.F) {
 		f.Fatal(err)
 	}
 	text, _, _ := strings.Cut(string(good), "signature ")
-	f.Add(text)
-	f.Add(strings.Replace(text, "anna", "ben-2", 1))
-	f.Add(strings.Replace(text, "epoch 2026-11", "epoch 2026-10", 1))
-	f.Fuzz(func(t *testing.T, text string) {
-		// Signed by the key it names if that is ours: else the signature would refuse nearly everything.
-		signed := resign(text, key)
+	short, lengthen := shorten(text)
+	f.Add(short)
+	f.Add(strings.Replace(short, "anna", "ben-2", 1))
+	f.Add(strings.Replace(short, "@3\n", "@0\n", 1))
+	f.Fuzz(func(t *testing.T, short string) {
+		// Signed by the key that the seeds name: else the signature would refuse nearly everything.
+		signed := resign(lengthen.Replace(short), key)
 		c, err := ParseCard([]byte(signed))
 		if err != nil {
 			return

@@ -678,11 +678,13 @@ func FuzzParseDirectory(f *testing.F) {
 			}
 		}
 	}
-	f.Add(marshalDirectory(f, d))
-	d.Bodies[0].Holders = d.Bodies[0].Holders[2:]
-	d.Bodies = d.Bodies[:1]
-	f.Add(marshalDirectory(f, d))
-	f.Fuzz(func(t *testing.T, text string) {
+	short, lengthen := shorten(marshalDirectory(f, d))
+	f.Add(short)
+	i, j := strings.Index(short, "holder anna "), strings.Index(short, "holder anna-old1")
+	f.Add(short[:i] + short[j:])
+	f.Add(short[:strings.Index(short, "body command")])
+	f.Fuzz(func(t *testing.T, short string) {
+		text := lengthen.Replace(short)
 		d, err := ParseDirectory([]byte(text))
 		if err != nil {
 			return
