@@ -42,6 +42,9 @@ func newDaemon(t *testing.T, tor string, torrc []string) *daemon {
 	d := &daemon{t: t, bin: buildPrograms(t), dir: filepath.Join(run, "d"), run: filepath.Join(run, "r")}
 	t.Cleanup(func() {
 		d.kill()
+		if b, err := os.ReadFile(filepath.Join(d.dir, "instance")); err == nil { // where the ticket key lies
+			_ = os.RemoveAll("/dev/shm/postern-" + strings.TrimPrefix(strings.Split(string(b), "\n")[1], "id "))
+		}
 		_ = os.RemoveAll(run)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
