@@ -360,6 +360,8 @@ func readVolume(h *hashedReader, onHeader func(VolumeHeader) error, onEntry func
 	return h.tail(frameVolumeHash)
 }
 
+var noughts [maxFrame]byte
+
 // padding reads the padding frames, which for a given length are cut in one
 // way only: full ones, and then one shorter one, or one that left 5 bytes for
 // the head of a last one of 1 to 4.
@@ -369,10 +371,8 @@ func (h *hashedReader) padding() error {
 		if before != maxFrame && (before != maxFrame-frameHead || n == 0 || n >= frameHead) {
 			return malformed("padding frame of %d bytes after one of %d", n, before)
 		}
-		for _, c := range h.b {
-			if c != 0 {
-				return malformed("padding is not zero")
-			}
+		if !bytes.Equal(h.b, noughts[:n]) {
+			return malformed("padding is not zero")
 		}
 		before = n
 		if err := h.next(frameVolumeHash); err != nil {
