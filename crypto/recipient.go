@@ -38,6 +38,9 @@ type Recipient struct {
 
 // ParseRecipient reads "age1pq1…".
 func ParseRecipient(s string) (*Recipient, error) {
+	if strings.HasPrefix(strings.ToUpper(s), "AGE-SECRET-KEY-") {
+		return nil, errors.New("this is a secret key, not a recipient: give the age1pq1… that belongs to it")
+	}
 	hrp, b, err := decodeBech32(s)
 	if err != nil {
 		return nil, fmt.Errorf("recipient %.20q…: %w", s, err)

@@ -1,0 +1,179 @@
+package crypto
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"pgregory.net/rapid"
+)
+
+// TestRecipientIsAges: keys have age's text, and either side opens what the
+// other wrapped.
+func TestRecipientIsAges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := Key(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "seed"))
+		fileKey := rapid.SliceOfN(rapid.Byte(), fileKeySize, fileKeySize).Draw(t, "file key")
+		ours := IdentityFromSeed(seed)
+		theirs, err := age.ParseHybridIdentity(ours.AgeString())
+		if err != nil {
+			t.Fatalf("age does not read the identity: %v", err)
+		}
+		if theirs.String() != ours.AgeString() || theirs.Recipient().String() != ours.Recipient().String() {
+			t.Fatal("age writes the key in another way")
+		}
+		back, err := ParseIdentity(theirs.String())
+		if err != nil || back.Seed() != seed {
+			t.Fatalf("reading age's identity: %v", err)
+		}
+		rec, err := ParseRecipient(theirs.Recipient().String())
+		if err != nil || !bytes.Equal(rec.Bytes(), ours.Recipient().Bytes()) {
+			t.Fatalf("reading age's recipient: %v", err)
+		}
+		theirRec, err := age.ParseHybridRecipient(ours.Recipient().String())
+		if err != nil {
+			t.Fatalf("age does not read the recipient: %v", err)
+		}
+		for _, x := range []struct {
+			name string
+			wrap age.Recipient
+			open age.Identity
+		}{{"ours to age", rec, theirs}, {"age to ours", theirRec, ours}, {"ours to ours", rec, ours}} {
+			s, err := x.wrap.Wrap(fileKey)
+			if err != nil {
+				t.Fatalf("%s: %v", x.name, err)
+			}
+			got, err := x.open.Unwrap(s)
+			if err != nil || !bytes.Equal(got, fileKey) {
+				t.Fatalf("%s: %v", x.name, err)
+			}
+		}
+	})
+}
+
+func TestParseRecipient(t *testing.T) {
+	r := IdentityFromSeed(testSeed("recipient")).Recipient()
+	s := r.String()
+	if len(r.Bytes()) != RecipientSize {
+		t.Errorf("%d raw bytes", len(r.Bytes()))
+	}
+	classic, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := "q"
+	if strings.HasSuffix(s, "q") {
+		last = "p"
+	}
+	for _, x := range []struct{ name, in, says string }{
+		{"empty", "", "bech32"},
+		{"classic", classic.Recipient().String(), "not post-quantum"},
+		{"upper case", strings.ToUpper(s), "lower case"},
+		{"mixed case", strings.ToUpper(s[:1]) + s[1:], "bech32"},
+		{"cut", s[:len(s)-1], "bech32"},
+		{"mistyped", s[:len(s)-1] + last, "bech32"},
+		{"space behind", s + " ", "bech32"},
+		{"an identity", IdentityFromSeed(testSeed("recipient")).AgeString(), "this is a secret key"},
+		{"short key", encodeBech32(recipientHRP, r.Bytes()[1:]), "1215 bytes"},
+		{"no key", encodeBech32(recipientHRP, bytes.Repeat([]byte{0xff}, RecipientSize)), "no valid hybrid"},
+	} {
+		_, err := ParseRecipient(x.in)
+		refused(t, err, x.says)
+		if err != nil && strings.Contains(strings.ToUpper(err.Error()), "AGE-SECRET-KEY-PQ-1") {
+			t.Errorf("%s: the error holds an identity: %v", x.name, err)
+		}
+	}
+}
+
+func TestParseIdentity(t *testing.T) {
+	id := IdentityFromSeed(testSeed("identity"))
+	s := id.AgeString()
+	if got, err := ParseIdentity("\n" + s + "\r\n"); err != nil || got.Seed() != id.Seed() {
+		t.Errorf("with line breaks around it: %v", err)
+	}
+	for name, in := range map[string]string{
+		"empty": "", "lower case": strings.ToLower(s), "cut": s[:len(s)-1], "a recipient": id.Recipient().String(),
+		"short": strings.ToUpper(encodeBech32(strings.ToLower(identityHRP), make([]byte, 31))),
+	} {
+		_, err := ParseIdentity(in)
+		refused(t, err, "not a post-quantum age identity")
+		if len(in) > 10 && err != nil && strings.Contains(err.Error(), in[len(in)-10:]) {
+			t.Errorf("%s: the error quotes its input", name)
+		}
+	}
+}
+
+func TestUnwrapRefuses(t *testing.T) {
+	id := NewIdentity()
+	good, err := id.Recipient().Wrap(make([]byte, fileKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := NewIdentity().Recipient().Wrap(make([]byte, fileKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(f func(s *age.Stanza)) []*age.Stanza {
+		s := &age.Stanza{Type: good[0].Type, Args: append([]string(nil), good[0].Args...), Body: bytes.Clone(good[0].Body)}
+		f(s)
+		return []*age.Stanza{s}
+	}
+	enc, err := stanzaBase64.DecodeString(good[0].Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lowOrder := bytes.Clone(enc)
+	clear(lowOrder[len(enc)-32:])
+	for _, x := range []struct {
+		name string
+		in   []*age.Stanza
+		want error
+	}{
+		{"another's", other, age.ErrIncorrectIdentity},
+		{"none", nil, age.ErrIncorrectIdentity},
+		{"another type", change(func(s *age.Stanza) { s.Type = "X25519" }), age.ErrIncorrectIdentity},
+		{"changed body", change(func(s *age.Stanza) { s.Body[0] ^= 1 }), age.ErrIncorrectIdentity},
+		{"low order point", change(func(s *age.Stanza) { s.Args[0] = stanzaBase64.EncodeToString(lowOrder) }), age.ErrIncorrectIdentity},
+		{"short body", change(func(s *age.Stanza) { s.Body = s.Body[1:] }), ErrFormat},
+		{"no argument", change(func(s *age.Stanza) { s.Args = nil }), ErrFormat},
+		{"two arguments", change(func(s *age.Stanza) { s.Args = append(s.Args, "x") }), ErrFormat},
+		{"padded base64", change(func(s *age.Stanza) { s.Args[0] += "=" }), ErrFormat},
+		{"short key", change(func(s *age.Stanza) { s.Args[0] = stanzaBase64.EncodeToString(enc[1:]) }), ErrFormat},
+	} {
+		if _, err := id.Unwrap(x.in); !errors.Is(err, x.want) {
+			t.Errorf("%s: %v, not %v", x.name, err, x.want)
+		}
+	}
+	if _, err := id.Unwrap(append(other, good...)); err != nil {
+		t.Errorf("own stanza behind another's: %v", err)
+	}
+}
+
+// TestNoClassicRecipients: age refuses to mix ours with recipients that a
+// quantum computer opens.
+func TestNoClassicRecipients(t *testing.T) {
+	classic, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = age.Encrypt(new(bytes.Buffer), NewIdentity().Recipient(), classic.Recipient())
+	refused(t, err, "")
+	if err == nil {
+		t.Error("a classic recipient beside a post-quantum one")
+	}
+}
+
+func FuzzParseRecipient(f *testing.F) {
+	f.Add(IdentityFromSeed(testSeed("fuzz")).Recipient().String())
+	f.Add("age1pq1")
+	f.Fuzz(func(t *testing.T, s string) {
+		if r, err := ParseRecipient(s); err == nil && r.String() != s {
+			t.Fatal("a recipient has two forms")
+		}
+		if id, err := ParseIdentity(s); err == nil && id.AgeString() != strings.TrimSpace(s) {
+			t.Fatal("an identity has two forms")
+		}
+	})
+}
