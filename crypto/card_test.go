@@ -112,12 +112,12 @@ func TestParseCardRefuses(t *testing.T) {
 	if again := resign(good, key); again != good {
 		t.Fatal("signing anew gives another signature")
 	}
-	replace := func(old, new string) func(string) string {
+	replace := func(old, with string) func(string) string {
 		return func(s string) string {
 			if !strings.Contains(s, old) {
 				t.Fatalf("nothing to change: %q", old)
 			}
-			return strings.Replace(s, old, new, 1)
+			return strings.Replace(s, old, with, 1)
 		}
 	}
 	epochs := strings.Index(good, "epoch ")

@@ -241,11 +241,11 @@ func TestDirectoryValues(t *testing.T) {
 
 func TestParseDirectoryRefuses(t *testing.T) {
 	good := marshalDirectory(t, testDirectory())
-	replace := func(old, new string) string {
+	replace := func(old, with string) string {
 		if !strings.Contains(good, old) {
 			t.Fatalf("nothing to change: %q", old)
 		}
-		return strings.Replace(good, old, new, 1)
+		return strings.Replace(good, old, with, 1)
 	}
 	first := testDirectory().Bodies[0].Holders[0].Epochs[0].Recipient.String()
 	for _, c := range []struct{ name, text, want string }{
