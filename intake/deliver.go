@@ -126,7 +126,7 @@ func (s *Service) commitBundle(ctx context.Context, d *inForce, head crypto.Bund
 		switch err := s.store.Apply(ctx, append(ops, more...)...); {
 		case err == nil, errors.Is(err, store.ErrExists): // the latter: handed in twice at once
 			return nil
-		case !errors.Is(err, store.ErrChanged) || try == 8:
+		case !errors.Is(err, store.ErrChanged) || try == maxTries:
 			return full(err)
 		}
 	}

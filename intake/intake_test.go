@@ -81,7 +81,7 @@ func newWorld(t testing.TB, change ...func(*intake.Options)) *world {
 	}
 	w.dir = d
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: 4 << 30, ReserveSmall: 0.1, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: 16 << 30, ReserveSmall: 0.1, Create: true,
 	})
 	if err != nil {
 		t.Fatal(err)

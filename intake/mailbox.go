@@ -100,12 +100,11 @@ func decodeMailbox(b []byte) (*mailbox, error) {
 	return m, nil
 }
 
-// fresh gives slot i a new share, and with it a new key and drop.
-func (m *mailbox) fresh(src *crypto.Source, i int) {
-	s := &m.slots[i]
-	*s = slot{}
-	_, _ = rand.Read(s.share[:])
-	s.drop = crypto.DropOf(src.ReplyIdentity(s.share).Recipient())
+// fresh empties slot i and gives it a new share. The drop follows from the
+// share and the code: see [Session].
+func (m *mailbox) fresh(i int) {
+	m.slots[i] = slot{}
+	_, _ = rand.Read(m.slots[i].share[:])
 	m.announced &^= 1 << i
 }
 
@@ -114,7 +113,7 @@ func (m *mailbox) fresh(src *crypto.Source, i int) {
 func newMailbox(src *crypto.Source) *mailbox {
 	m := new(mailbox)
 	for i := range m.slots {
-		m.fresh(src, i)
+		m.fresh(i)
 	}
 	m.state = src.SealState(newState().encode())
 	return m
@@ -207,7 +206,7 @@ func week(t time.Time) uint32 {
 // (SECURITY.md S-4).
 func (s *Service) load(src *crypto.Source) (m *mailbox, raw []byte, err error) {
 	name := src.MailboxName()
-	empty := newMailbox(src) // always: known codes pay for it too
+	empty := newMailbox(src) // for every code alike
 	raw, err = s.store.Get(bucketMailbox, name[:])
 	switch {
 	case errors.Is(err, store.ErrNotFound):

@@ -69,6 +69,7 @@ type Service struct {
 	queue     *queue
 	release   sync.RWMutex // held for writing while outs move into a batch
 	scratch   scratch
+	locks     [64]sync.Mutex // by mailbox: requests with one code wait for each other
 }
 
 // inForce is the directory with what is asked of it at every message.
@@ -211,6 +212,18 @@ func cover(d *inForce, day crypto.Day) ([]byte, error) {
 		return nil, fmt.Errorf("making cover: %w", err)
 	}
 	return b, nil
+}
+
+// maxTries bounds how often a change is tried again on a mailbox that another
+// request changed in between. Requests with one code exclude each other by
+// lock; what can still come between is a delivery.
+const maxTries = 32
+
+// lock excludes other requests with the same code, and returns what ends that.
+func (s *Service) lock(name [32]byte) (unlock func()) {
+	m := &s.locks[name[0]%64]
+	m.Lock()
+	return m.Unlock
 }
 
 // full maps the store's refusal to the one a page explains.

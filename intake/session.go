@@ -23,6 +23,7 @@ type Session struct {
 	box   *mailbox
 	raw   []byte // as read; nil: there was none
 	state *state
+	keys  [crypto.ReplySlots]*crypto.Recipient // of the slots
 
 	// set by Submit, for AddFile
 	fields Fields
@@ -66,8 +67,20 @@ func (x *Session) reload() (err error) {
 	if err != nil {
 		return fmt.Errorf("opening a mailbox's state: %w", err)
 	}
-	x.state, err = decodeState(b)
-	return err
+	if x.state, err = decodeState(b); err != nil {
+		return err
+	}
+	for i := range x.keys {
+		x.derive(i)
+	}
+	return nil
+}
+
+// derive computes the key and the drop of a slot from its share.
+func (x *Session) derive(i int) {
+	s := &x.box.slots[i]
+	x.keys[i] = x.src.ReplyIdentity(s.share).Recipient()
+	s.drop = crypto.DropOf(x.keys[i])
 }
 
 // Greeting is the two words of the code: "are these yours?"
@@ -86,9 +99,20 @@ func (x *Session) Choice() []string {
 		}
 	}
 	if c == nil {
-		c = x.d.Defaults()
+		return Defaults(x.d.Directory)
 	}
 	return c
+}
+
+// Defaults are the bodies that start ticked: those that the directory and the
+// vocabulary both call independent. One of the chain that is reported on never
+// does, whatever its entry says (SECURITY.md S-7).
+func Defaults(d *crypto.Directory) []string {
+	return slices.DeleteFunc(d.Defaults(), func(id string) bool {
+		b, _ := d.Body(id)
+		k, ok := form.BodyKindOf(b.Kind)
+		return !ok || !k.Independent
+	})
 }
 
 // Close wipes the session's secrets, as far as Go allows.
@@ -101,6 +125,7 @@ func (x *Session) Close() {
 // change runs again on the newest mailbox when another request came between.
 func (x *Session) commit(ctx context.Context, change func() ([]store.Op, error)) error {
 	name := x.src.MailboxName()
+	defer x.s.lock(name)()
 	for try := 0; ; try++ {
 		ops, err := change()
 		if err != nil {
@@ -119,7 +144,7 @@ func (x *Session) commit(ctx context.Context, change func() ([]store.Op, error))
 			x.raw = value
 			return nil
 		}
-		if !errors.Is(err, store.ErrChanged) && !errors.Is(err, store.ErrExists) || try == 8 {
+		if !errors.Is(err, store.ErrChanged) && !errors.Is(err, store.ErrExists) || try == maxTries {
 			return full(err)
 		}
 		if err := x.reload(); err != nil {
@@ -144,8 +169,8 @@ func (x *Session) drops() []store.Op {
 func (x *Session) prekeys() []crypto.Prekey {
 	var p []crypto.Prekey
 	for i := range x.box.slots {
-		if s := &x.box.slots[i]; i == 0 || !s.filled() {
-			p = append(p, crypto.Prekey{Slot: byte(i), Recipient: x.src.ReplyIdentity(s.share).Recipient()})
+		if i == 0 || !x.box.slots[i].filled() {
+			p = append(p, crypto.Prekey{Slot: byte(i), Recipient: x.keys[i]})
 		}
 	}
 	return p
@@ -320,6 +345,7 @@ func (x *Session) sealFile(dst io.Writer, n uint64, name, mediaType string, r io
 func (x *Session) visit(ctx context.Context, change func() []store.Op) error {
 	x.s.release.RLock()
 	defer x.s.release.RUnlock()
+	defer x.s.lock(x.src.MailboxName())()
 	for try := 0; ; try++ {
 		var ops []store.Op
 		if change != nil {
@@ -365,7 +391,7 @@ func (x *Session) visit(ctx context.Context, change func() []store.Op) error {
 			}
 			return nil
 		}
-		if !errors.Is(err, store.ErrChanged) || try == 8 {
+		if !errors.Is(err, store.ErrChanged) || try == maxTries {
 			return full(err)
 		}
 		if err := x.reload(); err != nil {
@@ -486,13 +512,14 @@ func (x *Session) Erase(ctx context.Context, i int) error {
 	}
 	found := false
 	err := x.visit(ctx, func() []store.Op {
-		old, announced := x.box.slots[i], x.box.announced
+		old, key, announced := x.box.slots[i], x.keys[i], x.box.announced
 		found = old.filled()
-		x.box.fresh(x.src, i)
+		x.box.fresh(i)
+		x.derive(i)
 		if found {
 			x.state.writes++
 		} else { // the same work, thrown away
-			x.box.slots[i], x.box.announced = old, announced
+			x.box.slots[i], x.keys[i], x.box.announced = old, key, announced
 		}
 		return []store.Op{store.Forget(old.item), store.Delete(bucketDrop, old.drop[:])}
 	})
@@ -513,6 +540,7 @@ func (x *Session) EraseAll(ctx context.Context) error {
 	x.s.release.RLock()
 	defer x.s.release.RUnlock()
 	name := x.src.MailboxName()
+	defer x.s.lock(name)()
 	for try := 0; ; try++ {
 		ops, err := x.forgetOwn(ctx)
 		if err != nil {
@@ -529,7 +557,7 @@ func (x *Session) EraseAll(ctx context.Context) error {
 		if err == nil {
 			return x.reload()
 		}
-		if !errors.Is(err, store.ErrChanged) || try == 8 {
+		if !errors.Is(err, store.ErrChanged) || try == maxTries {
 			return err
 		}
 		if err := x.reload(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postern/crypto"
+	"postern/intake/form"
 )
 
 func TestZipIsOneOfFewSizes(t *testing.T) {
@@ -68,4 +69,11 @@ func FuzzFileName(f *testing.F) {
 			t.Errorf("%q is not stable", n)
 		}
 	})
+}
+
+// Vocabulary and container are rooms that do not know each other.
+func TestAnswersFitTheirFrame(t *testing.T) {
+	if form.MaxAnswers != crypto.MaxAnswers {
+		t.Errorf("forms take %d bytes of answers, containers %d", form.MaxAnswers, crypto.MaxAnswers)
+	}
 }

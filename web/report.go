@@ -77,7 +77,7 @@ func (s *source) reportForm(*visit) answer {
 	if ok, _ := s.service.Accepting(); !ok || d == nil {
 		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
 	}
-	return s.reportAgain(d, s.tickets.start(), &fields{bodies: startChoice(d)}, "", false)
+	return s.reportAgain(d, s.tickets.start(), &fields{bodies: intake.Defaults(d)}, "", false)
 }
 
 // reportAgain shows the form with what was typed.

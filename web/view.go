@@ -41,21 +41,10 @@ type bodiesView struct {
 
 // outside says whether a body stands outside the chain that may be reported:
 // independent of the institution and of an independent kind. Only such bodies
-// are ticked for a source who chose nothing yet, so that no directory can tick
-// a ministry (SECURITY.md S-7).
+// stand first and, see [intake.Defaults], start ticked.
 func outside(b *crypto.Body) bool {
 	k, ok := form.BodyKindOf(b.Kind)
 	return ok && k.Independent && b.Independent
-}
-
-func startChoice(d *crypto.Directory) []string {
-	var ids []string
-	for i := range d.Bodies {
-		if b := &d.Bodies[i]; outside(b) && b.Active() {
-			ids = append(ids, d.Bodies[i].ID)
-		}
-	}
-	return ids
 }
 
 func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
