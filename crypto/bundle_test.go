@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -98,6 +99,18 @@ func TestBundleVector(t *testing.T) {
 	}
 	if d := cmp.Diff(head, gotHead) + cmp.Diff(items, gotItems); d != "" {
 		t.Errorf("other contents came out: %s", d)
+	}
+	// age itself opens it.
+	stock, err := age.ParseHybridIdentity(id.AgeString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(bytes.NewReader(v.base64("sealed")), stock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, plain.Bytes()) {
+		t.Errorf("age reads %d bytes, %v", len(got), err)
 	}
 }
 
