@@ -22,7 +22,7 @@ import (
 )
 
 // buildPrograms builds both, for the scripts to run what is installed.
-func buildPrograms(t *testing.T) (dir string) {
+func buildPrograms(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, program := range []string{"postern", "postern-desk"} {
