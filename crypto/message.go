@@ -626,7 +626,7 @@ func (d *fileReader) Read(b []byte) (int, error) {
 
 func (p *messageReader) signature(g grammar) error {
 	if p.typ != frameSigner || len(p.data) != ed25519.PublicKeySize {
-		return malformed("no signer")
+		return malformed("frame %d of %d bytes where the signer belongs", p.typ, len(p.data))
 	}
 	signer := ed25519.PublicKey(bytes.Clone(p.data))
 	if g.source && !signer.Equal(p.out.Source) {
@@ -636,7 +636,7 @@ func (p *messageReader) signature(g grammar) error {
 		return err
 	}
 	if p.typ != frameSignature || len(p.data) != ed25519.SignatureSize {
-		return malformed("no signature")
+		return malformed("frame %d of %d bytes where the signature belongs", p.typ, len(p.data))
 	}
 	if !ed25519.Verify(signer, p.h.digest(g.context, signer), p.data) {
 		return malformed("the signature is wrong")
@@ -691,9 +691,9 @@ func decodeMeta(b []byte) (m Meta) {
 
 // readers frame: quorum (1) ‖ count (1) ‖ per body length (1) ‖ id.
 func encodeReaders(quorum byte, ids []string) []byte {
-	b := []byte{quorum, byte(len(ids))}
+	b := []byte{quorum, byte(len(ids))} //nolint:gosec // at most MaxReaders
 	for _, id := range ids {
-		b = append(append(b, byte(len(id))), id...)
+		b = append(append(b, byte(len(id))), id...) //nolint:gosec // at most MaxBodyID
 	}
 	return b
 }
@@ -723,7 +723,7 @@ func encodeFileBegin(name, mediaType string) ([]byte, error) {
 		!validText(name) || !validText(mediaType) {
 		return nil, malformed("a file's name or type is too long or not UTF-8")
 	}
-	return append(append([]byte{byte(len(name))}, name...), mediaType...), nil
+	return append(append([]byte{byte(len(name))}, name...), mediaType...), nil //nolint:gosec // checked above
 }
 
 func decodeFileBegin(b []byte) (f File, err error) {

@@ -33,7 +33,7 @@ func (p Policy) Valid() error {
 	return nil
 }
 
-// ErrNotForUs: no identity opens any stanza. It is the normal answer for
+// ErrNotForUs says that no identity opens any stanza. It is the normal answer for
 // covers and for messages to others.
 var ErrNotForUs = errors.New("no key here opens this message")
 

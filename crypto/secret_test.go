@@ -33,12 +33,10 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		seed[:8], code.Canonical()[1:9], src.Locator[:8], src.Case[:8], src.Signing[:8],
 		src.replyRoot[:8], src.state[:8], src.marker[:8],
 	} {
-		traces = append(traces, hex.EncodeToString(b), strings.Trim(fmt.Sprint(b), "[]"))
+		traces = append(traces, hex.EncodeToString(b), strings.Trim(fmt.Sprintf("%d", b), "[]"))
 	}
 	traces = append(traces, id.AgeString(), "abacuz", "abacus", src.Greeting[0])
-	for _, w := range code.Words() {
-		traces = append(traces, w)
-	}
+	traces = append(traces, code.Words()...)
 
 	for _, v := range []any{
 		seed, &seed, code, &code, id, *id, src, *src, rep, &rep,
