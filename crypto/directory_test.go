@@ -657,6 +657,11 @@ func TestReadersFor(t *testing.T) {
 		_, err := d.ReadersFor([]string{c.id}, c.m)
 		refused(t, err, want)
 	}
+	// Whose key is withdrawn does not read, even in a directory that lists months for them against the rules.
+	d.Bodies[0].Holders[0].Status = StatusRevoked
+	if got := d.Bodies[0].Recipients(testMonth); len(got) != 1 || got[0].String() != first("ben") {
+		t.Errorf("%d read once one of two was revoked", len(got))
+	}
 	d.Bodies[0].Holders = d.Bodies[0].Holders[2:]
 	if _, err := d.Marshal(); err != nil {
 		t.Fatal(err)
