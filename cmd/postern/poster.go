@@ -30,6 +30,7 @@ body { font: 14pt/1.45 sans-serif; color: #000; background: #fff; max-width: 42e
 h1 { font-size: 30pt; line-height: 1.15; margin: 0 0 .4em }
 img { display: block; width: 62mm; height: 62mm; margin: 1em 0; image-rendering: pixelated }
 .address { font: bold 17pt/1.5 monospace; border: 2px solid #000; padding: .5em .7em; overflow-wrap: anywhere }
+.address span { margin-right: .35em }
 .strip { display: flex; margin-top: 2em; border-top: 1px dashed #000 }
 .strip p { writing-mode: vertical-rl; font: 9pt/1.3 monospace; border-right: 1px dashed #000; margin: 0; padding: .6em .3em; height: 62mm; overflow-wrap: anywhere; flex: 1 }
 </style>
@@ -37,13 +38,13 @@ img { display: block; width: 62mm; height: 62mm; margin: 1em 0; image-rendering:
 <body>
 <h1>Report wrongdoing without giving your name</h1>
 <p>Abuse of power, violence, corruption or discrimination in a security institution: you can tell people
-who are independent of it. They can answer you, and you stay unknown.</p>
+who are independent of it. They can answer you. You need not say who you are.</p>
 <ol>
 <li>Do it from a device and a connection that are not your employer’s, away from work.</li>
 <li>Get <strong>Tor Browser</strong> from torproject.org. Where it may be watched, think first about how you get it.</li>
 <li>In Tor Browser, type this address and compare every character:</li>
 </ol>
-<p class="address">{{range .Groups}}{{.}}<wbr>{{end}}</p>
+<p class="address">{{range .Groups}}<span>{{.}}</span><wbr>{{end}}</p>
 <img src="{{.QR}}" alt="The address as a QR code">
 <p>Scan it only with a device that is yours alone. Another address than this one is not ours: compare all of it,
 not its beginning.</p>

@@ -110,6 +110,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 		end()
 		<-clock
+		s.log("stopping")
 	}
 	tell(daemon.SdNotifyStopping)
 	s.stop()
@@ -377,12 +378,11 @@ func (s *server) stop() {
 	}
 	all.Wait()
 	if ctx.Err() != nil {
-		s.log("stopping: some uploads were cut off after %v; their files are lost, the texts are stored", time.Duration(s.conf.Drain))
+		s.log("some uploads were cut off after %v; their files are lost, the texts are stored", time.Duration(s.conf.Drain))
 	}
 	if s.tor != nil {
 		s.tor.Close()
 	}
-	s.log("stopped")
 }
 
 // ticketPath is where the key of open forms lies: on a memory file system when
