@@ -50,7 +50,7 @@ func TestDatabaseAloneShowsCounts(t *testing.T) {
 	}
 	short, long := shape(t, fill(false)), shape(t, fill(true))
 	if !slices.Equal(short, long) {
-		t.Errorf("a thief can tell the two apart:\n%v\n%v", short, long)
+		t.Error("a thief can tell the two apart")
 	}
 	if len(short) < 80 {
 		t.Errorf("only %d records and cells were compared", len(short))
@@ -58,7 +58,7 @@ func TestDatabaseAloneShowsCounts(t *testing.T) {
 }
 
 // shape is all that a thief sees of the two files: buckets, and of each record
-// and cell the lengths of key and value, in order.
+// and cell the lengths of key and value. Their order is that of random names.
 func shape(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	for _, name := range []string{"records.db", "cells.db"} {
@@ -81,5 +81,6 @@ func shape(t *testing.T, dir string) (list []string) {
 			t.Fatal(err)
 		}
 	}
+	slices.Sort(list)
 	return list
 }
