@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // Vectors never change. -update writes those that are missing: for a new
@@ -58,6 +60,7 @@ func newSourceVector(t *testing.T) []byte {
 		{"canonical", hex.EncodeToString(c.Canonical())},
 		{"salt", hex.EncodeToString(salt[:])},
 		{"argon2id", "2 19456 1"},
+		{"root", hex.EncodeToString(argon2.IDKey(c.Canonical(), salt[:], 2, 19456, 1, 32))},
 		{"locator", hex.EncodeToString(s.Locator[:])},
 		{"mailbox", hex.EncodeToString(name[:])},
 		{"case", hex.EncodeToString(s.Case[:])},
@@ -102,6 +105,7 @@ func TestSourceVector(t *testing.T) {
 	id := s.ReplyIdentity([32]byte(v.hex("share")))
 	drop, name := DropOf(id.Recipient()), s.MailboxName()
 	for key, got := range map[string][]byte{
+		"root":    argon2.IDKey(v.hex("canonical"), v.hex("salt"), p.Time, p.MemoryKiB, p.Threads, 32),
 		"locator": s.Locator[:], "mailbox": name[:], "case": s.Case[:], "reply-root": s.replyRoot[:],
 		"state-key": s.state[:], "marker-key": s.marker[:], "signing-seed": s.Signing.Seed(),
 		"signing-public": s.Signing.Public().(ed25519.PublicKey), "drop": drop[:],
