@@ -74,7 +74,7 @@ func (s *Service) Deliver(ctx context.Context, r io.Reader) (crypto.BundleID, er
 
 // receive stores one entry, once or twice.
 func (s *Service) receive(d *inForce, e crypto.BundleEntry) (*delivery, error) {
-	most := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(crypto.ClassOf(s.limits.FileSize)))
+	most := sealedMost(d.Policy.Slots, s.limits.FileSize)
 	k := 0
 	for crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(k)) < e.Size && e.Size <= most {
 		k++

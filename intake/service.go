@@ -35,6 +35,15 @@ type Limits struct {
 	Files    int   // files of one form: 10
 }
 
+// MaxFileSize bounds Limits.FileSize: its container fills 512 MiB, the largest
+// that fits a batch's volume.
+const MaxFileSize = 511 << 20
+
+// sealedMost is the longest message in bytes that a file of n bytes can make.
+func sealedMost(slots int, n int64) int64 {
+	return crypto.SealedSize(slots, crypto.ClassSize(crypto.ClassOf(n+1<<20)))
+}
+
 // Defaults of [Options] and [Limits].
 const (
 	DefaultFileSize   = 500_000_000
@@ -99,6 +108,9 @@ func New(o Options) (*Service, error) {
 	}
 	if s.sizes[crypto.LaneUrgent] == 0 {
 		s.sizes[crypto.LaneUrgent] = DefaultUrgentSize
+	}
+	if s.limits.FileSize > MaxFileSize {
+		return nil, fmt.Errorf("intake: files of %d bytes: at most %d fit a batch's volume", s.limits.FileSize, MaxFileSize)
 	}
 	if len(s.hours) == 0 {
 		s.hours = []int{6, 18}

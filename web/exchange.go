@@ -21,6 +21,8 @@ import (
 // ExchangeOptions of [Exchange].
 type ExchangeOptions struct {
 	Service *intake.Service
+	// Directory reads the signed directory in force, for desks; nil offers none.
+	Directory func() ([]byte, error)
 	// Holder is shown on the page, so that people see whose exchange it is.
 	Holder string
 	// Preview puts a banner on every page.
@@ -34,6 +36,7 @@ type ExchangeOptions struct {
 // exchange is the handler of one holder's pages.
 type exchange struct {
 	service   *intake.Service
+	directory func() ([]byte, error)
 	holder    string
 	preview   bool
 	words     *locale
@@ -62,7 +65,7 @@ func Exchange(o ExchangeOptions) http.Handler {
 		panic(err)
 	}
 	e := &exchange{
-		service: o.Service, holder: o.Holder, preview: o.Preview, words: words, log: o.Log,
+		service: o.Service, directory: o.Directory, holder: o.Holder, preview: o.Preview, words: words, log: o.Log,
 		cross: http.NewCrossOriginProtection(),
 	}
 	e.templates, e.csp = parseTemplates(words, "", exchangePages, "templates/exchange.html")
@@ -72,6 +75,9 @@ func Exchange(o ExchangeOptions) http.Handler {
 	e.router.MethodNotAllowedHandler = e.refuse(http.StatusMethodNotAllowed, "missing")
 	e.router.HandleFunc("/", e.batches).Methods(get...)
 	e.router.HandleFunc("/volumes/{batch:[0-9]{1,19}}/{volume:[0-9]{1,6}}/{name}", e.volume).Methods(get...)
+	if e.directory != nil {
+		e.router.HandleFunc("/directory.note", e.note).Methods(get...)
+	}
 	e.router.HandleFunc("/bundle", e.bundle).Methods(http.MethodPost)
 	return e
 }
@@ -121,6 +127,7 @@ func (e *exchange) show(w http.ResponseWriter, status int, name string, view any
 // batchesView lists what can be fetched.
 type batchesView struct {
 	Holder  string
+	Version uint64 // of the directory that is offered; 0: none
 	Days    []dayView
 	Oldest  uint64
 	Newest  uint64
@@ -158,7 +165,7 @@ func (e *exchange) batches(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
-	v := batchesView{Holder: e.holder, Next: e.service.NextRelease().UTC().Format("2006-01-02 15:04")}
+	v := batchesView{Holder: e.holder, Version: e.version(), Next: e.service.NextRelease().UTC().Format("2006-01-02 15:04")}
 	var gaps []string
 	for _, b := range list { // newest first
 		if v.Newest == 0 {
@@ -203,6 +210,32 @@ func laneName(l crypto.Lane) string {
 }
 
 // volume sends a volume, or the part of it that Range asks for.
+// version of the directory that is offered; 0: none.
+func (e *exchange) version() uint64 {
+	if d := e.service.Directory(); e.directory != nil && d != nil {
+		return d.Version
+	}
+	return 0
+}
+
+// note gives the signed directory as it is: what it is worth, the desk verifies.
+func (e *exchange) note(w http.ResponseWriter, r *http.Request) {
+	b, err := e.directory()
+	if err != nil {
+		e.log(fmt.Sprintf("reading the directory: %v", err))
+		e.show(w, http.StatusInternalServerError, "refused", "internal")
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", `attachment; filename="directory.note"`)
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b) // an error is a lost connection
+	}
+}
+
 func (e *exchange) volume(w http.ResponseWriter, r *http.Request) {
 	vars := mux.Vars(r)
 	batch, err1 := strconv.ParseUint(vars["batch"], 10, 64)

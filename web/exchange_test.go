@@ -178,6 +178,26 @@ func TestExchangeTakesBundles(t *testing.T) {
 	}
 }
 
+func TestExchangeOffersTheDirectory(t *testing.T) {
+	w := newWorld(t)
+	r, err := http.Get(w.exch.URL + "/directory.note")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if b, err := io.ReadAll(r.Body); err != nil || r.StatusCode != http.StatusOK || string(b) != "signed" {
+		t.Errorf("%d %q %v", r.StatusCode, b, err)
+	}
+	r, err = http.Get(w.exch.URL + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if b, err := io.ReadAll(r.Body); err != nil || !bytes.Contains(b, []byte(`href="/directory.note"`)) {
+		t.Errorf("the page has no link to the directory: %v", err)
+	}
+}
+
 func TestExchangeShowsGaps(t *testing.T) {
 	w := newWorld(t)
 	e, ok := Exchange(ExchangeOptions{Service: w.service}).(*exchange)

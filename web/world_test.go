@@ -133,7 +133,7 @@ func newWorld(t testing.TB, change ...func(*settings)) *world {
 	c.source.Service, c.source.Tickets = w.service, w.tickets
 	w.source = Source(c.source)
 	w.url = serve(t, w.source)
-	w.exch = serve(t, Exchange(ExchangeOptions{Service: w.service, Holder: "The audit office, first desk", Log: w.log}))
+	w.exch = serve(t, Exchange(ExchangeOptions{Service: w.service, Directory: func() ([]byte, error) { return []byte("signed"), nil }, Holder: "The audit office, first desk", Log: w.log}))
 	t.Cleanup(func() {
 		for _, l := range w.logs {
 			t.Errorf("logged: %s", l)

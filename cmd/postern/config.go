@@ -12,6 +12,8 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"postern/crypto"
+	"postern/intake"
+	"postern/web"
 )
 
 // config is postern.conf. What each key means, its unit and its default stand
@@ -180,14 +182,16 @@ func (c *config) valid() error {
 		return fmt.Errorf("[directory]: %w", err)
 	}
 	switch {
+	case !slices.Contains(web.Locales(), c.Language):
+		return fmt.Errorf("language %q: there are words for %s", c.Language, strings.Join(web.Locales(), ", "))
 	case c.Drain < 0:
 		return errors.New("drain: must not be negative")
 	case c.Storage.Quota < 256<<20:
 		return errors.New("[storage] quota: at least 256MiB")
 	case c.Storage.ReserveText < 1 || c.Storage.ReserveText > 90:
 		return errors.New("[storage] reserve_text: 1 to 90 per cent")
-	case c.Limits.FileSize < 1<<20 || int64(c.Limits.FileSize) > int64(c.Storage.Quota):
-		return errors.New("[limits] file_size: at least 1MiB and at most the quota")
+	case c.Limits.FileSize < 1<<20 || int64(c.Limits.FileSize) > min(int64(c.Storage.Quota), intake.MaxFileSize):
+		return fmt.Errorf("[limits] file_size: at least 1MiB, at most %dMiB (what a batch can carry) and at most the quota", intake.MaxFileSize>>20)
 	case c.Limits.Files < 1 || c.Limits.Files > 100:
 		return errors.New("[limits] files: 1 to 100")
 	case len(c.Batches.Hours) == 0 || slices.ContainsFunc(c.Batches.Hours, func(h int) bool { return h < 0 || h > 23 }):

@@ -48,6 +48,9 @@ func (i *instance) roots() ([]string, error) {
 	return strings.Fields(string(b)), err
 }
 
+// signedDirectory is the directory in force as the roots signed it, for desks.
+func (i *instance) signedDirectory() ([]byte, error) { return os.ReadFile(i.directoryPath()) }
+
 // installed opens the directory in force, or gives nil when there is none yet.
 func (i *instance) installed() (*crypto.Directory, error) {
 	signed, err := os.ReadFile(i.directoryPath())

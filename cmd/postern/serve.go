@@ -257,7 +257,7 @@ func (s *server) shut(ctx context.Context, d *door) error {
 }
 
 func (s *server) openExchange(ctx context.Context, x *exchange) error {
-	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Holder: x.holder, Locale: s.conf.Language, Log: s.fault})
+	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.signedDirectory, Holder: x.holder, Locale: s.conf.Language, Log: s.fault})
 	d, err := s.open(s.socketPath(holderName(x.holder)), s.doorMode(), web.NewServer(h))
 	if err != nil {
 		return err

@@ -119,8 +119,11 @@ func (c *Client) Fresh() error {
 
 // HTTP gives a client whose connections share circuits with nobody else's:
 // another name, another circuit. Redirects are followed, there is no timeout.
-func (c *Client) HTTP(isolation string) *http.Client {
-	d, err := proxy.SOCKS5("tcp", c.socks, &proxy.Auth{User: isolation, Password: "x"}, proxy.Direct)
+func (c *Client) HTTP(isolation string) *http.Client { return HTTP(c.socks, isolation) }
+
+// HTTP is [Client.HTTP] of the tor whose SOCKS port is known.
+func HTTP(socks, isolation string) *http.Client {
+	d, err := proxy.SOCKS5("tcp", socks, &proxy.Auth{User: isolation, Password: "x"}, proxy.Direct)
 	if err != nil { // never with these arguments
 		panic(err)
 	}
