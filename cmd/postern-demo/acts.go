@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,10 +24,9 @@ import (
 // body is one institution of the demonstration, with one holder.
 type body struct {
 	id, kind, name string
-	exchange       string // http://….onion
-	fetched        []string
+	exchange       string   // http://….onion
+	fetched        []string // the newest volumes
 	visitor        *visitor.Visitor
-	volumes        int64
 }
 
 var bodies = []*body{
@@ -69,8 +69,7 @@ Takes about two minutes and 200 MB in %s, removed at the end.
 // drama is what the acts share.
 type drama struct {
 	*stage
-	clients map[string]*tortest.Client
-	source  *visitor.Visitor
+	socks   map[string]string // SOCKS ports: "source" and each body's
 	address string
 	code    string
 	files   []string // of the report
@@ -104,7 +103,7 @@ func (d *drama) enrolment(ctx context.Context) error {
 	if err := d.configure(); err != nil {
 		return err
 	}
-	out, err := d.run(ctx, "postern-desk", "root", "init", "--name", "demo", "--out", d.path("root.key"), "--passphrase-file", d.path("passphrase"))
+	out, err := d.program(ctx, "postern-desk", "root", "init", "--name", "demo", "--out", d.path("root.key"), "--passphrase-file", d.path("passphrase"))
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func (d *drama) enrolment(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := d.run(ctx, "postern-desk", "root", "sign", d.path("server", "proposal.txt"), "--key", d.path("root.key"),
+	if _, err := d.program(ctx, "postern-desk", "root", "sign", d.path("server", "proposal.txt"), "--key", d.path("root.key"),
 		"--out", d.path("directory.note"), "--passphrase-file", d.path("passphrase"), "--yes"); err != nil {
 		return err
 	}
@@ -144,7 +143,8 @@ func rootKey(out string) string {
 	return ""
 }
 
-// configure gives the server's tor the private network's lines.
+// configure gives the server's tor the private network's lines, and the
+// server a folder in memory for its sockets and the key of open forms.
 func (d *drama) configure() error {
 	path := d.path("server", "postern.conf")
 	b, err := os.ReadFile(path)
@@ -155,9 +155,18 @@ func (d *drama) configure() error {
 	for l := range strings.Lines(d.net.Torrc()) {
 		lines = append(lines, fmt.Sprintf("%q", strings.TrimRight(l, "\n")))
 	}
-	conf, ok := strings.CutSuffix(strings.Replace(string(b), "torrc = []", "torrc = ["+strings.Join(lines, ", ")+"]", 1), "")
-	if !ok || conf == string(b) {
-		return errors.New("postern.conf has no line for torrc")
+	if d.run, err = os.MkdirTemp(memoryDir(), "postern-demo-"); err != nil {
+		return err
+	}
+	conf := string(b)
+	for _, change := range [][2]string{
+		{"torrc = []", "torrc = [" + strings.Join(lines, ", ") + "]"},
+		{`run = ""`, fmt.Sprintf("run = %q", d.run)},
+	} {
+		if strings.Count(conf, change[0]) != 1 {
+			return fmt.Errorf("postern.conf holds %q not once", change[0])
+		}
+		conf = strings.Replace(conf, change[0], change[1], 1)
 	}
 	return os.WriteFile(path, []byte(conf), 0o600)
 }
@@ -206,7 +215,7 @@ func (d *drama) opening(ctx context.Context) error {
 		return err
 	}
 	d.proof("for sources: http://%s", d.address)
-	d.clients = map[string]*tortest.Client{}
+	d.socks = map[string]string{}
 	for _, who := range append([]string{"source"}, ids()...) {
 		auth := ""
 		if who != "source" {
@@ -216,14 +225,19 @@ func (d *drama) opening(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.clients[who] = c
+		d.socks[who] = c.SOCKS()
 	}
-	stranger := visitor.New(d.clients["source"].HTTP("stranger"), bodies[0].exchange)
+	stranger := visitor.New(d.browser("source", "stranger"), bodies[0].exchange)
 	if err := stranger.Get("/"); err == nil {
 		return errors.New("a stranger reached a reviewer's exchange")
 	}
 	d.proof("%d private exchanges; without a reviewer's key tor does not even find them", len(bodies))
 	return nil
+}
+
+// browser is somebody's connection to the Tor network: another name, another circuit.
+func (d *drama) browser(who, circuit string) *http.Client {
+	return tortest.HTTP(d.socks[who], circuit)
 }
 
 func ids() (list []string) {
@@ -255,8 +269,7 @@ func (d *drama) report(context.Context) error {
 		d.files = append(d.files, p)
 	}
 	slices.Sort(d.files)
-	d.source = visitor.New(d.clients["source"].HTTP("source"), "http://"+d.address)
-	v := d.source
+	v := visitor.New(d.browser("source", "source"), "http://"+d.address)
 	var sizes []int
 	for _, page := range []string{"/", "/report"} {
 		if err := v.Get(page); err != nil {
@@ -297,36 +310,51 @@ func (d *drama) batches(ctx context.Context) error {
 	if _, err := d.postern(ctx, "release"); err != nil {
 		return err
 	}
+	var volumes []int64
 	for _, b := range bodies {
-		b.visitor = visitor.New(d.clients[b.id].HTTP(b.id), b.exchange)
-		if err := b.visitor.Get("/"); err != nil {
+		news, err := d.fetch(b)
+		if err != nil {
 			return fmt.Errorf("%s: %w", b.id, err)
 		}
-		stick := d.path("stick-" + b.id)
-		if err := os.Mkdir(stick, 0o700); err != nil {
-			return err
+		b.fetched = news
+		n := int64(0)
+		for _, p := range news {
+			n += size(p)
 		}
-		links := slices.Compact(slices.Sorted(slices.Values(b.visitor.Links(".batch"))))
-		if len(links) == 0 {
-			return fmt.Errorf("%s: no batch on the page: %s", b.id, b.visitor.Text())
-		}
-		for _, l := range links {
-			p, err := b.visitor.Save(l, stick)
-			if err != nil {
-				return err
-			}
-			b.fetched = append(b.fetched, p)
-		}
-		b.volumes = size(stick)
-		d.proof("%-7s fetched %d volumes, %d bytes", b.id, len(b.fetched), b.volumes)
+		volumes = append(volumes, n)
+		d.proof("%-7s fetched %d volumes, %d bytes", b.id, len(news), n)
 	}
-	for _, b := range bodies[1:] {
-		if b.volumes != bodies[0].volumes {
-			return errors.New("the batches of two reviewers differ in size")
-		}
+	if slices.Min(volumes) != slices.Max(volumes) {
+		return errors.New("the batches of two reviewers differ in size")
 	}
 	d.proof("the same bytes for all: a batch does not show whom a report is for")
 	return nil
+}
+
+// fetch saves the volumes that a body does not have yet on its stick.
+func (d *drama) fetch(b *body) (news []string, err error) {
+	b.visitor = visitor.New(d.browser(b.id, b.id), b.exchange)
+	if err := b.visitor.Get("/"); err != nil {
+		return nil, err
+	}
+	stick := d.path("stick-" + b.id)
+	if err := os.MkdirAll(stick, 0o700); err != nil {
+		return nil, err
+	}
+	for _, l := range slices.Compact(slices.Sorted(slices.Values(b.visitor.Links(".batch")))) {
+		if _, err := os.Stat(filepath.Join(stick, filepath.Base(l))); err == nil {
+			continue
+		}
+		p, err := b.visitor.Save(l, stick)
+		if err != nil {
+			return nil, err
+		}
+		news = append(news, p)
+	}
+	if len(news) == 0 {
+		return nil, fmt.Errorf("no new batch on the page: %s", b.visitor.Text())
+	}
+	return news, nil
 }
 
 // imported is one line of `postern-desk import --json`.
@@ -335,28 +363,37 @@ type imported struct {
 	Cases []string `json:"cases"`
 }
 
+// open imports volumes at a body's desk and returns how many messages they
+// brought, and of which cases.
+func (d *drama) open(ctx context.Context, b *body, volumes []string) (n int, cases []string, err error) {
+	var done []imported
+	if err := d.deskJSON(ctx, &done, b.id, append([]string{"import"}, volumes...)...); err != nil {
+		return 0, nil, err
+	}
+	for _, i := range done {
+		n += i.New
+		cases = append(cases, i.Cases...)
+	}
+	slices.Sort(cases)
+	return n, slices.Compact(cases), nil
+}
+
 func (d *drama) desks(ctx context.Context) error {
 	d.say("Offline desks open what is for them")
 	for _, b := range bodies {
-		var done []imported
-		if err := d.deskJSON(ctx, &done, b.id, append([]string{"import"}, b.fetched...)...); err != nil {
+		n, cases, err := d.open(ctx, b, b.fetched)
+		if err != nil {
 			return err
-		}
-		n := 0
-		for _, i := range done {
-			n += i.New
-			if b.id == bodies[0].id && len(i.Cases) > 0 {
-				d.caseID = i.Cases[0]
-			}
 		}
 		switch {
 		case b.id == leftOut && n != 0:
 			return fmt.Errorf("%s was left out and opened %d messages", b.id, n)
 		case b.id == leftOut:
 			d.proof("%-7s was left out: it opened nothing and learns nothing of the report", b.id)
-		case n != 3:
+		case n != 3 || len(cases) != 1:
 			return fmt.Errorf("%s opened %d messages instead of 3", b.id, n)
 		default:
+			d.caseID = cases[0]
 			d.proof("%-7s opened 3 messages: the report and two files", b.id)
 		}
 	}
@@ -404,40 +441,46 @@ func (d *drama) reply(ctx context.Context) error {
 	if err := errors.Join(os.WriteFile(text, []byte(answer), 0o600), os.WriteFile(d.answer, []byte("Receipt 1\n"), 0o600)); err != nil {
 		return err
 	}
-	b := bodies[0]
-	if _, err := d.desk(ctx, b.id, "reply", d.caseID, "--text", text, "--file", d.answer, "--yes"); err != nil {
+	bundle, n, err := d.send(ctx, bodies[0], d.caseID, "--text", text, "--file", d.answer)
+	if err != nil {
 		return err
+	}
+	d.proof("bundle %s of %d bytes handed in; the server confirmed it", bundle, n)
+	return nil
+}
+
+// send writes a reply at a body's desk and hands its bundle in.
+func (d *drama) send(ctx context.Context, b *body, id string, words ...string) (bundle string, bytes int64, err error) {
+	if _, err := d.desk(ctx, b.id, append([]string{"reply", id, "--yes"}, words...)...); err != nil {
+		return "", 0, err
 	}
 	var bundles []struct {
 		ID   string `json:"id"`
 		Path string `json:"file"`
 	}
-	if err := d.deskJSON(ctx, &bundles, b.id, "export", "--to", d.path("stick-"+b.id)); err != nil {
-		return err
+	stick := d.path("stick-" + b.id)
+	if err := d.deskJSON(ctx, &bundles, b.id, "export", "--to", stick); err != nil {
+		return "", 0, err
 	}
 	if len(bundles) != 1 {
-		return fmt.Errorf("%d bundles for one reply", len(bundles))
+		return "", 0, fmt.Errorf("%d bundles for one reply", len(bundles))
 	}
-	path := bundles[0].Path
-	if !filepath.IsAbs(path) {
-		path = d.path("stick-"+b.id, filepath.Base(path))
-	}
+	file := filepath.Join(stick, filepath.Base(bundles[0].Path))
 	if err := b.visitor.Get("/"); err != nil {
-		return err
+		return "", 0, err
 	}
-	if err := b.visitor.Submit("/bundle", 1, "file=@"+path); err != nil {
-		return err
+	if err := b.visitor.Submit("/bundle", 1, "file=@"+file); err != nil {
+		return "", 0, err
 	}
-	if b.visitor.Status != 200 || !strings.Contains(b.visitor.Text(), bundles[0].ID) {
-		return fmt.Errorf("the exchange did not confirm bundle %s: %s", bundles[0].ID, b.visitor.Text())
+	if b.visitor.Status != http.StatusOK || !strings.Contains(b.visitor.Text(), bundles[0].ID) {
+		return "", 0, fmt.Errorf("the exchange did not confirm bundle %s: %s", bundles[0].ID, b.visitor.Text())
 	}
-	d.proof("bundle %s of %d bytes handed in; the server confirmed it", bundles[0].ID, size(path))
-	return nil
+	return bundles[0].ID, size(file), nil
 }
 
 func (d *drama) inbox(context.Context) error {
 	d.say("The source comes back with the code, on a new circuit")
-	v := visitor.New(d.clients["source"].HTTP("source, another day"), "http://"+d.address)
+	v := visitor.New(d.browser("source", "source, another day"), "http://"+d.address)
 	if err := v.Get("/inbox"); err != nil {
 		return err
 	}
@@ -560,8 +603,13 @@ To look at it with a browser on this machine:
   in about:config set network.dns.blockDotOnion to false.
   Sources' pages: http://%s
   The code of this report: %s
-`, d.clients["source"].SOCKS(), d.address, d.code)
+`, d.socks["source"], d.address, d.code)
 	for _, b := range bodies {
-		fmt.Fprintf(d.out, "  Exchange of %s: %s through SOCKS %s\n", b.id, b.exchange, d.clients[b.id].SOCKS())
+		fmt.Fprintf(d.out, "  Exchange of %s: %s through SOCKS %s\n", b.id, b.exchange, d.socks[b.id])
 	}
+	fmt.Fprintf(d.out, `To look into a desk or the server:
+  %s list --vault %s --passphrase-file %s
+  %s status --dir %s
+`, filepath.Join(d.bin, "postern-desk"), d.path("desk-"+bodies[0].id), d.path("passphrase"),
+		filepath.Join(d.bin, "postern"), d.path("server"))
 }

@@ -71,9 +71,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("making the demonstration's folder: %w", err)
 	}
 	s := &stage{dir: *dir, bin: *bin, out: out, start: time.Now(), keep: *keep}
-	err = s.play(ctx)
-	if err == nil && *keep {
+	switch err = s.play(ctx); {
+	case err == nil && *keep:
 		s.await(ctx)
+	case ctx.Err() != nil:
+		err = errors.New("stopped before the end; every process is ended and the folder removed")
 	}
 	return errors.Join(err, s.close())
 }

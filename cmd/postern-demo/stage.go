@@ -25,6 +25,7 @@ import (
 // stage is where the demonstration happens: its folder, its programs, its output.
 type stage struct {
 	dir   string
+	run   string // folder in memory, for the server's sockets
 	bin   string
 	out   io.Writer
 	start time.Time
@@ -52,8 +53,8 @@ func (s *stage) proof(format string, a ...any) {
 	fmt.Fprintf(s.out, "   %s\n", fmt.Sprintf(format, a...))
 }
 
-// run runs one of our programs to its end.
-func (s *stage) run(ctx context.Context, program string, args ...string) ([]byte, error) {
+// program runs one of our programs to its end.
+func (s *stage) program(ctx context.Context, program string, args ...string) ([]byte, error) {
 	var out, errs bytes.Buffer
 	c := exec.CommandContext(ctx, filepath.Join(s.bin, program), args...)
 	c.Stdout, c.Stderr = &out, &errs
@@ -64,12 +65,12 @@ func (s *stage) run(ctx context.Context, program string, args ...string) ([]byte
 }
 
 func (s *stage) postern(ctx context.Context, args ...string) ([]byte, error) {
-	return s.run(ctx, "postern", append(args, "--dir", s.path("server"))...)
+	return s.program(ctx, "postern", append(args, "--dir", s.path("server"))...)
 }
 
 // desk runs a body's postern-desk. Every desk has a passphrase file of its own.
 func (s *stage) desk(ctx context.Context, body string, args ...string) ([]byte, error) {
-	return s.run(ctx, "postern-desk", append(args,
+	return s.program(ctx, "postern-desk", append(args,
 		"--vault", s.path("desk-"+body), "--passphrase-file", s.path("passphrase"))...)
 }
 
@@ -153,7 +154,19 @@ func (s *stage) close() error {
 	if s.net != nil {
 		s.net.Close()
 	}
+	if s.run != "" {
+		errs = append(errs, os.RemoveAll(s.run))
+	}
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}
+
+// memoryDir is a folder whose files never reach a disk, or "".
+func memoryDir() string {
+	const dir = "/dev/shm"
+	if i, err := os.Stat(dir); err != nil || !i.IsDir() {
+		return ""
+	}
+	return dir
 }
 
 // size of all files below a folder, in bytes.
