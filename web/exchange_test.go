@@ -180,7 +180,7 @@ func TestExchangeTakesBundles(t *testing.T) {
 
 func TestExchangeOffersTheDirectory(t *testing.T) {
 	w := newWorld(t)
-	r, err := http.Get(w.exch.URL + "/directory.note")
+	r, err := http.Get(w.exch + "/directory.note")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestExchangeOffersTheDirectory(t *testing.T) {
 	if b, err := io.ReadAll(r.Body); err != nil || r.StatusCode != http.StatusOK || string(b) != "signed" {
 		t.Errorf("%d %q %v", r.StatusCode, b, err)
 	}
-	r, err = http.Get(w.exch.URL + "/")
+	r, err = http.Get(w.exch + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
