@@ -110,6 +110,9 @@ func TestParseCodeHints(t *testing.T) {
 		{"one more", strings.Join(w, " ") + " abacus", CodeError{Problem: CodeWordCount, Count: 10}},
 		{"two unknown", with(func(w []string) []string { w[1], w[8] = "qqqqq", "xxxxx"; return w }), CodeError{CodeUnknown, 9, []int{2, 9}}},
 		{"two unknown, each one edit away", with(func(w []string) []string { w[1], w[8] = w[1]+"q", w[8]+"q"; return w }), CodeError{CodeUnknown, 9, []int{2, 9}}},
+		// The unknown eighth word of this code is word 0, what an index not yet set says.
+		{"one unknown and far, one unknown and near", with(func(w []string) []string { w[1], w[7] = w[1]+"q", "qqqqq"; return w }), CodeError{CodeUnknown, 9, []int{2, 8}}},
+		{"one unknown, two swapped", with(func(w []string) []string { w[2], w[3], w[7] = w[3], w[2], "qqqqq"; return w }), CodeError{CodeUnknown, 9, []int{8}}},
 		{"one unknown and far", with(func(w []string) []string { w[4] = "qqqqqqqqqqqqqqqqqqqq"; return w }), CodeError{CodeUnknown, 9, []int{5}}},
 		{"not Latin", with(func(w []string) []string { w[0] = "слово"; return w }), CodeError{CodeUnknown, 9, []int{1}}},
 		{"all known, another order", with(func(w []string) []string { slices.Reverse(w); return w }), CodeError{Problem: CodeOrder, Count: 9}},
