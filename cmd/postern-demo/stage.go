@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -102,23 +101,25 @@ func (s *stage) serve() error {
 	return nil
 }
 
-// published waits until status finds nothing wrong with tor and the addresses.
+// published waits until status says that every address is published.
 func (s *stage) published(ctx context.Context) error {
 	for {
 		var st struct {
-			Problems []struct {
-				Name string `json:"name"`
-				What string `json:"what"`
-			} `json:"problems"`
+			Server bool `json:"server"`
+			Tor    struct {
+				Published map[string]bool `json:"published"`
+			} `json:"tor"`
 		}
 		c := exec.CommandContext(ctx, filepath.Join(s.bin, "postern"), "status", "--json", "--dir", s.path("server"))
-		b, runErr := c.Output() // fails while there are problems
-		if err := json.Unmarshal(b, &st); err == nil && !slices.ContainsFunc(st.Problems, func(p struct {
-			Name string `json:"name"`
-			What string `json:"what"`
-		}) bool {
-			return p.Name == "tor" || p.Name == "onion" || p.Name == "server"
-		}) {
+		b, runErr := c.Output() // fails while there are problems, and a demonstration has no backup key
+		ready := false
+		if err := json.Unmarshal(b, &st); err == nil && st.Server {
+			ready = len(st.Tor.Published) > 0
+			for _, ok := range st.Tor.Published {
+				ready = ready && ok
+			}
+		}
+		if ready {
 			return nil
 		}
 		select {
@@ -144,11 +145,11 @@ func (s *stage) close() error {
 	if s.server != nil {
 		_ = s.server.Process.Signal(syscall.SIGTERM) // it may have ended
 		select {
-		case <-s.exited:
+		case _ = <-s.exited:
 		case <-time.After(20 * time.Second):
 			errs = append(errs, errors.New("the server did not stop and was killed"))
 			_ = s.server.Process.Kill()
-			<-s.exited
+			_ = <-s.exited
 		}
 	}
 	if s.net != nil {
