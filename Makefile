@@ -67,7 +67,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@for package in $$(go list ./...); do \
 		for target in $$(go test -vet=off -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "go test -fuzz $$target $$package"; \
-			go test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package; \
 		done; \
 	done
 

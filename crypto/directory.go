@@ -447,9 +447,19 @@ func (d *Directory) lapses() time.Time {
 	return end
 }
 
-// WarnDays is 60, 30 or 7 when that many days or fewer are left, else 0.
+// WarnDays is 60, 30 or 7 when that many days or fewer are left, else 0: until
+// the directory expires, or until the months of any one holder end, who would
+// from then on read nothing new while the body still does.
 func (d *Directory) WarnDays(t time.Time) int {
-	left := int(d.lapses().Sub(t).Hours() / 24)
+	end := d.lapses()
+	for i := range d.Bodies {
+		for _, h := range d.Bodies[i].Holders {
+			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().Before(end) {
+				end = h.Epochs[n-1].Month.End()
+			}
+		}
+	}
+	left := int(end.Sub(t).Hours() / 24)
 	for _, n := range []int{7, 30, 60} {
 		if left <= n {
 			return n

@@ -598,7 +598,7 @@ func TestExpired(t *testing.T) {
 		{"the last second of the directory", byDay, "2026-12-20T23:59:59Z", false, 7},
 		{"the day after", byDay, "2026-12-21T00:00:00Z", true, 7},
 		{"one body is out of keys", func(d *Directory) { d.Bodies[1].Holders[1].Epochs = d.Bodies[1].Holders[1].Epochs[:1] }, "2026-12-01T00:00:00Z", true, 7},
-		{"one of two holders is", func(d *Directory) { d.Bodies[0].Holders[1].Epochs = d.Bodies[0].Holders[1].Epochs[:1] }, "2026-12-01T00:00:00Z", false, 60},
+		{"one of two holders is", func(d *Directory) { d.Bodies[0].Holders[1].Epochs = d.Bodies[0].Holders[1].Epochs[:1] }, "2026-12-01T00:00:00Z", false, 7},
 		{"a body that reads no more", func(d *Directory) { d.Bodies[1].Holders = d.Bodies[1].Holders[:1] }, "2026-12-01T00:00:00Z", false, 60},
 		{"nobody reads", func(d *Directory) {
 			d.Bodies[0].Holders, d.Bodies[1].Holders = d.Bodies[0].Holders[2:], d.Bodies[1].Holders[:1]

@@ -33,7 +33,8 @@ type stage struct {
 
 	net    *tortest.Network
 	server *exec.Cmd
-	exited chan error
+	exited chan struct{} // closed when the server ended, with
+	ended  error
 }
 
 // path is a file or folder of the demonstration.
@@ -96,8 +97,8 @@ func (s *stage) serve() error {
 	if err := s.server.Start(); err != nil {
 		return err
 	}
-	s.exited = make(chan error, 1)
-	go func() { s.exited <- s.server.Wait() }()
+	s.exited = make(chan struct{})
+	go func() { s.ended = s.server.Wait(); close(s.exited) }()
 	return nil
 }
 
@@ -123,9 +124,9 @@ func (s *stage) published(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-s.exited:
+		case <-s.exited:
 			log, _ := os.ReadFile(s.path("server.log"))
-			return fmt.Errorf("the server ended: %w\n%s", err, log)
+			return fmt.Errorf("the server ended: %w\n%s", s.ended, log)
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the addresses: %w (%w)\n%s", ctx.Err(), runErr, b)
 		case <-time.After(300 * time.Millisecond):
@@ -145,11 +146,11 @@ func (s *stage) close() error {
 	if s.server != nil {
 		_ = s.server.Process.Signal(syscall.SIGTERM) // it may have ended
 		select {
-		case _ = <-s.exited:
+		case <-s.exited:
 		case <-time.After(20 * time.Second):
 			errs = append(errs, errors.New("the server did not stop and was killed"))
 			_ = s.server.Process.Kill()
-			_ = <-s.exited
+			<-s.exited
 		}
 	}
 	if s.net != nil {
@@ -190,7 +191,7 @@ func search(markers map[string]string, dirs ...string) (files int, found []strin
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
-			f, err := os.Open(path)
+			f, err := os.Open(path) //nolint:gosec // nobody else writes in the demonstration's folder
 			if err != nil {
 				return err
 			}
