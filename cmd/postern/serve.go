@@ -28,6 +28,9 @@ func (c *cli) serve(ctx context.Context, cmd *command, args []string) error {
 	if _, err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
+	if err := overwriteFreed(); err != nil {
+		return err
+	}
 	if err := harden(); err != nil {
 		return err
 	}
@@ -75,6 +78,7 @@ type server struct {
 	tor    *onion.Tor // nil when somebody else carries the sockets into Tor
 	public *door
 	admin  *door
+	memory memory
 	failed chan error // the first fault that ends the server
 
 	mu        sync.Mutex // held while exchanges open and close
@@ -102,6 +106,7 @@ func (s *server) run(ctx context.Context) error {
 		clock := make(chan struct{})
 		go func() { defer close(clock); s.clock(life) }()
 		go watchdog(life, s.alive)
+		go s.memory.forget(life)
 		tell(daemon.SdNotifyReady)
 		s.log("serving")
 		select {
@@ -135,7 +140,7 @@ func (s *server) start(ctx context.Context) error {
 		return fmt.Errorf("reading %s: no pages in language %q; there are %v", s.configPath(), s.conf.Language, web.Locales())
 	}
 	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Locale: s.conf.Language, Log: s.fault})
-	if s.public, err = s.open(s.socketPath(publicName), s.doorMode(), web.NewServer(h)); err != nil {
+	if s.public, err = s.open(s.socketPath(publicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
 		return err
 	}
 	if err := s.startTor(ctx); err != nil {
