@@ -16,7 +16,7 @@ import (
 // list is the operations of one Apply on their way to a commit.
 type list struct {
 	ops   []Op
-	added map[ItemID]item // by AddItem; their cells are durable
+	added map[ItemID]item // by AddItem and AddSpare; their cells are durable
 	done  chan error
 }
 
@@ -60,7 +60,7 @@ func (s *Store) validate(ops []Op) error {
 	for _, op := range ops {
 		id := op.item
 		switch op.kind {
-		case opAddItem:
+		case opAddItem, opAddSpare:
 			if len(op.data) > s.small {
 				return fmt.Errorf("adding an item of %d bytes where a small cell holds %d: use an upload", len(op.data), s.small)
 			}
@@ -100,10 +100,16 @@ func (s *Store) writeItems(l *list) error {
 		all  error
 	)
 	for _, op := range l.ops {
-		if op.kind != opAddItem {
+		var t tier
+		switch op.kind {
+		case opAddItem:
+			t = forSmall
+		case opAddSpare:
+			t = forSpare
+		default:
 			continue
 		}
-		r, err := s.alloc.take(small, 1)
+		r, err := s.alloc.take(t, 1)
 		if err != nil {
 			all = err
 			break
@@ -317,7 +323,7 @@ func (c *changes) do(l *list) error {
 			err = c.put(b, op.key, op.value, false)
 		case opDelete:
 			err = c.put(b, op.key, nil, true)
-		case opAddItem:
+		case opAddItem, opAddSpare:
 			err = c.putItem(op.item, l.added[op.item])
 		case opAdopt:
 			err = c.putItem(op.upload.id, op.upload.item)
@@ -337,7 +343,7 @@ func (c *changes) check(op Op) error {
 	b := c.s.buckets[op.bucket]
 	key := op.key
 	switch op.kind {
-	case opAddItem:
+	case opAddItem, opAddSpare:
 		b, key = itemBucket, itemKey(op.item, 0)
 	case opAdopt:
 		b, key = itemBucket, itemKey(op.upload.id, 0)
@@ -350,7 +356,7 @@ func (c *changes) check(op Op) error {
 		return err
 	}
 	switch op.kind {
-	case opCreate, opAddItem, opAdopt:
+	case opCreate, opAddItem, opAddSpare, opAdopt:
 		if there {
 			return ErrExists
 		}

@@ -62,6 +62,59 @@ func TestExportImport(t *testing.T) {
 	}
 }
 
+// TestImportFull: a copy of a database that is full to its last byte is taken,
+// whatever the order in which items of all tiers come.
+func TestImportFull(t *testing.T) {
+	o := testOptions(t.TempDir())
+	o.Quota, o.ReserveSmall, o.Spare = 8<<20, 0.4, 0.3
+	s := openTest(t, o)
+	n := 0
+	for ; ; n++ {
+		u, err := s.NewUpload(randomID())
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		if _, err := u.Write(random(largeCell)); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		apply(t, s, Adopt(u))
+	}
+	for _, add := range []func(ItemID, []byte) Op{AddItem, AddSpare} {
+		for ; ; n++ {
+			if err := s.Apply(t.Context(), add(randomID(), []byte("x"))); errors.Is(err, ErrFull) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stream := exported(t, s)
+	into := o
+	into.Dir = t.TempDir()
+	if err := Import(t.Context(), into, bytes.NewReader(stream)); err != nil {
+		t.Fatal(err)
+	}
+	r := openTest(t, into)
+	if got, want := itemsOf(t, r), itemsOf(t, s); got != n || want != n {
+		t.Fatalf("%d items of %d", got, want)
+	}
+	if err := r.Apply(t.Context(), AddItem(randomID(), nil)); !errors.Is(err, ErrFull) {
+		t.Fatal("what is spare was given away after a restore:", err)
+	}
+}
+
+func itemsOf(t *testing.T, s *Store) int {
+	t.Helper()
+	ids, err := s.checkItems(t.Context(), func(p string) { t.Error(p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(ids)
+}
+
 func randomKey(m map[ItemID][]byte) ItemID {
 	for id, d := range m {
 		if len(d) > 0 {

@@ -74,7 +74,7 @@ type run struct{ start, count uint32 }
 type allocator struct {
 	mu      sync.Mutex
 	quota   int64
-	largest int64           // bytes up to which large cells are given
+	limit   [tiers]int64    // bytes up to which cells are given
 	cost    [classes]int64  // bytes of the file for one cell
 	used    [classes]bitset // by an item, or given to one being written
 	present [classes]bitset // in the file
@@ -83,27 +83,39 @@ type allocator struct {
 	file    int64           // cost of all present cells
 }
 
-func newAllocator(quota int64, reserve float64, smallCell int) *allocator {
-	a := &allocator{quota: quota, largest: quota - int64(float64(quota)*reserve)}
+// tier is who a cell is for: the quota fills in this order.
+type tier uint8
+
+const (
+	forLarge tier = iota // uploads
+	forSmall             // AddItem
+	forSpare             // AddSpare
+	tiers
+)
+
+func (t tier) class() class {
+	if t == forLarge {
+		return large
+	}
+	return small
+}
+
+func newAllocator(quota int64, reserve, spare float64, smallCell int) *allocator {
+	part := func(f float64) int64 { return int64(float64(quota) * f) }
+	a := &allocator{quota: quota}
+	a.limit = [tiers]int64{forLarge: quota - part(reserve) - part(spare), forSmall: quota - part(spare), forSpare: quota}
 	stored := int64(smallCell + cellTag)
 	a.cost[small] = (16 + 16 + 8 + stored + pageSize - 1) / pageSize * pageSize
 	a.cost[large] = 256 << 10
 	return a
 }
 
-// limit of the given bytes for one class.
-func (a *allocator) limit(c class) int64 {
-	if c == small {
-		return a.quota
-	}
-	return a.largest
-}
-
 // take gives the lowest free cells, at least 1 and at most n of them, neighbours. [ErrFull].
-func (a *allocator) take(c class, n uint32) (run, error) {
+func (a *allocator) take(t tier, n uint32) (run, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if room := (a.limit(c) - a.given) / a.cost[c]; room < int64(n) {
+	c := t.class()
+	if room := (a.limit[t] - a.given) / a.cost[c]; room < int64(n) {
 		if room <= 0 {
 			return run{}, ErrFull
 		}
@@ -119,11 +131,11 @@ func (a *allocator) take(c class, n uint32) (run, error) {
 	return r, nil
 }
 
-// fits says whether a cell of the class could be taken.
-func (a *allocator) fits(c class) bool {
+// fits says whether a cell could be taken.
+func (a *allocator) fits(t tier) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.given+a.cost[c] <= a.limit(c)
+	return a.given+a.cost[t.class()] <= a.limit[t]
 }
 
 // claim marks the cells of an item that is being loaded; false when one of

@@ -77,7 +77,7 @@ func open(o Options, partial bool) (_ *Store, err error) {
 		s.step = func(string) {}
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, largeStored); return &b }
-	if o.SmallCell < 1 || o.SmallCell > 1<<24 || o.Quota < 1 || o.ReserveSmall < 0 || o.ReserveSmall >= 1 {
+	if o.SmallCell < 1 || o.SmallCell > 1<<24 || o.Quota < 1 || o.ReserveSmall < 0 || o.Spare < 0 || o.ReserveSmall+o.Spare >= 1 {
 		return nil, errors.New("opening the database: small cell, quota or reserve is out of range")
 	}
 	for _, b := range o.Buckets {
@@ -108,7 +108,10 @@ func open(o Options, partial bool) (_ *Store, err error) {
 	if err := s.openRecords(partial); err != nil {
 		return nil, fmt.Errorf("opening the records: %w", err)
 	}
-	s.alloc = newAllocator(o.Quota, o.ReserveSmall, s.small)
+	if partial {
+		o.ReserveSmall, o.Spare = 0, 0 // what a copy holds was within them, in another order
+	}
+	s.alloc = newAllocator(o.Quota, o.ReserveSmall, o.Spare, s.small)
 	if err := s.alloc.load(s.cells); err != nil {
 		return nil, err
 	}
@@ -462,7 +465,7 @@ type Usage struct {
 	Quota     int64
 	Used      int64 // by live items and uploads
 	FileSize  int64 // of both files
-	FreeSmall bool  // a small item still fits
+	FreeSmall bool  // a small item still fits, without Options.Spare
 	FreeLarge int64 // bytes that large items may still take
 	Records   map[string]int
 }
@@ -473,7 +476,7 @@ func (s *Store) Usage() (Usage, error) {
 		return Usage{}, err
 	}
 	defer s.life.RUnlock()
-	u := Usage{Quota: s.quota, Records: make(map[string]int), FreeSmall: s.alloc.fits(small)}
+	u := Usage{Quota: s.quota, Records: make(map[string]int), FreeSmall: s.alloc.fits(forSmall)}
 	s.commit.Lock()
 	for name := range s.buckets {
 		if name[0] != '.' {
@@ -484,7 +487,7 @@ func (s *Store) Usage() (Usage, error) {
 	a := s.alloc
 	a.mu.Lock()
 	u.Used = a.given
-	u.FreeLarge = max(0, (a.largest-a.given)/a.cost[large]*largeCell)
+	u.FreeLarge = max(0, (a.limit[forLarge]-a.given)/a.cost[large]*largeCell)
 	a.mu.Unlock()
 	for _, name := range []string{recordsName, cellsName} {
 		st, err := os.Stat(s.path(name))

@@ -285,7 +285,7 @@ func TestItemRecords(t *testing.T) {
 // TestAllocator: no cell is given twice, and the lowest come first.
 func TestAllocator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := newAllocator(10<<20, 0.1, 4000)
+		a := newAllocator(10<<20, 0.1, 0.05, 4000)
 		held := map[uint32]bool{}
 		var runs []run
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -298,9 +298,9 @@ func TestAllocator(t *testing.T) {
 				runs = append(runs[:i], runs[i+1:]...)
 				continue
 			}
-			r, err := a.take(large, 5)
+			r, err := a.take(forLarge, 5)
 			if err != nil {
-				if int64(len(held)+1)<<18 <= a.largest {
+				if int64(len(held)+1)<<18 <= a.limit[forLarge] {
 					t.Fatal("full too early")
 				}
 				continue
@@ -317,7 +317,7 @@ func TestAllocator(t *testing.T) {
 				held[r.start+n] = true
 			}
 			runs = append(runs, r)
-			if int64(len(held))<<18 != a.given || a.given > a.largest {
+			if int64(len(held))<<18 != a.given || a.given > a.limit[forLarge] {
 				t.Fatal(a.given)
 			}
 		}

@@ -24,8 +24,11 @@ type Options struct {
 	SmallCell int
 	// Quota bounds cells.db in bytes; ReserveSmall of it (0.10 for 10 %) can only
 	// be used by small items, so that text gets in when files filled the disk.
+	// Spare of it besides is for [AddSpare] alone, so that what the owner of the
+	// store must write goes on when others' items have filled all the rest.
 	Quota        int64
 	ReserveSmall float64
+	Spare        float64
 	// Key wraps the storage key file; nil keeps it as it is in storage.key (0600).
 	Key KeyWrapper
 	// Create makes a new database when there is none; without it Open fails.
@@ -75,6 +78,7 @@ const (
 	opRequire
 	opAbsent
 	opAddItem
+	opAddSpare
 	opAdopt
 	opForget
 )
@@ -107,6 +111,10 @@ func RequireAbsent(bucket string, key []byte) Op { return Op{kind: opAbsent, buc
 
 // AddItem stores data, at most SmallCell bytes, as a new item in one small cell.
 func AddItem(id ItemID, data []byte) Op { return Op{kind: opAddItem, item: id, data: data} }
+
+// AddSpare is [AddItem] for what must go in when storage is full: it may use
+// the last Options.Spare of the quota.
+func AddSpare(id ItemID, data []byte) Op { return Op{kind: opAddSpare, item: id, data: data} }
 
 // Adopt makes a finished upload an item.
 func Adopt(u *Upload) Op { return Op{kind: opAdopt, upload: u} }

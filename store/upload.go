@@ -33,13 +33,13 @@ type Upload struct {
 }
 
 // NewUpload registers an upload of a large item. It cannot use what is reserved for
-// small ones. Errors: [ErrFull].
+// small ones or spare. Errors: [ErrFull].
 func (s *Store) NewUpload(id ItemID) (*Upload, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	defer s.life.RUnlock()
-	if !s.alloc.fits(large) {
+	if !s.alloc.fits(forLarge) {
 		return nil, ErrFull
 	}
 	u := &Upload{s: s, id: id, item: item{class: large}}
@@ -136,7 +136,7 @@ func (u *Upload) flush() error {
 // take gives the number of the next cell.
 func (u *Upload) take() (uint32, error) {
 	if u.left.count == 0 {
-		r, err := u.s.alloc.take(large, reserveCells)
+		r, err := u.s.alloc.take(forLarge, reserveCells)
 		if err != nil {
 			return 0, err
 		}

@@ -69,7 +69,8 @@ func genStep(t *rapid.T) step {
 			return nil
 		}, do: keep}
 	case 6:
-		return step{op: store.AddItem(id, data), adds: &id, check: func(m model) error {
+		add := rapid.SampledFrom([]func(store.ItemID, []byte) store.Op{store.AddItem, store.AddSpare}).Draw(t, "add")
+		return step{op: add(id, data), adds: &id, check: func(m model) error {
 			if _, ok := m.items[id]; ok {
 				return store.ErrExists
 			}

@@ -487,27 +487,25 @@ func testQuota(t *testing.T, e Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if usage.FreeLarge != 0 || !usage.FreeSmall || usage.Used > usage.Quota*9/10 {
+	if usage.FreeLarge != 0 || !usage.FreeSmall || usage.Used > usage.Quota*85/100 {
 		t.Fatalf("%+v", usage)
 	}
-	// Text gets in, up to the quota.
-	var small []store.ItemID
-	for {
-		var ops []store.Op
-		for range 100 {
-			small = append(small, newID())
-			ops = append(ops, store.AddItem(small[len(small)-1], []byte("text")))
-		}
-		if err := e.Apply(ctx, ops...); errors.Is(err, store.ErrFull) {
-			small = small[:len(small)-100]
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
+	// Text gets in, up to what is spare; then what is spare, up to the quota.
+	small := fillUp(t, e, store.AddItem)
 	if got := int64(len(small)) * int64(e.SmallCell()); got < usage.Quota/20 {
 		t.Fatalf("only %d bytes of text got in", got)
 	}
+	if usage, err = e.Usage(); err != nil || usage.FreeSmall || usage.Used > usage.Quota*95/100 {
+		t.Fatalf("%+v %v", usage, err)
+	}
+	spare := fillUp(t, e, store.AddSpare)
+	if got := int64(len(spare)) * int64(e.SmallCell()); got < usage.Quota/25 {
+		t.Fatalf("only %d bytes got into what is spare", got)
+	}
+	if usage, err = e.Usage(); err != nil || usage.Used > usage.Quota {
+		t.Fatalf("%+v %v", usage, err)
+	}
+	refused(t, e, store.ErrFull, store.AddItem(newID(), nil))
 	for _, u := range list {
 		u.Abort()
 	}
@@ -527,6 +525,28 @@ func testQuota(t *testing.T, e Engine) {
 	if usage, err = e.Usage(); err != nil || usage.FileSize > usage.Quota*3/2+32<<20 {
 		t.Fatalf("%+v %v", usage, err)
 	}
+}
+
+// fillUp adds small items until the store says that it is full.
+func fillUp(t *testing.T, e Engine, add func(store.ItemID, []byte) store.Op) (ids []store.ItemID) {
+	t.Helper()
+	for n := 100; n > 0; {
+		var ops []store.Op
+		var more []store.ItemID
+		for range n {
+			more = append(more, newID())
+			ops = append(ops, add(more[len(more)-1], []byte("text")))
+		}
+		switch err := e.Apply(ctx, ops...); {
+		case errors.Is(err, store.ErrFull):
+			n /= 2
+		case err != nil:
+			t.Fatal(err)
+		default:
+			ids = append(ids, more...)
+		}
+	}
+	return ids
 }
 
 func testVacuumWithWriters(t *testing.T, e Engine) {
