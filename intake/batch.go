@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -21,7 +22,7 @@ import (
 // A batch is the same for every holder and tells its size only: exactly N
 // entries of the smallest class in random order, cover filling up
 // (SECURITY.md S-16). Larger items follow in volumes of their own. What a
-// source erased afterwards is served as noise of its length.
+// source erased afterwards is served as cover, or as noise of its length when it is large.
 
 const (
 	// volumeMax bounds a file volume in bytes.
@@ -29,7 +30,7 @@ const (
 	// A backlog of more than growAt batches doubles N for one batch, up to
 	// growMax times: a flood of reports must not delay one of them by weeks, and
 	// those who flood know that they do.
-	growAt, growMax = 4, 8
+	growAt, growMax = 4, 16
 	// keepDays is how long a batch can be fetched.
 	keepDays = 60
 )
@@ -37,6 +38,7 @@ const (
 type entry struct {
 	id   store.ItemID
 	size int64
+	week uint32 // of arrival; known until it is released
 }
 
 type batch struct {
@@ -198,25 +200,21 @@ func (s *Service) ReleaseDue(ctx context.Context) error {
 	if s.directory.Load() == nil {
 		return nil
 	}
-	for _, l := range []crypto.Lane{crypto.LaneRegular, crypto.LaneUrgent} {
-		slot := s.lastSlot(l, s.now())
-		last, found, err := s.counter(metaDue(l))
-		if err != nil {
-			return err
-		}
-		if !found {
-			if err := s.store.Apply(ctx, putCounter(metaDue(l), slot)); err != nil {
-				return err
-			}
-			continue
-		}
-		if slot > last {
-			if _, err := s.Release(ctx, l); err != nil {
-				return err
-			}
-		}
+	return errors.Join(s.releaseDue(ctx, crypto.LaneRegular), s.releaseDue(ctx, crypto.LaneUrgent))
+}
+
+func (s *Service) releaseDue(ctx context.Context, l crypto.Lane) error {
+	slot := s.lastSlot(l, s.now())
+	last, found, err := s.counter(metaDue(l))
+	switch {
+	case err != nil:
+		return err
+	case !found, last > slot: // new, or released by a clock that was ahead: it must not hold up what follows
+		return s.store.Apply(ctx, putCounter(metaDue(l), slot))
+	case slot > last:
+		_, err = s.Release(ctx, l)
 	}
-	return nil
+	return err
 }
 
 // waiting lists the queue by lane.
@@ -235,7 +233,7 @@ func (s *Service) waiting() (map[crypto.Lane][]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.size = o.size
+		e.size, e.week = o.size, o.week
 		w[o.lane] = append(w[o.lane], e)
 	}
 	return w, nil
@@ -267,7 +265,7 @@ func (s *Service) Release(ctx context.Context, l crypto.Lane) (uint64, error) {
 		n *= 2
 	}
 	now := s.now()
-	covers := make([][]byte, n) // always n, so that the time taken tells nothing
+	covers := make([][]byte, max(0, n-len(queue[l])))
 	for i := range covers {
 		if covers[i], err = cover(d, crypto.DayOf(now)); err != nil {
 			return 0, err
@@ -290,22 +288,31 @@ func (s *Service) Release(ctx context.Context, l crypto.Lane) (uint64, error) {
 	}
 	b.ordinal = ordinal
 
-	taken := shuffled(queue[l])
-	taken = taken[:min(n, len(taken))]
+	taken := oldest(queue[l], n)
+	if l == crypto.LaneRegular { // what the urgent lane could not carry takes the place of cover
+		taken = append(taken, oldest(queue[crypto.LaneUrgent], n-len(taken))...)
+	}
+	for len(covers) < n-len(taken) { // something was erased just now
+		c, err := cover(d, crypto.DayOf(now))
+		if err != nil {
+			return 0, err
+		}
+		covers = append(covers, c)
+	}
 	var ops []store.Op
 	for _, e := range taken {
 		ops = append(ops, store.Delete(bucketOut, e.id[:]))
 	}
 	small := taken
-	for _, c := range covers[len(taken):] {
+	for _, c := range covers[:n-len(taken)] {
 		e := entry{size: int64(len(c))}
 		_, _ = rand.Read(e.id[:])
-		ops = append(ops, store.AddItem(e.id, c))
+		ops = append(ops, store.AddSpare(e.id, c))
 		small = append(small, e)
 	}
 	b.volumes = [][]entry{shuffled(small)}
 	if l == crypto.LaneRegular {
-		for _, e := range shuffled(queue[crypto.LaneFiles]) {
+		for _, e := range oldest(queue[crypto.LaneFiles], len(queue[crypto.LaneFiles])) {
 			if b.pack(e) {
 				ops = append(ops, store.Delete(bucketOut, e.id[:]))
 			}
@@ -343,6 +350,13 @@ func sizes(list []entry) []int64 {
 		n[i] = list[i].size
 	}
 	return n
+}
+
+// oldest takes up to n entries by week of arrival, in random order within a week.
+func oldest(list []entry, n int) []entry {
+	list = shuffled(list)
+	slices.SortStableFunc(list, func(a, b entry) int { return cmp.Compare(a.week, b.week) })
+	return list[:min(n, len(list))]
 }
 
 // shuffled is a copy in an order that nothing predicts.
@@ -505,6 +519,9 @@ func (r *entryReader) Read(p []byte) (int, error) {
 	}
 	if r.item == nil && !r.gone {
 		it, err := r.s.store.OpenItem(r.e.id)
+		if errors.Is(err, store.ErrNotFound) {
+			it, err = r.s.store.OpenItem(stand(r.e.id))
+		}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			r.gone = true
@@ -517,11 +534,11 @@ func (r *entryReader) Read(p []byte) (int, error) {
 	if !r.gone {
 		n, err := r.item.ReadAt(p, r.off)
 		r.off += int64(n)
-		if n > 0 || err != nil && !errors.Is(err, store.ErrNotFound) {
-			if errors.Is(err, io.EOF) || errors.Is(err, store.ErrNotFound) {
-				err = nil
-			}
-			return n, err
+		if n > 0 {
+			return n, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) { // damaged: the batch's other entries must get through
+			r.s.damaged.Add(1)
 		}
 		r.gone = true // erased while it was read: the reader will find the hash wrong and fetch again
 	}

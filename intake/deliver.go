@@ -107,7 +107,7 @@ func (s *Service) commitBundle(ctx context.Context, d *inForce, head crypto.Bund
 			return full(err)
 		}
 		adds = append(adds, add,
-			store.Create(bucketOut, e.queued.id[:], out{lane: lane, size: e.queued.size}.encode()))
+			store.Create(bucketOut, e.queued.id[:], out{lane: lane, size: e.queued.size, week: week(s.now())}.encode()))
 		if e.reply != nil {
 			if replies[i], _, err = e.reply.finish(); err != nil {
 				return full(err)

@@ -52,6 +52,12 @@ func (w *world) advance(d time.Duration) { w.mu.Lock(); w.clock = w.clock.Add(d)
 
 func newWorld(t testing.TB, change ...func(*intake.Options)) *world {
 	t.Helper()
+	return newWorldOf(t, 16<<30, change...)
+}
+
+// newWorldOf has a store of this quota in bytes.
+func newWorldOf(t testing.TB, quota int64, change ...func(*intake.Options)) *world {
+	t.Helper()
 	w := &world{t: t, holders: map[string]*holder{}, clock: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}
 	transfer := crypto.NewIdentity()
 	month := crypto.MonthOf(w.clock)
@@ -81,7 +87,7 @@ func newWorld(t testing.TB, change ...func(*intake.Options)) *world {
 	}
 	w.dir = d
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: 16 << 30, ReserveSmall: 0.1, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: quota, ReserveSmall: 0.1, Spare: 0.2, Create: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -361,7 +367,7 @@ func TestReportAndReply(t *testing.T) {
 		t.Errorf("ticked at the next visit: %v, want %v", got, want)
 	}
 	marker := y.Marker()
-	if err := y.Erase(ctx, 2); err != nil {
+	if err := y.Erase(ctx, 2, r.ID); err != nil {
 		t.Fatal(err)
 	}
 	if y.Marker() == marker {
@@ -454,14 +460,16 @@ func TestUnknownCode(t *testing.T) {
 		if _, err := x.Reply(ctx, 3); !errors.Is(err, intake.ErrNoReply) {
 			t.Errorf("reply of an unused code: %v", err)
 		}
-		if err := x.Erase(ctx, 3); !errors.Is(err, intake.ErrNoReply) {
+		if err := x.Erase(ctx, 3, intake.ReplyID{}); !errors.Is(err, intake.ErrNoReply) {
 			t.Errorf("erasing at an unused code: %v", err)
 		}
 		if err := x.EraseAll(ctx); err != nil {
 			t.Errorf("erasing all at an unused code: %v", err)
 		}
 	}
-	visit(crypto.NewCode())
+	for range 20 { // every scratch place was used once
+		visit(crypto.NewCode())
+	}
 	before, err := w.s.Usage()
 	if err != nil {
 		t.Fatal(err)
@@ -630,14 +638,14 @@ func TestRetention(t *testing.T) {
 		return u.Records
 	}
 	w.advance(59 * 24 * time.Hour)
-	if err := w.s.Maintain(ctx); err != nil {
+	if err := w.s.Maintain(ctx, true); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := w.s.Batches(); err != nil || len(list) != 1 {
 		t.Errorf("after 59 days: %v, %v", list, err)
 	}
 	w.advance(3 * 24 * time.Hour)
-	if err := w.s.Maintain(ctx); err != nil {
+	if err := w.s.Maintain(ctx, true); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := w.s.Batches(); err != nil || len(list) != 0 {
@@ -647,18 +655,18 @@ func TestRetention(t *testing.T) {
 		t.Errorf("a reply after 62 days: %+v, %v", r, err)
 	}
 	w.advance(220 * 24 * time.Hour) // the directory still holds
-	if err := w.s.Maintain(ctx); err != nil {
+	if err := w.s.Maintain(ctx, true); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := w.enter(code).Inbox(ctx); err != nil || len(list) != 1 {
 		t.Errorf("after 282 days: %v, %v", list, err)
 	}
-	w.advance(120 * 24 * time.Hour) // expired: reading goes on, until the mailbox ends
-	if err := w.s.Maintain(ctx); err != nil {
+	w.advance(380 * 24 * time.Hour) // expired: reading goes on, until the mailbox ends
+	if err := w.s.Maintain(ctx, true); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := w.enter(code).Inbox(ctx); err != nil || len(list) != 0 {
-		t.Errorf("after 402 days: %v, %v", list, err)
+		t.Errorf("after 662 days: %v, %v", list, err)
 	}
 	if c := count(); c["bundle"] != 0 || c["batch"] != 0 {
 		t.Errorf("left behind: %v", c)
@@ -739,5 +747,291 @@ func TestSameCodeAtOnce(t *testing.T) {
 	}
 	if len(got) != 12 {
 		t.Errorf("%d of 12 messages arrived: %v", len(got), got)
+	}
+}
+
+// A file of no bytes must not leave a reader behind that outlives the session.
+func TestEmptyFile(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	report := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 1, "see the file", nil)))
+	for range 200 {
+		x, err := w.s.Enter(ctx, code, intake.WorkLogin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := x.Reply(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.WriteFiles(ctx, r, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		x.Close()
+	}
+}
+
+// A full store takes no report, but everybody can still look and erase, and
+// what waits goes out.
+func TestFullStore(t *testing.T) {
+	ctx := context.Background()
+	w := newWorldOf(t, 300*int64(intake.SmallCell(8)))
+	code := crypto.NewCode()
+	x := w.submit(code, "first", "ombuds")
+	report := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 1, "hello")))
+	var err error
+	for n := 0; err == nil && n < 1000; n++ {
+		err = w.enter(crypto.NewCode()).Submit(ctx, intake.Fields{Form: newForm(), Text: "flood", Bodies: []string{"ombuds"}})
+	}
+	if !errors.Is(err, intake.ErrFull) {
+		t.Fatalf("filling up ended with %v", err)
+	}
+	for range 5 { // the reserve must not run out by looking
+		for _, c := range []crypto.Code{code, crypto.NewCode()} {
+			if _, err := w.enter(c).Inbox(ctx); err != nil {
+				t.Errorf("looking at a full store: %v", err)
+			}
+		}
+	}
+	r, err := w.enter(code).Reply(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.enter(code).Erase(ctx, 1, r.ID); err != nil {
+		t.Errorf("erasing in a full store: %v", err)
+	}
+	for _, l := range []crypto.Lane{crypto.LaneRegular, crypto.LaneUrgent} {
+		if _, err := w.s.Release(ctx, l); err != nil {
+			t.Errorf("releasing lane %d from a full store: %v", l, err)
+		}
+	}
+	if err := x.EraseAll(ctx); err != nil {
+		t.Errorf("erasing everything in a full store: %v", err)
+	}
+	if list, err := w.enter(code).Inbox(ctx); err != nil || len(list) != 0 {
+		t.Errorf("after erasing everything: %v, %v", list, err)
+	}
+}
+
+// After everything was erased no key of anybody opens anything of the case.
+func TestEraseAllLeavesNothingToOpen(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	n := w.release(crypto.LaneRegular)
+	if err := w.enter(code).EraseAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	id := w.holders["ombuds"].identity(crypto.MonthOf(w.now()))
+	scratch := 0
+	for i := range 64 {
+		b, err := w.st.Get("meta", []byte{'s', byte(i)})
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		it, err := w.st.OpenItem(store.ItemID(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		scratch++
+		if _, err := crypto.Open(io.NewSectionReader(it, 0, it.Size()), id); !errors.Is(err, crypto.ErrNotForUs) {
+			t.Errorf("a reader's key on scratch: %v", err)
+		}
+	}
+	if scratch == 0 {
+		t.Error("no scratch item was looked at")
+	}
+	got := w.fetch("ombuds", n)
+	if len(got[0].opened) != 0 {
+		t.Error("the erased report still opens")
+	}
+	for _, b := range w.entries(n) {
+		if !bytes.HasPrefix(b, []byte("age-encryption.org/v1\n")) {
+			t.Error("an erased entry can be told from cover")
+		}
+	}
+}
+
+// entries are the bytes of the entries of a batch's first volume.
+func (w *world) entries(ordinal uint64) (list [][]byte) {
+	w.t.Helper()
+	var v bytes.Buffer
+	if err := w.s.WriteVolume(context.Background(), &v, ordinal, 1, 0); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := crypto.ReadVolume(&v, nil, func(_ int, _ int64, r io.Reader) error {
+		b, err := io.ReadAll(r)
+		list = append(list, b)
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+// A session that saw an unused code erases what another request sent meanwhile.
+func TestEraseAllOnAStaleView(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	stale := w.enter(code)
+	w.submit(code, "x", "ombuds")
+	if err := stale.EraseAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.s.Waiting(); err != nil || n[crypto.LaneRegular] != 0 {
+		t.Errorf("still queued: %v, %v", n, err)
+	}
+	u, err := w.s.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Records["mailbox"] != 1 || u.Records["drop"] != crypto.ReplySlots { // scratch
+		t.Errorf("left behind: %v", u.Records)
+	}
+}
+
+// Erasing a reply that another replaced unseen erases nothing.
+func TestEraseOnlyWhatWasShown(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	report := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 0, "A")))
+	a, err := w.enter(code).Reply(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(w.bundle(w.reply("ombuds", report, 0, "B: leave tonight")))
+	if err := w.enter(code).Erase(ctx, 0, a.ID); !errors.Is(err, intake.ErrNoReply) {
+		t.Errorf("erasing a replaced reply: %v", err)
+	}
+	if err := w.enter(code).WriteFiles(ctx, a, io.Discard); !errors.Is(err, intake.ErrNoReply) {
+		t.Errorf("files of a replaced reply: %v", err)
+	}
+	if b, err := w.enter(code).Reply(ctx, 0); err != nil || b.Text != "B: leave tonight" {
+		t.Errorf("the newer reply: %+v, %v", b, err)
+	}
+}
+
+// When one of two readers is revoked the other one still learns new keys, and
+// nobody whom the source did not tick does.
+func TestRevokedBody(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds", "audit")
+	report := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 2, "hello")))
+	next := *w.dir
+	next.Version++
+	next.Bodies = slices.Clone(w.dir.Bodies)
+	h := next.Bodies[1].Holders[0]
+	h.Status, h.Since, h.Epochs = crypto.StatusRevoked, next.Version, nil
+	next.Bodies[1].Holders = []crypto.Holder{h}
+	if err := w.s.SetDirectory(&next); err != nil {
+		t.Fatal(err)
+	}
+	x := w.enter(code)
+	if got := x.Choice(); !slices.Equal(got, []string{"ombuds"}) {
+		t.Errorf("ticked after a body was revoked: %v", got)
+	}
+	r, err := x.Reply(ctx, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Erase(ctx, 2, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	n := w.release(crypto.LaneRegular)
+	if got := w.fetch("ombuds", n)[0].opened; len(got) == 0 || got[0].Meta.Kind == 0 {
+		t.Error("the other body did not learn the new key")
+	}
+	if got := w.fetch("press", n)[0].opened; len(got) != 0 {
+		t.Error("a body that was never ticked learnt of the case")
+	}
+}
+
+// Urgent messages that their lane cannot carry go out with the regular batch.
+func TestUrgentSurplus(t *testing.T) {
+	w := newWorld(t)
+	for range 6 {
+		x := w.enter(crypto.NewCode())
+		if err := x.Submit(context.Background(), intake.Fields{Form: newForm(), Text: "now", Bodies: []string{"press"}, Urgent: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.fetch("press", w.release(crypto.LaneUrgent))[0]; len(got.opened) != 2 {
+		t.Errorf("urgent batch with %d of ours", len(got.opened))
+	}
+	if got := w.fetch("press", w.release(crypto.LaneRegular))[0]; len(got.opened) != 4 || len(got.sizes) != 8 {
+		t.Errorf("regular batch of %d with %d of ours", len(got.sizes), len(got.opened))
+	}
+}
+
+// A clock that leaps and comes back stops nothing and ends nothing.
+func TestClockLeap(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	w.release(crypto.LaneRegular)
+	if err := errors.Join(w.s.ReleaseDue(ctx), w.s.Maintain(ctx, false)); err != nil {
+		t.Fatal(err)
+	}
+	w.advance(400 * 24 * time.Hour)
+	_ = w.s.ReleaseDue(ctx) // whatever it does under a wrong clock
+	if err := w.s.Maintain(ctx, false); !errors.Is(err, intake.ErrClock) {
+		t.Errorf("upkeep after a leap of 400 days: %v", err)
+	}
+	w.advance(-400 * 24 * time.Hour)
+	w.submit(crypto.NewCode(), "y", "ombuds")
+	before, err := w.s.Batches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 13 {
+		w.advance(time.Hour)
+		if err := w.s.ReleaseDue(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, err := w.s.Batches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after) < len(before)+13 {
+		t.Errorf("%d batches in 13 hours after the clock came back", len(after)-len(before))
+	}
+	if n, err := w.s.Waiting(); err != nil || n[crypto.LaneRegular] != 0 {
+		t.Errorf("still waiting: %v, %v", n, err)
+	}
+}
+
+// After a restore a source's visit tells readers the keys that are there.
+func TestRestored(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds")
+	w.release(crypto.LaneRegular)
+	if err := intake.Restored(ctx, w.st); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.enter(code).Inbox(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := w.fetch("ombuds", w.release(crypto.LaneRegular))[0].opened
+	if len(got) != 1 || got[0].Meta.Kind != crypto.KindPrekeys || len(got[0].Prekeys) != crypto.ReplySlots {
+		t.Errorf("after a restore a visit sent %d messages", len(got))
 	}
 }

@@ -12,20 +12,22 @@ import (
 // out is what waits for the next release.
 type out struct {
 	lane crypto.Lane
-	size int64 // bytes of the item
+	size int64  // bytes of the item
+	week uint32 // of its arrival: the oldest go first
 }
 
-const outSize = 1 + 8
+const outSize = 1 + 8 + 4
 
 func (o out) encode() []byte {
-	return binary.BigEndian.AppendUint64([]byte{byte(o.lane)}, uint64(o.size)) //nolint:gosec // sizes are not negative
+	b := binary.BigEndian.AppendUint64([]byte{byte(o.lane)}, uint64(o.size)) //nolint:gosec // sizes are not negative
+	return binary.BigEndian.AppendUint32(b, o.week)
 }
 
 func decodeOut(b []byte) (out, error) {
 	if len(b) != outSize {
 		return out{}, errRecord
 	}
-	return out{lane: crypto.Lane(b[0]), size: int64(binary.BigEndian.Uint64(b[1:]))}, nil //nolint:gosec // written by encode
+	return out{lane: crypto.Lane(b[0]), size: int64(binary.BigEndian.Uint64(b[1:])), week: binary.BigEndian.Uint32(b[9:])}, nil //nolint:gosec // written by encode
 }
 
 // itemWriter takes one sealed message: in memory while it is no longer than

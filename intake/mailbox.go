@@ -54,7 +54,7 @@ func (s *slot) filled() bool { return s.item != store.ItemID{} }
 type mailbox struct {
 	slots     [crypto.ReplySlots]slot
 	announced uint16 // bit per slot: readers were told its present key
-	week      uint32 // ISO week of the last write or delivery (SECURITY.md S-20)
+	week      uint32 // ISO week of the last visit or delivery (SECURITY.md S-20)
 	state     []byte // sealed by the source's state key: stateBox bytes
 }
 

@@ -18,10 +18,36 @@ const (
 	keepMailboxWeeks = 53
 )
 
+// maxLeap is how many days the clock may stand after the last upkeep before
+// that is taken for a wrong clock.
+const maxLeap = 21
+
+// ErrClock means that the clock stands so long after the last upkeep that
+// nothing is ended by age until somebody says that it is right.
+var ErrClock = errors.New("the clock stands more than 21 days after the last upkeep")
+
+var metaUpkeep = []byte("upkeep") // → day of the last one
+
 // Maintain ends what has lived long enough; call it daily, before the vacuum
-// that makes it unreadable (SECURITY.md S-5).
-func (s *Service) Maintain(ctx context.Context) error {
+// that makes it unreadable (SECURITY.md S-5). One leap of the clock must not
+// end everything: after a long time off, clockOK says that the date is right,
+// and that reviewers fetched what they missed.
+func (s *Service) Maintain(ctx context.Context, clockOK bool) error {
 	today, now := crypto.DayOf(s.now()), week(s.now())
+	last, found, err := s.counter(metaUpkeep)
+	if err != nil {
+		return err
+	}
+	if found && uint64(today) > last+maxLeap && !clockOK {
+		return ErrClock
+	}
+	if err := s.end(ctx, today, now); err != nil {
+		return err
+	}
+	return s.store.Apply(ctx, putCounter(metaUpkeep, uint64(today)))
+}
+
+func (s *Service) end(ctx context.Context, today crypto.Day, now uint32) error {
 	ordinals, err := s.ordinals()
 	if err != nil {
 		return err
@@ -39,7 +65,7 @@ func (s *Service) Maintain(ctx context.Context) error {
 		}
 		var ops []store.Op
 		for _, e := range b.entries() {
-			ops = append(ops, store.Forget(e.id))
+			ops = append(ops, store.Forget(e.id), store.Forget(stand(e.id)))
 		}
 		for _, r := range b.records() {
 			ops = append(ops, store.Delete(bucketBatch, r[0]))
@@ -80,6 +106,26 @@ func (s *Service) endMailboxes(ctx context.Context, now uint32) error {
 		err = s.store.Apply(ctx, ops...)
 		if err != nil && !errors.Is(err, store.ErrChanged) { // changed: somebody came back just now
 			return fmt.Errorf("ending a mailbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// Restored prepares a database that came out of a backup: its mailboxes may
+// have other reply keys than readers were told since, so every source's next
+// visit tells them anew.
+func Restored(ctx context.Context, st *store.Store) error {
+	for r, err := range st.All(bucketMailbox) {
+		if err != nil {
+			return fmt.Errorf("preparing a restored database: %w", err)
+		}
+		m, err := decodeMailbox(r.Value)
+		if err != nil {
+			return err
+		}
+		m.announced = 0
+		if err := st.Apply(ctx, store.Put(bucketMailbox, r.Key, m.encode())); err != nil {
+			return fmt.Errorf("preparing a restored database: %w", err)
 		}
 	}
 	return nil

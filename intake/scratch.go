@@ -1,11 +1,9 @@
 package intake
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 
 	"postern/crypto"
 	"postern/store"
@@ -13,7 +11,8 @@ import (
 
 // A visit writes the same records for every code (SECURITY.md S-4). What a
 // code that is not in use would leave behind, and a message that has nothing
-// to tell, go to the scratch records, which the next visit overwrites.
+// to tell, go to scratch records, which later visits overwrite. A scratch item
+// is cover: whoever gets it learns nothing, with whatever key.
 
 // scratchName names the scratch mailbox: no code derives it.
 var scratchName = [32]byte{31: 1}
@@ -21,68 +20,38 @@ var scratchName = [32]byte{31: 1}
 // scratchOut is the key in the queue that no release takes.
 var scratchOut = store.ItemID{31: 1}
 
-var metaScratch = []byte("scratch") // → the scratch item, for the next start
+// scratchPlaces is how many visits write at once; more wait for each other.
+const scratchPlaces = 64
 
-// place is where one visit's write goes.
-type place struct {
-	mailbox [32]byte
-	drops   [crypto.ReplySlots]crypto.Drop
-	item    store.ItemID
-	out     store.ItemID // the item's key in the queue
-	scratch store.ItemID
-	spent   []store.ItemID // scratch items of visits before, to forget
-}
-
-// scratch knows the scratch items that no visit has overwritten yet.
+// scratch is one of the places. Its record names its item, so that no crash
+// leaves an item that nobody can name.
 type scratch struct {
-	mu  sync.Mutex
-	ids []store.ItemID
+	key  []byte
+	item store.ItemID
 }
 
-// take reserves the scratch place of one visit.
-func (s *scratch) take() *place {
-	p := &place{mailbox: scratchName, out: scratchOut}
-	for i := range p.drops {
-		p.drops[i] = crypto.Drop{14: 1, 15: byte(i)}
+// scratchRing holds the places that no visit is using.
+type scratchRing chan *scratch
+
+func (s *Service) openScratch() error {
+	s.scratch = make(scratchRing, scratchPlaces)
+	for i := range scratchPlaces {
+		p := &scratch{key: []byte{'s', byte(i)}}
+		b, err := s.store.Get(bucketMeta, p.key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("reading counters: %w", err)
+		}
+		copy(p.item[:], b)
+		s.scratch <- p
 	}
-	_, _ = rand.Read(p.scratch[:])
-	p.item = p.scratch
-	s.mu.Lock()
-	p.spent, s.ids = s.ids, nil
-	s.mu.Unlock()
-	return p
+	return nil
 }
 
-// done tells whether the visit's write was committed.
-func (s *scratch) done(p *place, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ok {
-		s.ids = append(s.ids, p.scratch)
-	} else {
-		s.ids = append(s.ids, p.spent...)
-	}
+// replace overwrites the place with data as a new item.
+func (p *scratch) replace(data []byte) (id store.ItemID, ops []store.Op) {
+	_, _ = rand.Read(id[:])
+	return id, []store.Op{store.Forget(p.item), store.AddSpare(id, data), store.Put(bucketMeta, p.key, id[:])}
 }
 
-// ops overwrite the scratch item and remember which one it is.
-func (p *place) ops() []store.Op {
-	ops := []store.Op{store.Put(bucketMeta, metaScratch, p.scratch[:])}
-	for _, id := range p.spent {
-		ops = append(ops, store.Forget(id))
-	}
-	return ops
-}
-
-// clearScratch forgets the scratch item of an earlier life.
-func (s *Service) clearScratch() error {
-	b, err := s.store.Get(bucketMeta, metaScratch)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading counters: %w", err)
-	}
-	var id store.ItemID
-	copy(id[:], b)
-	return s.store.Apply(context.Background(), store.Forget(id))
-}
+// scratchDrop takes the place of a drop for a code that is not in use.
+func scratchDrop(i int) crypto.Drop { return crypto.Drop{14: 1, 15: byte(i)} } //nolint:gosec // below ReplySlots

@@ -77,7 +77,8 @@ type Service struct {
 	directory atomic.Pointer[inForce]
 	queue     *queue
 	release   sync.RWMutex // held for writing while outs move into a batch
-	scratch   scratch
+	scratch   scratchRing
+	damaged   atomic.Int64
 	locks     [64]sync.Mutex // by mailbox: requests with one code wait for each other
 }
 
@@ -128,7 +129,7 @@ func New(o Options) (*Service, error) {
 			return nil, err
 		}
 	}
-	return s, s.clearScratch()
+	return s, s.openScratch()
 }
 
 // SetDirectory puts a newly installed directory in force. The salt cannot
@@ -167,6 +168,9 @@ func (s *Service) Accepting() (ok bool, warnDays int) {
 
 // Limits in force.
 func (s *Service) Limits() Limits { return s.limits }
+
+// Damaged counts stored entries that did not open while a batch was written.
+func (s *Service) Damaged() int64 { return s.damaged.Load() }
 
 // Usage of the store.
 func (s *Service) Usage() (store.Usage, error) { return s.store.Usage() }

@@ -119,7 +119,7 @@ func (s *source) inbox(v *visit) answer {
 	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))
 	for i, r := range list {
 		one := k
-		one.slot, one.part = uint8(r.Slot), 0 //nolint:gosec // a slot number
+		one.slot, one.part, one.reply = uint8(r.Slot), 0, r.ID //nolint:gosec // a slot number
 		line := replyLine{Number: strconv.Itoa(i + 1), Ticket: s.tickets.seal(actReply, one)}
 		if r.Size > small {
 			line.Size = s.words.sizeText(r.Size)
@@ -341,7 +341,7 @@ func (s *source) erased(v *visit) answer {
 	if k.slot == slotAll {
 		err = x.EraseAll(v.lasting())
 	} else {
-		err = x.Erase(v.lasting(), int(k.slot))
+		err = x.Erase(v.lasting(), int(k.slot), k.reply)
 	}
 	if err != nil && !errors.Is(err, intake.ErrNoReply) { // already gone is what was asked for
 		return s.internal("erasing", err)

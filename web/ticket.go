@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/intake"
 )
 
 // How long tickets live.
@@ -21,7 +22,7 @@ const (
 	slideLife  = 30 * time.Minute // of an inbox page
 	visitLife  = 4 * time.Hour    // of a visit, however often it slides
 	keyLife    = 24 * time.Hour   // of a ticket key, before it becomes the previous one
-	ticketSize = 1 + 16 + 3*8 + 17 + 2
+	ticketSize = 1 + 16 + 3*8 + 17 + 2 + len(intake.ReplyID{})
 )
 
 // action is the one thing a ticket is good for.
@@ -57,6 +58,7 @@ type ticket struct {
 	code    crypto.Code
 	slot    uint8 // of a reply
 	part    uint8 // of a long reply, from 0
+	reply   intake.ReplyID // in that slot when the page was made
 }
 
 // TicketOptions of [NewTickets].
@@ -194,7 +196,7 @@ func (t *Tickets) seal(a action, k ticket) string {
 		b = binary.BigEndian.AppendUint64(b, uint64(x.Unix())) //nolint:gosec // not before 1970
 	}
 	b = append(b, k.code.Canonical()...)
-	b = append(b, k.slot, k.part)
+	b = append(append(b, k.slot, k.part), k.reply[:]...)
 	defer clear(b)
 	key, previous := t.keys()
 	defer key.Wipe()
@@ -230,6 +232,7 @@ func (t *Tickets) open(a action, s string, at time.Time) (ticket, error) {
 		return ticket{}, errTicket
 	}
 	k.slot, k.part = rest[17], rest[18]
+	copy(k.reply[:], rest[19:])
 	if at.Before(k.issued.Add(-time.Minute)) || !at.Before(k.expires) {
 		return k, errExpired
 	}

@@ -57,7 +57,7 @@ func (e *engine) close() error {
 
 // tidy applies retention, then makes what is erased unreadable.
 func (e *engine) tidy(ctx context.Context) error {
-	err := e.intake.Maintain(ctx)
+	err := e.intake.Maintain(ctx, false)
 	if err != nil {
 		err = fmt.Errorf("applying retention: %w", err)
 	} else if err = e.store.Vacuum(ctx); err != nil {

@@ -152,7 +152,7 @@ func (i *instance) importStore(ctx context.Context, r io.Reader) error {
 	}
 	svc, err := intake.New(intake.Options{Store: s, Transfer: transfer, Instance: i.id})
 	if err == nil {
-		err = svc.Maintain(ctx)
+		err = svc.Maintain(ctx, true)
 	}
 	if err == nil {
 		err = s.Vacuum(ctx)

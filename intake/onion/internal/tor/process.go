@@ -19,6 +19,12 @@ import (
 // StopWait is how long [Process.Stop] waits after SIGTERM before it sends SIGKILL.
 const StopWait = 10 * time.Second
 
+// wipeFreed makes the C library overwrite what tor frees: what sources send
+// passes through its buffers in clear (SECURITY.md S-12). The small chunks of a
+// thread's own cache would be left out, so there is none. Another C library
+// than Debian's ignores it.
+const wipeFreed = "GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"
+
 // Process is a running tor.
 type Process struct {
 	cmd   *exec.Cmd
@@ -90,7 +96,7 @@ __OwningControllerProcess %d
 	cmd := exec.Command(exe, "-f", "-", "--defaults-torrc", none, "--ignore-missing-torrc", "--hush")
 	cmd.Stdin = strings.NewReader(torrc)
 	// Not our environment: with NOTIFY_SOCKET tor would speak to systemd in our name.
-	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "TZ=UTC"}
+	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "TZ=UTC", wipeFreed}
 	cmd.SysProcAttr = attributes()
 	out, w, err := os.Pipe()
 	if err != nil {
