@@ -56,8 +56,8 @@ type ticket struct {
 	started time.Time // of the visit, for its end
 	expires time.Time
 	code    crypto.Code
-	slot    uint8 // of a reply
-	part    uint8 // of a long reply, from 0
+	slot    uint8          // of a reply
+	part    uint8          // of a long reply, from 0
 	reply   intake.ReplyID // in that slot when the page was made
 }
 
