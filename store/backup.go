@@ -37,10 +37,14 @@ const (
 
 // Export writes all live data: the records as they are at one moment, and the
 // items these speak of, without those erased meanwhile. It takes memory for one
-// cell and one record, and stops nobody.
+// cell and one record, and stops nobody, however slowly w takes the copy: a
+// vacuum that comes meanwhile re-keys the database, and the key of the copied
+// records is then in this process's memory alone. One at a time: [ErrExporting].
 func (s *Store) Export(ctx context.Context, w io.Writer) (err error) {
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	if !s.exporting.TryLock() {
+		return ErrExporting
+	}
+	defer s.exporting.Unlock()
 	keys, err := s.snapshot()
 	if err != nil {
 		return fmt.Errorf("exporting: %w", err)
@@ -66,6 +70,8 @@ func (s *Store) Export(ctx context.Context, w io.Writer) (err error) {
 
 // snapshot copies records.db, sealed as it is.
 func (s *Store) snapshot() (*keys, error) {
+	s.maintenance.Lock() // a vacuum would have writers wait for the copy
+	defer s.maintenance.Unlock()
 	if err := s.begin(); err != nil {
 		return nil, err
 	}

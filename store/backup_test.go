@@ -178,6 +178,50 @@ func TestExportErasedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestExportStopsNobody: whoever takes a copy slowly does not put off a vacuum.
+// What the copy then reads of records lies on the disk under a key that is only
+// in memory, and a second copy is refused.
+func TestExportStopsNobody(t *testing.T) {
+	o := testOptions(t.TempDir())
+	s := openTest(t, o)
+	for range 3 {
+		id := randomID()
+		apply(t, s, Adopt(upload(t, s, id, random(2*largeCell))), Create("out", id[:], nil))
+	}
+	before := s.rec.keys.id
+	var b bytes.Buffer
+	once := false
+	w := writerFunc(func(p []byte) (int, error) {
+		if !once {
+			once = true
+			if err := s.Export(t.Context(), new(bytes.Buffer)); !errors.Is(err, ErrExporting) {
+				t.Error("a second copy at once:", err)
+			}
+			if err := s.Vacuum(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if list, err := readKeys(o.Dir, nil); err != nil || len(list) != 1 || list[0].id == before {
+				t.Error("the key of the copied records is on the disk:", err)
+			}
+			apply(t, s, AddItem(randomID(), []byte("x")))
+		}
+		return b.Write(p)
+	})
+	if err := s.Export(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.path(snapshotName)); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the copied records are still there:", err)
+	}
+	into := testOptions(t.TempDir())
+	if err := Import(t.Context(), into, &b); err != nil {
+		t.Fatal(err)
+	}
+	if n := itemsOf(t, openTest(t, into)); n != 3 {
+		t.Fatalf("%d items of 3", n)
+	}
+}
+
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

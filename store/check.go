@@ -8,11 +8,11 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Check reads everything that can be verified: both bbolt files' structure, every
-// record's seal and length, every item's cells and their seals, no cell used
-// twice. It reports problems without any content. It works on a store that
-// refuses everything else, and beside a running server, whose writers wait while
-// the structure is read.
+// Check opens everything that is stored: every record's seal and length, every
+// item's cells and their seals, no cell used twice. It reports problems without
+// any content. It works on a store that refuses everything else, and beside a
+// running server: writers wait only while the items' records are read, some
+// microseconds each. A vacuum waits for its end.
 func (s *Store) Check(ctx context.Context, problem func(string)) error {
 	s.maintenance.Lock()
 	defer s.maintenance.Unlock()
@@ -20,14 +20,6 @@ func (s *Store) Check(ctx context.Context, problem func(string)) error {
 	defer s.life.RUnlock()
 	if s.closed {
 		return errClosed
-	}
-	for _, f := range []struct {
-		name string
-		db   *bbolt.DB
-	}{{recordsName, s.rec.db}, {cellsName, s.cells}} {
-		if err := checkStructure(f.db, func(p string) { problem(f.name + ": " + p) }); err != nil {
-			return fmt.Errorf("checking %s: %w", f.name, err)
-		}
 	}
 	for name, b := range s.buckets {
 		if name == metaName {
@@ -52,7 +44,31 @@ func (s *Store) Check(ctx context.Context, problem func(string)) error {
 	return nil
 }
 
-// checkStructure within a writing transaction: bbolt cannot do it beside one.
+// CheckFiles looks at what [Store.Check] cannot see beside writers: the trees of
+// both bbolt files and their lists of free pages. Writers wait until it has
+// visited every page, which in a large file on a slow disk takes minutes: it is
+// for when no server runs.
+func (s *Store) CheckFiles(problem func(string)) error {
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.closed {
+		return errClosed
+	}
+	for _, f := range []struct {
+		name string
+		db   *bbolt.DB
+	}{{recordsName, s.rec.db}, {cellsName, s.cells}} {
+		if err := checkStructure(f.db, func(p string) { problem(f.name + ": " + p) }); err != nil {
+			return fmt.Errorf("checking %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// checkStructure within a writing transaction: in a reading one bbolt reads the
+// list of free pages while writers change it.
 func checkStructure(db *bbolt.DB, problem func(string)) error {
 	tx, err := db.Begin(true)
 	if err != nil {

@@ -185,7 +185,7 @@ func (p *promises) hold(t *testing.T, dir string) {
 			t.Error(err)
 		}
 	}()
-	if err := s.Check(context.Background(), func(x string) { t.Error(x) }); err != nil {
+	if err := checkAll(s, func(x string) { t.Error(x) }); err != nil {
 		t.Fatal(err)
 	}
 	for id := range p.there {

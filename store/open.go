@@ -51,7 +51,8 @@ type Store struct {
 	window    chan struct{} // one for each cell of an upload that waits to be written
 	buffers   sync.Pool     // of *[]byte, a large cell each
 
-	maintenance sync.Mutex // one vacuum or export at a time
+	maintenance sync.Mutex // one vacuum or check at a time
+	exporting   sync.Mutex // one export at a time: its snapshot has one name
 }
 
 // recordFile is records.db with the keys it is sealed under.

@@ -198,7 +198,7 @@ func TestBroken(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := s.Check(context.Background(), func(p string) { t.Error(p) }); err != nil {
+	if err := checkAll(s, func(p string) { t.Error(p) }); err != nil {
 		t.Error(err)
 	}
 }
@@ -249,6 +249,59 @@ func TestCheckFinds(t *testing.T) {
 				t.Fatal("nothing was found", err)
 			}
 		})
+	}
+}
+
+// TestCheckFiles: keys out of order are seen in the tree alone.
+func TestCheckFiles(t *testing.T) {
+	o := testOptions(t.TempDir())
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(3) {
+		apply(t, s, AddItem(ItemID{i}, []byte("x")))
+	}
+	apply(t, s, Forget(ItemID{1})) // nobody misses its cell
+	var cell []byte
+	err = s.cells.View(func(tx *bbolt.Tx) error {
+		cell = append(cellKey(1), tx.Bucket(classNames[small]).Get(cellKey(1))[:32]...)
+		return nil
+	})
+	if err := errors.Join(err, s.CheckFiles(func(p string) { t.Error(p) }), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(o.Dir, cellsName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := append(bytes.Repeat([]byte{0xff}, 8), cell[8:]...)
+	if err := os.WriteFile(path, bytes.ReplaceAll(b, cell, bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(o); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	found := 0
+	if err := s.CheckFiles(func(string) { found++ }); err != nil || found == 0 {
+		t.Fatal("nothing was found", err)
+	}
+}
+
+// TestCheckStopsNobody: a check and the writers of both files go on side by side.
+func TestCheckStopsNobody(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	apply(t, s, AddItem(randomID(), []byte("x")), Put("mailbox", random(8), nil))
+	for _, db := range []*bbolt.DB{s.cells, s.rec.db} {
+		tx, err := db.Begin(true) // a commit that takes as long as the check
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Check(t.Context(), func(p string) { t.Error(p) }), tx.Rollback()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -52,6 +52,8 @@ var (
 	ErrBroken   = errors.New("storage failed and must be checked before it goes on")
 	ErrNewer    = errors.New("database was written by a newer version")
 	ErrLocked   = errors.New("database is in use by another process")
+
+	ErrExporting = errors.New("another backup is being written: wait for its end")
 )
 
 // ItemID names an item: random.

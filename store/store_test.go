@@ -24,7 +24,7 @@ func openTest(t testing.TB, o Options) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Check(context.Background(), func(p string) { t.Error(p) }); err != nil && !errors.Is(err, errClosed) {
+		if err := checkAll(s, func(p string) { t.Error(p) }); err != nil && !errors.Is(err, errClosed) {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {
@@ -108,4 +108,9 @@ func TestReopen(t *testing.T) {
 	if _, err := Open(o); !errors.Is(err, ErrLocked) {
 		t.Fatal(err)
 	}
+}
+
+// checkAll is what `postern check` does when no server runs.
+func checkAll(s *Store, problem func(string)) error {
+	return errors.Join(s.CheckFiles(problem), s.Check(context.Background(), problem))
 }

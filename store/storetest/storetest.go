@@ -55,6 +55,9 @@ func NewStore(t testing.TB, buckets ...store.Bucket) *store.Store {
 	}
 	t.Cleanup(func() {
 		Check(t, s)
+		if err := s.CheckFiles(func(p string) { t.Error("check: " + p) }); err != nil {
+			t.Error(err)
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
