@@ -17,9 +17,11 @@ func NewServer(h http.Handler) *http.Server {
 		Handler:           h,
 		Protocols:         &p,
 		ReadHeaderTimeout: time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0),
+		// An idle connection's buffers hold what was typed last. A browser whose
+		// next form meets the end of this time sends it again on a new one.
+		IdleTimeout:    20 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       log.New(io.Discard, "", 0),
 		// "OPTIONS *" would be answered without our headers and size.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -13,11 +13,12 @@ import (
 	"time"
 )
 
-// What a source types passes through this process in clear, and Go moves and
-// copies it as it likes. Two things shorten its life to about a minute beyond
-// the request: what is freed is overwritten, and it is freed soon, not when
-// memory happens to be needed. Neither reaches what lies in the stack of a
-// goroutine that has ended; a promise is not made (SECURITY.md S-12).
+// What a source types passes through this process in clear, and Go copies it as
+// it likes. Three things shorten its life to about a minute beyond the request:
+// what is freed is overwritten; it is freed soon, not when memory happens to be
+// needed; and each request leaves its stack wiped. This is tested by searching
+// the memory of a running server, and it promises nothing against who reads
+// that memory during a request (SECURITY.md S-12).
 
 // overwrite is the runtime's own setting to fill what its collector frees.
 const overwrite = "clobberfree=1"
@@ -51,21 +52,43 @@ func overwriteFreed() error {
 const (
 	// forgetEvery is how long freed memory stays as it is, at most, while there are visitors.
 	forgetEvery = 20 * time.Second
-	// lingering is how long after a visit something of it may still be held: an
-	// idle connection keeps its buffers for two minutes.
-	lingering = 3 * time.Minute
+	// lingering is how long after a visit something of it may still be held: its
+	// connection keeps its buffers until it has been idle for 20 seconds.
+	lingering = 90 * time.Second
 )
 
 // memory knows when somebody was here last.
 type memory struct{ visited atomic.Int64 } // Unix nanoseconds
 
-// watch passes requests on and remembers that there was one.
+// watch passes requests on, wipes the stack behind them and remembers that
+// there was one.
 func (m *memory) watch(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { m.visited.Store(time.Now().UnixNano()) }()
+		wipeStack() // grown before there is anything to leave behind in a smaller one
+		defer func() {
+			wipeStack()
+			m.visited.Store(time.Now().UnixNano())
+		}()
 		h.ServeHTTP(w, r)
 	})
 }
+
+// stackReach is how far below its caller wipeStack reaches, in bytes: further
+// than any page of ours.
+const stackReach = 32 << 10
+
+// wipeStack overwrites what calls that have returned left on this stack.
+//
+//go:noinline
+func wipeStack() {
+	var b [stackReach]byte
+	keepZeros(&b)
+}
+
+// keepZeros keeps the compiler from leaving them out.
+//
+//go:noinline
+func keepZeros(*[stackReach]byte) {}
 
 // forget collects what visits left, until ctx ends.
 func (m *memory) forget(ctx context.Context) {
