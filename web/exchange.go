@@ -396,7 +396,7 @@ func (e *exchange) deliver(r *http.Request, body *pacedBody) (status int, why st
 	if !up.hasFile() {
 		return http.StatusBadRequest, "nofile", id
 	}
-	src := &failing{r: up.part}
+	src := &failing{r: up.file}
 	id, err = e.service.Deliver(r.Context(), src)
 	switch {
 	case err == nil:

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"postern/crypto"
 	"postern/intake/form"
 )
 
@@ -15,10 +18,16 @@ import (
 const (
 	maxPartHeader = 64 << 10 // includes multipart's own read-ahead
 	maxParts      = 512
-	maxShort      = 2 << 10  // ticket, code, options
+	maxShort      = 2 << 10  // ticket, code, body, option
 	maxAnswerRead = 4 << 10  // one structured answer; questions allow less
 	maxTextRead   = PageSize // more could not be given back on one page
+	// maxFields bounds what one form may keep in memory. The longest form of ours
+	// stays below it; without it, many parts at their bounds would hold megabytes.
+	maxFields = 192 << 10
 )
+
+// nameless is what a file is called whose own name cannot be read.
+const nameless = "file"
 
 // Names of form fields. Structured answers are "q-" + the question's id.
 const (
@@ -42,7 +51,9 @@ type fields struct {
 	text    string // clean
 	cut     bool   // more text was sent than maxTextRead
 	bodies  []string
-	answers map[string][]string // by question id, as they came
+	answers map[string][]string // by question id: the first text, the options ticked
+	seen    []string            // of the fields that stand once in a form
+	left    int64               // of maxFields
 }
 
 // upload streams one multipart form. Nothing is kept but the fields
@@ -51,7 +62,9 @@ type upload struct {
 	body    *pacedBody
 	head    *headLimit
 	mr      *multipart.Reader
-	part    *multipart.Part // the file at which fields stopped
+	part    *multipart.Part
+	file    io.Reader // the file that part holds; nil: none, or nobody chose one
+	name    string    // of file
 	parts   int
 	arrived time.Time // when the first part did
 	done    bool
@@ -100,7 +113,7 @@ func (u *upload) next() (*multipart.Part, error) {
 		if _, err := io.Copy(io.Discard, u.part); err != nil {
 			return nil, err
 		}
-		u.part = nil
+		u.part, u.file = nil, nil
 	}
 	if u.parts++; u.parts > maxParts {
 		return nil, errForm
@@ -118,7 +131,7 @@ func (u *upload) next() (*multipart.Part, error) {
 // fields reads all text parts before the first file. With an error it returns
 // what it read until then.
 func (u *upload) fields(now func() time.Time) (*fields, error) {
-	f := &fields{answers: map[string][]string{}}
+	f := &fields{answers: map[string][]string{}, left: maxFields}
 	for first := true; ; first = false {
 		p, err := u.next()
 		if errors.Is(err, io.EOF) {
@@ -132,7 +145,8 @@ func (u *upload) fields(now func() time.Time) (*fields, error) {
 			u.arrived = now()
 		}
 		if isFile(p) {
-			return f, nil // u.part is the file
+			u.begin()
+			return f, nil
 		}
 		if err := f.take(p); err != nil {
 			return f, err
@@ -140,21 +154,63 @@ func (u *upload) fields(now func() time.Time) (*fields, error) {
 	}
 }
 
+// isFile goes by the header's text: a header that mime cannot parse (a name
+// with a blank or a quotation mark, two names) still announces a file.
 func isFile(p *multipart.Part) bool {
-	return p.FormName() == fieldFile || strings.Contains(p.Header.Get("Content-Disposition"), "filename")
+	return p.FormName() == fieldFile || strings.Contains(strings.ToLower(p.Header.Get("Content-Disposition")), "filename")
 }
 
+// begin takes the part as a file when somebody chose one: browsers send a part
+// without a name and without content for a file field nobody used. Content is
+// never dropped for its name.
+func (u *upload) begin() {
+	u.file, u.name = u.part, baseName(u.part.FileName())
+	if u.name != "" {
+		return
+	}
+	u.name = nameless
+	var first [1]byte
+	if n, _ := io.ReadFull(u.part, first[:]); n == 0 { // a broken line shows at the next part
+		u.file = nil
+		return
+	}
+	u.file = io.MultiReader(bytes.NewReader(first[:]), u.part)
+}
+
+// take keeps one field. A form of ours holds the ticket, the code and the text
+// once; of others the first value counts, and of options those that exist.
 func (f *fields) take(p *multipart.Part) error {
 	name := p.FormName()
-	most := int64(maxShort)
 	id, isAnswer := strings.CutPrefix(name, fieldAnswer)
-	switch {
-	case name == fieldText:
-		most = maxTextRead
-	case isAnswer:
-		most = maxAnswerRead
+	q, known := form.Question{}, false
+	if isAnswer {
+		q, known = form.QuestionOf(id)
 	}
-	b, err := io.ReadAll(io.LimitReader(p, most+1))
+	most := int64(maxShort)
+	switch {
+	case name == fieldTicket, name == fieldCode, name == fieldText:
+		if slices.Contains(f.seen, name) {
+			return errForm
+		}
+		f.seen = append(f.seen, name)
+		if name == fieldText {
+			most = maxTextRead
+		}
+	case name == fieldBody:
+		if len(f.bodies) == crypto.MaxReaders {
+			return errForm
+		}
+	case known:
+		if q.Kind != form.Choices && len(f.answers[id]) > 0 {
+			return nil
+		}
+		if q.Kind == form.Text {
+			most = maxAnswerRead
+		}
+	default:
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(p, min(most, f.left)+1))
 	if err != nil {
 		return err
 	}
@@ -163,31 +219,37 @@ func (f *fields) take(p *multipart.Part) error {
 	if cut {
 		b = b[:most]
 	}
+	v := string(b)
+	option := func(o form.Option) bool { return o.ID == v }
+	if known && q.Kind != form.Text && (!slices.ContainsFunc(q.Options, option) || slices.Contains(f.answers[id], v)) {
+		return nil
+	}
+	if f.left -= int64(len(b)); f.left < 0 {
+		return errForm
+	}
 	switch {
 	case name == fieldTicket:
-		f.ticket = string(b)
+		f.ticket = v
 	case name == fieldCode:
-		f.code = string(b)
+		f.code = v
 	case name == fieldText:
-		f.text, f.cut = form.Clean(string(b)), cut
+		f.text, f.cut = form.Clean(v), cut
 	case name == fieldBody:
-		f.bodies = append(f.bodies, string(b))
-	case isAnswer:
-		if _, ok := form.QuestionOf(id); ok {
-			f.answers[id] = append(f.answers[id], string(b))
-		}
+		f.bodies = append(f.bodies, v)
+	default:
+		f.answers[id] = append(f.answers[id], v)
 	}
 	return nil
 }
 
-// files calls each for every file that somebody chose: browsers send one part
-// without a name for a file field nobody used. Text parts are ignored here. It
-// ends at the form's end, or with an error when the body cannot be read further.
+// files calls each for every file that somebody chose. Text parts are ignored
+// here. It ends at the form's end, or with an error when the body cannot be
+// read further.
 func (u *upload) files(each func(name, mediaType string, r io.Reader)) error {
 	for !u.done {
-		if u.part != nil && u.part.FileName() != "" {
-			src := &failing{r: u.part}
-			each(baseName(u.part.FileName()), u.part.Header.Get("Content-Type"), src)
+		if u.file != nil {
+			src := &failing{r: u.file}
+			each(u.name, u.part.Header.Get("Content-Type"), src)
 			if src.err != nil {
 				return src.err
 			}
@@ -211,13 +273,14 @@ func (u *upload) toFile() error {
 			return err
 		}
 		if isFile(p) {
+			u.begin()
 			return nil
 		}
 	}
 }
 
 // hasFile says whether the form goes on with a file somebody chose.
-func (u *upload) hasFile() bool { return !u.done && u.part != nil && u.part.FileName() != "" }
+func (u *upload) hasFile() bool { return u.file != nil }
 
 // failing remembers that the line failed, as opposed to whoever reads from it.
 type failing struct {

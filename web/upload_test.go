@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/crypto"
+	"postern/intake/form"
 )
 
 // read parses a form with boundary "b" and returns its fields and files.
@@ -39,6 +42,11 @@ func filePart(name, value string) string {
 	return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\nContent-Type: a/b\r\n\r\n" + value + "\r\n"
 }
 
+// rawPart is a part with a Content-Disposition of one's own.
+func rawPart(disposition, value string) string {
+	return "--b\r\nContent-Disposition: form-data; name=\"file\"; " + disposition + "\r\n\r\n" + value + "\r\n"
+}
+
 const lastPart = "--b--\r\n"
 
 func TestUpload(t *testing.T) {
@@ -63,7 +71,12 @@ func TestUpload(t *testing.T) {
 		"cut in a header":   {textPart("text", "a") + "--b\r\nContent-Dispo", "a", nil, true},
 		"endless header":    {textPart("text", "a") + "--b\r\nX: " + strings.Repeat("x", 1<<20), "a", nil, true},
 		"endless preamble":  {strings.Repeat("x", 1<<20), "", nil, true},
-		"too many parts":    {textPart("text", "a") + strings.Repeat(textPart("body", "x"), maxParts) + lastPart, "a", nil, true},
+		"too many parts":    {textPart("text", "a") + strings.Repeat(textPart("x", "x"), maxParts) + lastPart, "a", nil, true},
+		"second text":       {textPart("text", "a") + textPart("text", "b") + lastPart, "a", nil, true},
+		"second ticket":     {textPart("ticket", "a") + textPart("ticket", "b") + lastPart, "", nil, true},
+		"no name":           {textPart("text", "a") + filePart("", "1") + filePart("y", "2") + lastPart, "a", []string{"file=1", "y=2"}, false},
+		"only slashes":      {filePart("///", "1") + lastPart, "", []string{"file=1"}, false},
+		"cut before a file": {textPart("text", "a") + strings.TrimSuffix(filePart("", ""), "\r\n"), "a", nil, true},
 		"too many files":    {textPart("text", "a") + strings.Repeat(filePart("", ""), maxParts) + lastPart, "a", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +85,27 @@ func TestUpload(t *testing.T) {
 				t.Errorf("text %q, files %q, %v", f.text, files, err)
 			}
 		})
+	}
+}
+
+// TestFilesWithUnreadableNames: nothing with content is dropped for its header,
+// and what has none is no file.
+func TestFilesWithUnreadableNames(t *testing.T) {
+	for _, d := range []string{
+		`filename="a"; filename="b"`, `filename=a b.txt`, `filename*=UTF-8''%zz`, `filename="a"b.txt"`, `filename=`, `filename`,
+		`FileName="a"; FILENAME="b"`, `x="filename`, `filename="a"; ;;`,
+	} {
+		for _, value := range []string{"", "1", "123"} {
+			var want []string
+			if value != "" {
+				want = []string{"file=" + value}
+			}
+			body := textPart("text", "a") + rawPart(d, value) + filePart("y", "2") + rawPart(d, value) + lastPart
+			f, files, err := read(strings.NewReader(body))
+			if want = slices.Concat(want, []string{"y=2"}, want); err != nil || f.text != "a" || !slices.Equal(files, want) {
+				t.Errorf("%s with %q: files %q, want %q, %v", d, value, files, want, err)
+			}
+		}
 	}
 }
 
@@ -99,6 +133,55 @@ func TestUploadBounds(t *testing.T) {
 	}
 }
 
+// size is what fields keep.
+func (f *fields) size() int {
+	n := len(f.ticket) + len(f.code) + len(f.text) + len(strings.Join(f.bodies, ""))
+	for _, v := range f.answers {
+		n += len(strings.Join(v, ""))
+	}
+	return n
+}
+
+// TestFieldsTogetherAreBounded: many parts, each within its own bound, and the
+// longest form of ours, which must fit.
+func TestFieldsTogetherAreBounded(t *testing.T) {
+	full := textPart("ticket", strings.Repeat("t", maxShort)) + textPart("text", strings.Repeat("x", maxTextRead))
+	long := textPart("code", strings.Repeat("c", maxShort))
+	for range crypto.MaxReaders {
+		full += textPart("body", strings.Repeat("b", crypto.MaxBodyID))
+		long += textPart("body", strings.Repeat("b", maxShort))
+	}
+	for _, q := range form.Questions() {
+		for _, o := range q.Options {
+			full += textPart("q-"+q.ID, o.ID)
+		}
+		if q.Kind == form.Text {
+			full += textPart("q-"+q.ID, strings.Repeat("a", maxAnswerRead))
+		}
+	}
+	many := strings.Repeat(textPart("q-place", strings.Repeat("p", maxAnswerRead)), maxParts/2) +
+		strings.Repeat(textPart("q-topics", strings.Repeat("p", maxShort)), maxParts/4) +
+		strings.Repeat(textPart("q-urgency", "danger"), maxParts/8)
+	for name, c := range map[string]struct {
+		body string
+		keep int
+		err  error
+	}{
+		"the longest of ours": {full + lastPart, maxShort + maxTextRead, nil},
+		"repeats":             {many + lastPart, maxAnswerRead + len("danger"), nil},
+		"too long together":   {full + long + lastPart, maxFields, errForm},
+		"too many bodies":     {strings.Repeat(textPart("body", "b"), crypto.MaxReaders+1) + lastPart, 0, errForm},
+	} {
+		f, _, err := read(strings.NewReader(c.body))
+		if !errors.Is(err, c.err) || f.size() > maxFields || err == nil && f.size() < c.keep {
+			t.Errorf("%s: %d bytes kept, %v", name, f.size(), err)
+		}
+		if name == "repeats" && f.size() != c.keep {
+			t.Errorf("repeats: %d bytes kept, want %d", f.size(), c.keep)
+		}
+	}
+}
+
 func FuzzUpload(f *testing.F) {
 	f.Add([]byte(textPart("text", "a") + filePart("x", "1") + lastPart))
 	f.Add([]byte(filePart("../x\x00", "1") + textPart("text", "a")))
@@ -107,6 +190,9 @@ func FuzzUpload(f *testing.F) {
 		fs, files, _ := read(bytes.NewReader(b))
 		if fs == nil {
 			t.Fatal("no fields")
+		}
+		if fs.size() > maxFields {
+			t.Errorf("%d bytes kept", fs.size())
 		}
 		for _, name := range files {
 			name, _, _ = strings.Cut(name, "=")
