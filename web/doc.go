@@ -15,7 +15,8 @@
 // sealed under a key only this process holds, bound to one action and one
 // onion address (ticket.go). A handler opens tickets of its own action only,
 // so a ticket from a page that shows a reply cannot erase it. A report's ticket
-// carries the fresh code and lives 24 hours. An inbox's ticket carries the code
+// carries the fresh code and lives 24 hours; a form that comes back and the page
+// with the code do not prolong it. An inbox's ticket carries the code
 // that was entered, slides 30 minutes with each page and ends after 4 hours.
 // Expiry is judged when the first part of a form arrives, so that a slow upload
 // never expires on its way.
@@ -42,7 +43,9 @@
 // Uploads are streamed part by part (SECURITY.md S-11). Fields stand before
 // files in every form; the fields are committed as soon as the first file
 // begins, each file on its own. Text fields that come after a file are
-// ignored. Nothing calls FormValue, ParseForm or their like: they would parse
+// ignored. All fields of a form together keep at most 192 KiB, more than any
+// form of ours can hold. A file whose name cannot be read is taken all the same
+// and called "file". Nothing calls FormValue, ParseForm or their like: they would parse
 // the body first and put files in clear into a temp folder.
 //
 // One size (SECURITY.md S-9). Every HTML response, errors included, is exactly

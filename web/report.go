@@ -80,10 +80,8 @@ func (s *source) reportForm(*visit) answer {
 	return s.reportAgain(d, s.tickets.start(), &fields{bodies: intake.Defaults(d)}, "", false)
 }
 
-// reportAgain shows the form with what was typed.
+// reportAgain shows the form with what was typed. Its ticket lives no longer for it.
 func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
-	k.issued = s.now()
-	k.expires = k.issued.Add(startLife)
 	sealed := s.tickets.seal(actReport, k)
 	return answer{name: "report", text: f.text, build: func(most int) any {
 		v := s.formView(d, f, most, allGroups)
@@ -101,7 +99,7 @@ func (s *source) form(v *visit) (f *fields, err error, ok bool) { //nolint:reviv
 		return nil, err, false
 	}
 	f, err = v.up.fields(s.now)
-	return f, err, true
+	return f, err, !errors.Is(err, errForm)
 }
 
 // fileResults says what became of the files of a form.
@@ -245,6 +243,9 @@ func (s *source) report(v *visit) answer {
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: res, wait: true}
 	}
+	if soon := s.now().Add(slideLife); k.expires.Before(soon) {
+		k.expires = soon // the upload may have taken all day
+	}
 	return s.codePage(d, k, x, fs.Bodies, res, "")
 }
 
@@ -285,9 +286,9 @@ func (s *source) filesView(d *crypto.Directory, k ticket, bodies []string) files
 	}
 }
 
+// codePage shows the code. Its tickets end when k does, however often a wrong
+// code is typed back: they hold the right one.
 func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodies []string, res fileResults, problem string) answer {
-	k.issued = s.now()
-	k.expires = k.issued.Add(startLife)
 	return answer{name: "code", wait: true, view: codeView{
 		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
 		Ticket: s.tickets.seal(actCode, k), More: s.filesView(d, k, bodies),

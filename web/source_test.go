@@ -188,6 +188,58 @@ func TestAFormIsNeverRefusedForItsTicket(t *testing.T) {
 	}
 }
 
+// TestACodesTicketEnds: typing wrong codes back does not keep a ticket with the
+// right one alive.
+func TestACodesTicketEnds(t *testing.T) {
+	w := newWorld(t)
+	form := w.get("/report")
+	w.advance(12 * time.Hour)
+	back := form.form("/report").send().want(200, "Your report").form("/report") // a form that comes back
+	w.advance(11 * time.Hour)
+	p := back.set("text", "x").send().want(200, "Received")
+	w.advance(50 * time.Minute)
+	p = p.form("/code").set("code", "wrong").send().want(200, "Received").has("nine words; 1 were read")
+	w.advance(15 * time.Minute)
+	p.form("/code").set("code", "wrong").send().want(200, "Read replies").has("has expired")
+	p.form("/files").file("a.txt", strings.NewReader("a")).send().want(200, "Read replies").has("has expired")
+	if c := back.set("text", "x").send().want(200, "Received").code(); c == p.code() {
+		t.Error("a form that came back kept its code for more than a day")
+	}
+	// An upload that took all day leaves time to type the code back.
+	slow := w.get("/report").form("/report").set("text", "x").file("slow.bin", readerFunc(func([]byte) (int, error) {
+		w.advance(30 * time.Hour)
+		return 0, io.EOF
+	})).send().want(200, "Received")
+	slow.form("/code").set("code", slow.code()).send().want(200, "You have your code")
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestNoFileIsLostSilently sends file parts whose names Go cannot parse.
+func TestNoFileIsLostSilently(t *testing.T) {
+	w := newWorld(t)
+	names := []string{`a"; filename="b`, `in "quotes" is`, ``}
+	f := w.get("/report").form("/report").set("body", "audit")
+	for _, n := range names {
+		f.file(n, strings.NewReader("content of "+n))
+	}
+	if s := textOf(f.send().want(200, "Received").doc); strings.Count(s, nameless) < len(names) || !strings.Contains(s, "Files received") {
+		t.Errorf("the page does not name the files")
+	}
+	var got []string
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		for i, x := range m.Files {
+			got = append(got, x.Name+"="+string(m.data[i]))
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"file=content of ", `file=content of a"; filename="b`, `file=content of in "quotes" is`}; !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+}
+
 func TestVisitExpires(t *testing.T) {
 	w := newWorld(t)
 	code := w.report("x").code()
