@@ -1,0 +1,105 @@
+package main_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Received means durable (SECURITY.md S-6): 100 times the server is killed
+// while four sources report, at any moment, before and after answers. What a
+// page said was received can be read by the reviewer, byte for byte; the rest
+// is there whole or not at all.
+func TestKilledDaemon(t *testing.T) {
+	const rounds, sources, every = 100, 4, 20
+	s := newSite(t, shortDir(t), [2]string{"size = 64", "size = 128"})
+	var idle, between, cut int // rounds killed before any answer, after some, and with reports under way
+	for round := range rounds {
+		s.boot()
+		before, _ := s.acknowledged()
+		under := s.round(round, sources)
+		after, _ := s.acknowledged()
+		if after == before {
+			idle++
+		} else {
+			between++
+		}
+		if under > 0 {
+			cut++
+		}
+		if (round+1)%every != 0 {
+			continue
+		}
+		s.sound()
+		s.boot()
+		s.collect()
+		s.finish()
+		texts, files := s.reconcile()
+		ackTexts, ackFiles := s.acknowledged()
+		t.Logf("%3d rounds: %d reports sent; %d texts and %d files acknowledged, %d and %d read. Killed before any answer: %d rounds; after some: %d; with reports under way: %d",
+			round+1, len(s.sent), ackTexts, ackFiles, texts, files, idle, between, cut)
+		if t.Failed() {
+			return
+		}
+	}
+	s.sound()
+	if idle < rounds/10 || between < rounds/10 || cut < rounds/2 {
+		t.Errorf("the kills did not come at all kinds of moments: %d before any answer, %d after some, %d with reports under way", idle, between, cut)
+	}
+}
+
+// round lets sources report until the server is killed: up to 400 ms after
+// the first report begins to be sent, or after one of the first answers. It
+// says how many reports had no answer then.
+func (s *site) round(round, sources int) (under int64) {
+	began, answered := make(chan struct{}, 1), make(chan struct{}, 100)
+	var cut atomic.Int64
+	var all sync.WaitGroup
+	for n := range sources {
+		all.Go(func() {
+			v := s.public()
+			for i := 0; ; i++ {
+				id := fmt.Sprintf("r%dv%di%d", round, n, i)
+				paths, hashes := s.files(id, 1+rand.IntN(2), 3_000_000) //nolint:gosec // any number will do
+				select {
+				case began <- struct{}{}:
+				default:
+				}
+				r, err := s.report(v, longText(id), paths, hashes)
+				for _, p := range paths {
+					_ = os.Remove(p)
+				}
+				if err != nil {
+					if r != nil {
+						cut.Add(1)
+					}
+					return
+				}
+				if !r.received || len(r.kept) != len(r.files) {
+					s.t.Errorf("a server that was well did not take a report: status %d, text received %v, %d of %d files", v.Status, r.received, len(r.kept), len(r.files))
+					return
+				}
+				answered <- struct{}{}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	<-began
+	if round%2 == 1 {
+		for range 1 + rand.IntN(sources) { //nolint:gosec // any number will do
+			select {
+			case <-answered:
+			case <-done: // nobody is answered any more
+			}
+		}
+	}
+	time.Sleep(rand.N(400 * time.Millisecond)) //nolint:gosec // any moment will do
+	s.slay()
+	<-done
+	return cut.Load()
+}
