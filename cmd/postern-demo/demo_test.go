@@ -210,10 +210,7 @@ func TestDemo(t *testing.T) {
 func interrupted(t *testing.T) {
 	d := startDemo(t)
 	d.says("3. The server publishes")
-	for { // until the server runs
-		if strings.Contains(strings.Join(d.processes(), "\n"), "postern serve") {
-			break
-		}
+	for !strings.Contains(strings.Join(d.processes(), "\n"), "postern serve") {
 		select {
 		case <-d.ended:
 			t.Fatal("it ended by itself")
