@@ -47,7 +47,7 @@ const (
 func (s *stage) play(ctx context.Context) error {
 	fmt.Fprintf(s.out, `Postern, one report all the way. On this machine alone: a private Tor network on
 loopback, the real server, three reviewers' desks. Nothing leaves the machine.
-Takes about two minutes and 200 MB in %s, removed at the end.
+Takes about two minutes and 100 MB in %s, removed at the end.
 `, s.dir)
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
