@@ -1035,3 +1035,45 @@ func TestRestored(t *testing.T) {
 		t.Errorf("after a restore a visit sent %d messages", len(got))
 	}
 }
+
+// A fellow reader cannot repeat a signed reply in another slot.
+func TestReplayedReply(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	code := crypto.NewCode()
+	w.submit(code, "x", "ombuds", "audit")
+	report := w.fetch("audit", w.release(crypto.LaneRegular))[0].opened[0].Read
+	w.deliver(w.bundle(w.reply("ombuds", report, 2, "come on Monday")))
+	queued := w.fetch("audit", w.release(crypto.LaneRegular))[0]
+	if len(queued.opened) != 1 {
+		t.Fatalf("the fellow reader opened %d", len(queued.opened))
+	}
+	// Audit seals the ombuds' very container to the key of slot 5.
+	id := w.holders["audit"].identity(crypto.MonthOf(w.now()))
+	var again bytes.Buffer
+	to := report.Prekeys[5].Recipient
+	for _, b := range w.entries(2) {
+		plain, err := crypto.Open(bytes.NewReader(b), id)
+		if err != nil {
+			continue
+		}
+		sw, err := crypto.Seal(&again, w.dir.Policy, nil, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(sw, plain); err != nil {
+			t.Fatal(err)
+		}
+		if err := sw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	w.deliver(w.bundle(crypto.BundleEntry{Drop: crypto.DropOf(to), Size: int64(again.Len()), Data: &again}))
+	if r, err := w.enter(code).Reply(ctx, 2); err != nil || r.Text != "come on Monday" {
+		t.Errorf("the reply itself: %+v, %v", r, err)
+	}
+	if r, err := w.enter(code).Reply(ctx, 5); !errors.Is(err, intake.ErrNoReply) {
+		t.Errorf("its repetition in another slot: %+v, %v", r, err)
+	}
+}

@@ -525,7 +525,10 @@ func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a reply: %w", err)
 	}
-	if m.Meta.Kind != crypto.KindReply || m.Meta.Case != x.src.Case {
+	// The signed drop must be this slot's: a fellow reader could else seal an old
+	// reply to another key and repeat it.
+	meant := crypto.DropRef{Drop: x.box.slots[i].drop, Slot: byte(i)} //nolint:gosec // below ReplySlots
+	if m.Meta.Kind != crypto.KindReply || m.Meta.Case != x.src.Case || m.Drop == nil || *m.Drop != meant {
 		return nil, ErrNoReply // someone handed in other bytes under this drop
 	}
 	r := &Reply{Slot: i, ID: replyID(x.box.slots[i].item), Day: m.Meta.Day}
