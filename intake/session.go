@@ -511,27 +511,35 @@ func (x *Session) plaintext(i int) (io.Reader, error) {
 	return plain, nil
 }
 
-// Reply opens one reply, with the visit's durable write. [ErrNoReply]. A reply
-// no listed holder signed comes without its words (SECURITY.md S-8).
+// Reply opens one reply, with the visit's durable write. [ErrNoReply] when the
+// slot is empty. What no listed holder signed for this slot comes without
+// words (SECURITY.md S-8), so that it can be erased.
 func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
 	if err := x.visit(ctx, nil); err != nil {
 		return nil, err
 	}
 	plain, err := x.plaintext(i)
-	if err != nil {
+	if errors.Is(err, ErrNoReply) {
 		return nil, err
 	}
-	m, err := crypto.ReadMessage(plain, nil)
-	if err != nil {
+	r := &Reply{Slot: i, ID: replyID(x.box.slots[i].item)}
+	var m *crypto.Read
+	if err == nil {
+		m, err = crypto.ReadMessage(plain, nil)
+	}
+	switch {
+	case errors.Is(err, crypto.ErrNotForUs), errors.Is(err, crypto.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF):
+		return r, nil // someone handed in other bytes under this drop
+	case err != nil:
 		return nil, fmt.Errorf("reading a reply: %w", err)
 	}
 	// The signed drop must be this slot's: a fellow reader could else seal an old
 	// reply to another key and repeat it.
 	meant := crypto.DropRef{Drop: x.box.slots[i].drop, Slot: byte(i)} //nolint:gosec // below ReplySlots
 	if m.Meta.Kind != crypto.KindReply || m.Meta.Case != x.src.Case || m.Drop == nil || *m.Drop != meant {
-		return nil, ErrNoReply // someone handed in other bytes under this drop
+		return r, nil
 	}
-	r := &Reply{Slot: i, ID: replyID(x.box.slots[i].item), Day: m.Meta.Day}
+	r.Day = m.Meta.Day
 	body, _, standing := x.d.Signer(m.Signer, x.box.slots[i].version)
 	r.Standing = standing
 	if standing == crypto.SignerUnknown {
