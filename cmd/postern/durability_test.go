@@ -64,7 +64,7 @@ func (s *site) round(round, sources int) (under int64) {
 			v := s.public()
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("r%dv%di%d", round, n, i)
-				paths, hashes := s.files(id, 1+rand.IntN(2), 3_000_000) //nolint:gosec // any number will do
+				paths, hashes := s.files(id, 1+rand.IntN(2), 3_000_000)
 				select {
 				case began <- struct{}{}:
 				default:
@@ -91,14 +91,14 @@ func (s *site) round(round, sources int) (under int64) {
 	go func() { all.Wait(); close(done) }()
 	<-began
 	if round%2 == 1 {
-		for range 1 + rand.IntN(sources) { //nolint:gosec // any number will do
+		for range 1 + rand.IntN(sources) {
 			select {
 			case <-answered:
 			case <-done: // nobody is answered any more
 			}
 		}
 	}
-	time.Sleep(rand.N(400 * time.Millisecond)) //nolint:gosec // any moment will do
+	time.Sleep(rand.N(400 * time.Millisecond))
 	s.slay()
 	<-done
 	return cut.Load()

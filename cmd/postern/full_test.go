@@ -25,7 +25,7 @@ const inNamespace = "POSTERN_TEST_NAMESPACE"
 // gets along with a user namespace.
 func TestDiskFull(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$", "-test.v", "-test.count=1") //nolint:gosec // this very program
+		cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$", "-test.v", "-test.count=1")
 		cmd.Env = append(os.Environ(), inNamespace+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {

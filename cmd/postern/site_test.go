@@ -135,7 +135,7 @@ func shortDir(t *testing.T) string {
 func (s *site) boot(wrapped ...string) {
 	s.t.Helper()
 	s.stderr.Reset()
-	args := append(wrapped, filepath.Join(s.bin, "postern"), "serve", "--dir", s.dir) //nolint:gocritic // a new list each time
+	args := append(wrapped, filepath.Join(s.bin, "postern"), "serve", "--dir", s.dir)
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Stderr = &s.stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -194,7 +194,7 @@ func (s *site) files(name string, most, size int) (paths []string, hashes map[st
 	for i := range most {
 		var seed [32]byte
 		copy(seed[:], fmt.Sprintf("%s %d", name, i))
-		data := make([]byte, int(1000*math.Pow(float64(size)/1000, rand.Float64()))) //nolint:gosec // any numbers will do
+		data := make([]byte, int(1000*math.Pow(float64(size)/1000, rand.Float64())))
 		_, _ = rand.NewChaCha8(seed).Read(data)
 		path := filepath.Join(s.t.TempDir(), fmt.Sprintf("%s-%d.bin", name, i))
 		if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -409,5 +409,5 @@ func (s *site) textOf(c *reviewer.Case) (*sent, string) {
 
 // longText is a text of up to 20 kB that begins with id.
 func longText(id string) string {
-	return id + strings.Repeat(" was sold, как всегда", rand.IntN(600)) //nolint:gosec // any number will do
+	return id + strings.Repeat(" was sold, как всегда", rand.IntN(600))
 }

@@ -160,8 +160,8 @@ func parseTrace(t *testing.T, trace string) (calls []call) {
 	t.Helper()
 	open := map[string]int{} // by thread
 	for i, line := range strings.Split(trace, "\n") {
-		returned := ""
-		at := -1
+		var at int
+		var returned string
 		if m := callLine.FindStringSubmatch(line); m != nil {
 			c := call{line: i + 1, name: m[3], args: m[4], done: 1 << 30}
 			c.time, _ = strconv.ParseFloat(m[2], 64)
