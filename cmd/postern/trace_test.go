@@ -98,6 +98,7 @@ func TestSyncBeforeAnswer(t *testing.T) {
 		}
 		if writes == 0 || dirty > 0 || synced == 0 {
 			t.Errorf("%s: %d writes, %d syncs between the request's end and the answer, unsynced since line %d", name, writes, synced, dirty)
+			continue
 		}
 		t.Logf("%s: last sync %.1f ms after the request's end, the answer %.1f ms after it",
 			name, 1e3*(at-calls[read].time), 1e3*(calls[answered].time-calls[read].time))
