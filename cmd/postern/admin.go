@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/intake"
 )
 
 // An operation is what an operator asks of an instance, the same whether a
@@ -25,7 +26,8 @@ func operations() map[string]operation {
 	return map[string]operation{
 		"status":          opStatus,
 		"release":         opRelease,
-		"vacuum":          opVacuum,
+		"vacuum":          func(ctx context.Context, e *engine, w io.Writer) error { return opVacuum(ctx, e, w, false) },
+		"vacuum-clock-ok": func(ctx context.Context, e *engine, w io.Writer) error { return opVacuum(ctx, e, w, true) },
 		"check":           opCheck,
 		"backup-identity": opBackupIdentity,
 		"backup-full":     opBackupFull,
@@ -43,14 +45,20 @@ const (
 // adminSocket is reached by the owner of the data directory and root (0600).
 func (i *instance) adminSocket() string { return i.socketPath("admin") }
 
+// adminPatience is how long a client may take nothing of an answer. A backup
+// holds a copy of the records while it is taken, and must not hold it for ever.
+const adminPatience = 2 * time.Minute
+
 // adminHandler serves the operations.
-func adminHandler(e *engine, report func(op string, err error)) http.Handler {
+func adminHandler(e *engine, report func(op string, err error), patience time.Duration) http.Handler {
 	mux := http.NewServeMux()
 	for name, op := range operations() {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Trailer", outcome+", "+outcomeDo)
-			err := op(r.Context(), e, flusher{w, http.NewResponseController(w)})
+			out := flusher{w, http.NewResponseController(w), patience}
+			err := op(r.Context(), e, out)
 			report(name, err)
+			_ = out.wait() // for the trailer
 			if err != nil {
 				w.Header().Set(outcome, err.Error())
 				w.Header().Set(outcomeDo, hintOf(err))
@@ -62,16 +70,23 @@ func adminHandler(e *engine, report func(op string, err error)) http.Handler {
 	return mux
 }
 
-// flusher sends each line as it comes.
+// flusher sends each line as it comes, to a client who takes it.
 type flusher struct {
-	w io.Writer
-	c *http.ResponseController
+	w        io.Writer
+	c        *http.ResponseController
+	patience time.Duration
 }
 
 func (f flusher) Write(p []byte) (int, error) {
+	if err := f.wait(); err != nil {
+		return 0, err
+	}
 	n, err := f.w.Write(p)
 	return n, errors.Join(err, f.c.Flush())
 }
+
+// wait gives the client its time anew.
+func (f flusher) wait() error { return f.c.SetWriteDeadline(time.Now().Add(f.patience)) }
 
 // errNoServer: nobody listens on the admin socket.
 var errNoServer = errors.New("no server runs on this directory")
@@ -162,6 +177,9 @@ func (c *cli) release(ctx context.Context, cmd *command, args []string) error {
 }
 
 func opRelease(ctx context.Context, e *engine, w io.Writer) error {
+	if e.skewed() {
+		return errSkew
+	}
 	n, err := e.intake.Release(ctx, crypto.LaneRegular)
 	if err != nil {
 		return err
@@ -173,17 +191,36 @@ func opRelease(ctx context.Context, e *engine, w io.Writer) error {
 // vacuum ends what has lived long enough, and with the old storage key the
 // last trace of everything that was erased (SECURITY.md S-5).
 func (c *cli) vacuum(ctx context.Context, cmd *command, args []string) error {
-	return c.simple(ctx, cmd, args, "vacuum")
-}
-
-func opVacuum(ctx context.Context, e *engine, w io.Writer) error {
-	start := time.Now()
-	if err := e.tidy(ctx); err != nil {
+	fs := c.flags(cmd)
+	clockOK := fs.Bool("clock-ok", false, "the date of this machine is right, though the server was off for long;\nreviewers have fetched what they missed")
+	if _, err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "Everything erased up to now is unreadable. %v.\n", time.Since(start).Round(time.Millisecond))
+	i, err := openInstance(c.dir)
+	if err != nil {
+		return err
+	}
+	op := "vacuum"
+	if *clockOK {
+		op = "vacuum-clock-ok"
+	}
+	return c.operate(ctx, i, op, c.out)
+}
+
+func opVacuum(ctx context.Context, e *engine, w io.Writer, clockOK bool) error {
+	start := time.Now()
+	err := e.tidy(ctx, clockOK)
+	if e.lastUpkeep().vacuum == nil {
+		fmt.Fprintf(w, "Everything erased up to now is unreadable. %v.\n", time.Since(start).Round(time.Millisecond))
+	}
+	if errors.Is(err, intake.ErrClock) {
+		return withHint(err, confirmClock)
+	}
 	return err
 }
+
+// confirmClock is what to do about [intake.ErrClock].
+const confirmClock = "if the date is right: let reviewers fetch what they miss, then postern vacuum --clock-ok; if not: timedatectl"
 
 // check verifies the database without showing any content.
 func (c *cli) check(ctx context.Context, cmd *command, args []string) error {

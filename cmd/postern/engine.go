@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"postern/intake"
@@ -17,10 +17,18 @@ type engine struct {
 	*instance
 	store   *store.Store
 	intake  *intake.Service
-	server  *server      // nil when a command opened the database itself
-	tidied  atomic.Int64 // Unix time of the last tidy
-	untidy  atomic.Bool  // the last one failed
+	server  *server // nil when a command opened the database itself
 	started time.Time
+
+	tidying sync.Mutex // one at a time
+	mu      sync.Mutex
+	upkeep  upkeep
+}
+
+// upkeep is what became of the last tidy.
+type upkeep struct {
+	retention, vacuum error
+	vacuumed          time.Time // when one succeeded last
 }
 
 // openEngine opens the database for this process alone.
@@ -55,19 +63,48 @@ func (e *engine) close() error {
 	return nil
 }
 
-// tidy applies retention, then makes what is erased unreadable.
-func (e *engine) tidy(ctx context.Context) error {
-	err := e.intake.Maintain(ctx, false)
-	if err != nil {
-		err = fmt.Errorf("applying retention: %w", err)
-	} else if err = e.store.Vacuum(ctx); err != nil {
-		err = fmt.Errorf("re-keying the database: %w", err)
+// errSkew: nothing that depends on the date is done.
+var errSkew = withHint(errors.New("the clock of this machine differs from the Tor network's"), setClock)
+
+const setClock = "set the clock: timedatectl; then systemctl restart postern"
+
+// skewed says whether tor found the clock of this machine to be wrong.
+func (e *engine) skewed() bool {
+	return e.server != nil && e.server.tor != nil && e.server.tor.Status().Clock
+}
+
+// tidy applies retention, then makes what is erased unreadable. The second does
+// not depend on the first: one damaged record, or a clock that nobody has
+// confirmed, must not keep what sources erased. clockOK is as in [intake.Service.Maintain].
+func (e *engine) tidy(ctx context.Context, clockOK bool) error {
+	e.tidying.Lock()
+	defer e.tidying.Unlock()
+	var retention error
+	if e.skewed() {
+		retention = errSkew
+	} else {
+		retention = e.intake.Maintain(ctx, clockOK)
 	}
-	e.untidy.Store(err != nil)
-	if err == nil {
-		e.tidied.Store(time.Now().Unix())
+	if retention != nil {
+		retention = fmt.Errorf("applying retention: %w", retention)
 	}
-	return err
+	vacuum := e.store.Vacuum(ctx)
+	if vacuum != nil {
+		vacuum = fmt.Errorf("making what was erased unreadable: %w", vacuum)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.upkeep.retention, e.upkeep.vacuum = retention, vacuum
+	if vacuum == nil {
+		e.upkeep.vacuumed = time.Now()
+	}
+	return errors.Join(retention, vacuum)
+}
+
+func (e *engine) lastUpkeep() upkeep {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.upkeep
 }
 
 // reload puts the installed directory in force and opens and closes exchanges

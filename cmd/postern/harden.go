@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -65,18 +66,14 @@ func (i *instance) confine() error {
 // memoryDir is where Linux keeps files that never reach a disk.
 const memoryDir = "/dev/shm"
 
-// swaps lists what memory can be written to; none is the aim.
-func swaps() (n int, err error) {
-	b, err := os.ReadFile("/proc/swaps")
+// swaps counts what memory can be written to; none is the aim. list is
+// /proc/swaps.
+func swaps(list string) (int, error) {
+	b, err := os.ReadFile(list)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil // a kernel without swap
 	}
-	for _, c := range b {
-		if c == '\n' {
-			n++
-		}
-	}
-	return max(0, n-1), err // a heading, then one line each
+	return max(0, bytes.Count(b, []byte{'\n'})-1), err // a heading, then one line each
 }
 
 // freeDisk is how many bytes the owner can still write at path.

@@ -75,7 +75,7 @@ func commands() []*command {
 		{"serve", "", "run the server", (*cli).serve},
 		{"status", "", "say how the instance is; fails when something needs you", (*cli).status},
 		{"release", "", "make a regular batch now", (*cli).release},
-		{"vacuum", "", "apply retention and make erased things unreadable now", (*cli).vacuum},
+		{"vacuum", "[--clock-ok]", "apply retention and make erased things unreadable now", (*cli).vacuum},
 		{"check", "", "verify the database", (*cli).check},
 		{"backup key", "--to FILE", "make a backup key; on another machine, which stays offline", (*cli).backupKey},
 		{"backup identity", "--to FILE", "addresses, directory and configuration", (*cli).backupIdentity},

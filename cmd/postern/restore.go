@@ -62,7 +62,11 @@ func (c *cli) restore(ctx context.Context, cmd *command, args []string) error {
 	}
 	fmt.Fprintf(c.out, "Restored into %s.\n", dir)
 	if full {
-		fmt.Fprintln(c.out, "Desks will tell their reviewers which replies to hand in again.")
+		fmt.Fprint(c.out, `Desks will tell their reviewers which replies to hand in again. Messages that
+were waiting when the backup was made come in a batch again, and what was erased
+since then is back; sources can erase it again. Delete every backup that is older
+than 14 days: it brings back what is long gone.
+`)
 	} else {
 		fmt.Fprintln(c.out, "It has its addresses and no data: codes in use find empty inboxes.")
 	}
@@ -152,13 +156,19 @@ func (i *instance) importStore(ctx context.Context, r io.Reader) error {
 	}
 	svc, err := intake.New(intake.Options{Store: s, Transfer: transfer, Instance: i.id})
 	if err == nil {
-		err = svc.Maintain(ctx, true)
+		err = intake.Restored(ctx, s)
+	}
+	if err == nil {
+		// On a clock that may be wrong nothing is ended; status says so later.
+		if err = svc.Maintain(ctx, false); errors.Is(err, intake.ErrClock) {
+			err = nil
+		}
 	}
 	if err == nil {
 		err = s.Vacuum(ctx)
 	}
 	if err != nil {
-		err = fmt.Errorf("applying retention: %w", err)
+		err = fmt.Errorf("preparing the database: %w", err)
 	}
 	return errors.Join(err, s.Close())
 }

@@ -103,8 +103,10 @@ func (s *server) run(ctx context.Context) error {
 	err := s.start(ctx)
 	if err == nil {
 		life, end := context.WithCancel(context.Background())
-		clock := make(chan struct{})
-		go func() { defer close(clock); s.clock(life) }()
+		var loops sync.WaitGroup
+		defer loops.Wait() // after stop: a vacuum may have to wait for an operator's check
+		loops.Go(func() { s.releases(life) })
+		loops.Go(func() { s.nights(life, time.Now().Add(settled)) })
 		go watchdog(life, s.alive)
 		go s.memory.forget(life)
 		tell(daemon.SdNotifyReady)
@@ -114,7 +116,6 @@ func (s *server) run(ctx context.Context) error {
 		case err = <-s.failed:
 		}
 		end()
-		<-clock
 		s.log("stopping")
 	}
 	tell(daemon.SdNotifyStopping)
@@ -161,7 +162,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	// Last: who answers here has everything else.
-	s.admin, err = s.open(s.adminSocket(), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated), ReadHeaderTimeout: time.Minute})
+	s.admin, err = s.open(s.adminSocket(), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated, adminPatience), ReadHeaderTimeout: time.Minute})
 	return err
 }
 
@@ -313,38 +314,51 @@ const (
 	settled  = 5 * time.Minute
 )
 
-// clock releases batches at their hours and tidies every night; once soon
-// after a start too, so that no chain of restarts puts it off for ever.
-func (s *server) clock(ctx context.Context) {
-	nextTidy := time.Now().Add(settled)
-	beat := time.NewTicker(5 * time.Second)
-	defer beat.Stop()
-	var nextRelease time.Time
-	for {
-		now := time.Now()
-		if !s.alive() {
+// releases makes batches at their hours, however long anything else takes.
+func (s *server) releases(ctx context.Context) {
+	var next time.Time
+	each(ctx, 5*time.Second, func(now time.Time) {
+		if !s.alive() || now.Before(next) || s.skewed() {
 			return
 		}
-		if !now.Before(nextRelease) {
-			if err := s.intake.ReleaseDue(ctx); err != nil && ctx.Err() == nil {
-				s.log("releasing a batch failed: %v", err)
-				s.broken(err)
-			}
-			nextRelease = now.Add(time.Minute)
+		if err := s.intake.ReleaseDue(ctx); err != nil && ctx.Err() == nil {
+			s.log("releasing a batch failed: %v", err)
+			s.broken(err)
 		}
-		if !now.Before(nextTidy) {
-			if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
-				s.log("the vacuum failed: %v", err)
-				s.broken(err)
-				nextTidy = now.Add(time.Hour)
-			} else {
-				nextTidy = nextHour(now, tidyHour)
-			}
+		next = now.Add(time.Minute)
+	})
+}
+
+// nights tidies every night; for the first time soon after a start, so that no
+// chain of restarts puts it off for ever.
+func (s *server) nights(ctx context.Context, next time.Time) {
+	each(ctx, 5*time.Second, func(now time.Time) {
+		if now.Before(next) {
+			return
 		}
+		next = nextHour(now, tidyHour)
+		err := s.tidy(ctx, false)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.log("upkeep failed: %v", err)
+		s.broken(err)
+		if s.lastUpkeep().vacuum != nil {
+			next = now.Add(time.Hour)
+		}
+	})
+}
+
+// each calls do now and then again and again until ctx ends.
+func each(ctx context.Context, every time.Duration, do func(now time.Time)) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		do(time.Now())
 		select {
 		case <-ctx.Done():
 			return
-		case <-beat.C:
+		case <-t.C:
 		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/intake"
+	"postern/intake/onion"
+	"postern/store"
 )
 
 // report is what `postern status --json` prints. Problems is empty when
@@ -144,8 +147,26 @@ func opStatus(_ context.Context, e *engine, w io.Writer) error {
 
 // inspect looks at what needs no open database.
 func (i *instance) inspect(r *report, now time.Time) {
-	const renew = "postern directory propose, sign it on the root machine, postern directory install"
 	d, err := i.installed()
+	i.inspectDirectory(r, d, err, now)
+	inspectSwap(r, "/proc/swaps")
+	if i.conf.Tor.Mode == torChild && !inMemory(i.runPath()) && !inMemory(memoryDir) {
+		r.problem("there is no memory file system: the key of open forms lies on a disk", "mount a tmpfs on /dev/shm, or set run in postern.conf")
+	}
+	if i.conf.Backup.Recipient == "" {
+		r.problem("there is no backup key", "set [backup] recipient in postern.conf")
+	}
+}
+
+func inspectSwap(r *report, list string) {
+	if n, err := swaps(list); err != nil || n > 0 {
+		r.problem("swap is on: memory with what a source types can reach a disk", "swapoff -a, and take the line out of /etc/fstab")
+	}
+}
+
+// inspectDirectory looks at what installed said.
+func (i *instance) inspectDirectory(r *report, d *crypto.Directory, err error, now time.Time) {
+	const renew = "postern directory propose, sign it on the root machine, postern directory install"
 	switch {
 	case errors.Is(err, crypto.ErrNotYet):
 		r.problem("the clock of this machine stands before the day the directory was issued", "set the clock: timedatectl")
@@ -170,20 +191,10 @@ func (i *instance) inspect(r *report, now time.Time) {
 			r.problem("holder "+holder+" has no exchange: "+err.Error(), "postern reviewer rotate CARD")
 		})
 	}
-	if n, err := swaps(); err != nil || n > 0 {
-		r.problem("swap is on: memory with what a source types can reach a disk", "swapoff -a, and take the line out of /etc/fstab")
-	}
-	if i.conf.Tor.Mode == torChild && !inMemory(i.runPath()) && !inMemory(memoryDir) {
-		r.problem("there is no memory file system: the key of open forms lies on a disk", "mount a tmpfs on /dev/shm, or set run in postern.conf")
-	}
-	if i.conf.Backup.Recipient == "" {
-		r.problem("there is no backup key", "set [backup] recipient in postern.conf")
-	}
 }
 
 // inspectServer looks at database, disk and batches.
 func (e *engine) inspectServer(r *report, now time.Time) {
-	const makeRoom = "free the disk, or raise [storage] quota; reviewers fetch, then batches end after 60 days"
 	free, err := freeDisk(e.dbPath())
 	if err != nil {
 		r.problem("the disk cannot be asked for its free space: "+err.Error(), "look at the disk")
@@ -192,15 +203,7 @@ func (e *engine) inspectServer(r *report, now time.Time) {
 	if err != nil {
 		r.problem("the database failed: "+err.Error(), "systemctl restart postern, then postern check")
 	} else {
-		r.Storage = &storageReport{Quota: u.Quota, Used: u.Used, FileSize: u.FileSize, FreeDisk: free}
-		switch {
-		case !u.FreeSmall:
-			r.problem("storage is full: reports are refused", makeRoom)
-		case float64(u.Used) > nearQuota*float64(u.Quota):
-			r.problem("storage is near its quota", makeRoom)
-		case free < (u.Quota-u.FileSize)/20:
-			r.problem("the disk will be full long before the quota is used", makeRoom)
-		}
+		inspectStorage(r, u, free)
 	}
 	if waiting, err := e.intake.Waiting(); err == nil {
 		r.Waiting = map[string]int{}
@@ -211,9 +214,36 @@ func (e *engine) inspectServer(r *report, now time.Time) {
 		}
 	}
 	r.NextRelease = e.intake.NextRelease().Format("2006-01-02 15:04 MST")
-	last := time.Unix(e.tidied.Load(), 0)
-	if e.untidy.Load() || now.Sub(e.started) > tidyLate && now.Sub(last) > tidyLate {
+	if e.intake.Damaged() > 0 {
+		r.problem("something stored did not open when a reviewer fetched a batch, and noise went out in its place", "postern check")
+	}
+	inspectUpkeep(r, e.lastUpkeep(), e.started, now)
+}
+
+func inspectStorage(r *report, u store.Usage, free int64) {
+	const makeRoom = "free the disk, or raise [storage] quota; reviewers fetch, then batches end after 60 days"
+	r.Storage = &storageReport{Quota: u.Quota, Used: u.Used, FileSize: u.FileSize, FreeDisk: free}
+	switch {
+	case !u.FreeSmall:
+		r.problem("storage is full: reports are refused", makeRoom)
+	case float64(u.Used) > nearQuota*float64(u.Quota):
+		r.problem("storage is near its quota", makeRoom)
+	case free < (u.Quota-u.FileSize)/20:
+		r.problem("the disk will be full long before the quota is used", makeRoom)
+	}
+}
+
+// inspectUpkeep looks at what the last night left undone.
+func inspectUpkeep(r *report, u upkeep, started, now time.Time) {
+	if u.vacuum != nil || now.Sub(started) > tidyLate && now.Sub(u.vacuumed) > tidyLate {
 		r.problem("what was erased is not unreadable yet: the nightly vacuum failed", "postern vacuum says why")
+	}
+	switch {
+	case u.retention == nil, errors.Is(u.retention, errSkew): // tor's status names the clock
+	case errors.Is(u.retention, intake.ErrClock):
+		r.problem(intake.ErrClock.Error()+": nothing is ended by age", confirmClock)
+	default:
+		r.problem("what has lived long enough was not ended: "+u.retention.Error(), "postern check")
 	}
 }
 
@@ -222,11 +252,14 @@ func (e *engine) inspectTor(r *report) {
 	if e.server == nil || e.server.tor == nil {
 		return // [tor] mode none: somebody else answers for it
 	}
-	s := e.server.tor.Status()
-	r.Tor = &torReport{Up: s.Up, Progress: s.Progress, Published: s.Published, Restarts: s.Restarts, PID: e.server.tor.PID()}
+	r.inspectTor(e.server.tor.Status(), e.server.tor.PID())
+}
+
+func (r *report) inspectTor(s onion.Status, pid int) {
+	r.Tor = &torReport{Up: s.Up, Progress: s.Progress, Published: s.Published, Restarts: s.Restarts, PID: pid}
 	const look = "journalctl -u postern shows what tor says; README.md, A dead onion at night"
 	if s.Clock {
-		r.problem("the clock of this machine differs from the Tor network's", "set the clock: timedatectl")
+		r.problem(errSkew.Error()+": no batch is made, and nothing is ended by age", setClock)
 	}
 	switch {
 	case !s.Up:
