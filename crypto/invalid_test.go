@@ -110,6 +110,9 @@ func invalidContainers(t testing.TB) (list []invalid) {
 	frame("no-source", KindReport, "source key missing", drop(4))
 	frame("source-short", KindReport, "source key of 31 bytes", set(4, cut))
 	frame("source-in-reply", KindReply, "source key missing or out of place", insert(3, 4, testPub...))
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindFile, KindPrekeys} { // each truly signed, by the key it names
+		frame("case-of-another-"+kindNames[kind], kind, "another case than the source key's", set(1, func(b []byte) []byte { b[1] ^= 1; return b }))
+	}
 	frame("text-empty", KindReport, "empty text", set(10, to()))
 	frame("text-twice", KindReport, "frame 10 of", twice(10))
 	frame("text-nul", KindReport, "NUL", set(10, to('a', 0)))
@@ -138,10 +141,11 @@ func invalidContainers(t testing.TB) (list []invalid) {
 	frame("inner-in-prekeys", KindPrekeys, "inner recipient out of place", func(f []msgFrame) []msgFrame {
 		return append(f, msgFrame{21, testRecipient("inner").Bytes()})
 	})
+	frame("no-drop", KindReply, "drop missing or out of place", drop(30))
 	frame("drop-short", KindReply, "drop of 16 bytes", set(30, cut))
 	frame("drop-slot-16", KindReply, "drop of no slot", set(30, func(b []byte) []byte { b[16] = 16; return b }))
 	frame("drop-twice", KindReply, "frame 30 of", twice(30))
-	frame("drop-in-prekeys", KindPrekeys, "drop out of place", func(f []msgFrame) []msgFrame { return append(f, msgFrame{30, make([]byte, 17)}) })
+	frame("drop-in-prekeys", KindPrekeys, "drop missing or out of place", func(f []msgFrame) []msgFrame { return append(f, msgFrame{30, make([]byte, 17)}) })
 	frame("no-event", KindEvent, "event missing", drop(41))
 	frame("event-empty", KindEvent, "empty event", set(41, to()))
 	frame("event-twice", KindEvent, "frame 41 of", twice(41))

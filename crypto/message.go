@@ -61,7 +61,7 @@ type FormID [16]byte
 // Meta is frame 1.
 type Meta struct {
 	Kind    Kind
-	Case    CaseID
+	Case    CaseID // of a source's message CaseOf its key
 	Counter uint64 // the writer's own, rising
 	Form    FormID
 	DirHash [32]byte // H(text) of the directory the writer used
@@ -76,7 +76,9 @@ type Prekey struct {
 	Recipient *Recipient
 }
 
-// DropRef is frame 30: the drop and slot that a reply is meant for.
+// DropRef is frame 30: the drop and slot that a reply is meant for. Every
+// reply has it, signed, and the source's side accepts a reply only from there:
+// so a reply read at one slot cannot be shown again at another.
 type DropRef struct {
 	Drop Drop
 	Slot byte
@@ -92,7 +94,7 @@ type Message struct {
 	Answers [][]byte          // frames 40, opaque here: intake/form encodes them
 	Prekeys []Prekey          // frames 20, by rising slot
 	Inner   *Recipient        // frame 21, for the source's own tool
-	Drop    *DropRef          // frame 30; reply
+	Drop    *DropRef          // frame 30; every reply has it
 	Event   []byte            // frame 41
 	Signer  ed25519.PublicKey // frame 98; set by the reader once 99 was verified
 }
@@ -128,7 +130,7 @@ const (
 type grammar struct {
 	context                                           string // of the signature; "" for unsigned cover
 	source                                            bool   // frame 4, and signed by that key
-	text, answers, prekeys, inner, drop, event, cover bool   // allowed; event and cover are required
+	text, answers, prekeys, inner, drop, event, cover bool   // allowed; drop, event and cover are required
 	minFiles, maxFiles                                int
 }
 
@@ -166,6 +168,7 @@ func (m *Message) check() (grammar, error) {
 		{len(m.Readers) > MaxReaders, "too many readers"},
 		{!g.cover && (m.Quorum == 0 || int(m.Quorum) > len(m.Readers)), "quorum without so many readers"},
 		{g.source != (len(m.Source) == ed25519.PublicKeySize), "source key missing or out of place"},
+		{g.source && m.Meta.Case != CaseOf(m.Source), "another case than the source key's"},
 		{!g.text && m.Text != "", "text out of place"},
 		{len(m.Text) > MaxText, "text too long"},
 		{!validText(m.Text), "text is not UTF-8 without NUL"},
@@ -173,7 +176,7 @@ func (m *Message) check() (grammar, error) {
 		{answers > MaxAnswers || len(m.Answers) > maxAnswerFrames, "answers too long"},
 		{!g.prekeys && len(m.Prekeys) > 0, "prekeys out of place"},
 		{!g.inner && m.Inner != nil, "inner recipient out of place"},
-		{!g.drop && m.Drop != nil, "drop out of place"},
+		{g.drop != (m.Drop != nil), "drop missing or out of place"},
 		{m.Drop != nil && m.Drop.Slot >= ReplySlots, "drop of no slot"},
 		{g.event != (len(m.Event) > 0), "event missing or out of place"},
 		{len(m.Event) > MaxEvent, "event too long"},

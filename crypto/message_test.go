@@ -52,7 +52,7 @@ func testMessage(kind Kind) *Message {
 	m.Readers, m.Quorum = []string{"ombuds", "audit-office", "nhri"}, 1
 	g := grammars[kind]
 	if g.source {
-		m.Source = testPub
+		m.Source, m.Meta.Case = testPub, CaseOf(testPub)
 	}
 	if g.text {
 		m.Text = "They sold the fuel.\nJ’ai tout vu. 🛢"
@@ -302,7 +302,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			m.Prekeys = m.Prekeys[:rapid.IntRange(0, 3).Draw(t, "prekeys")]
 		}
 		if rapid.Bool().Draw(t, "less") {
-			m.Inner, m.Drop = nil, nil
+			m.Inner = nil
 		}
 		var files []testFile
 		for range rapid.IntRange(g.minFiles, min(g.maxFiles, 3)).Draw(t, "files") {
@@ -446,6 +446,7 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"text in an event", KindEvent, testKey, func(m *Message) { m.Text = "a" }, "text out of place"},
 		{"text on a cover", KindCover, nil, func(m *Message) { m.Text = "a" }, "text out of place"},
 		{"source in a reply", KindReply, testKey, func(m *Message) { m.Source = testPub }, "source key"},
+		{"another's case", KindReport, testKey, func(m *Message) { m.Meta.Case[15] ^= 1 }, "another case than"},
 		{"no source in a report", KindReport, testKey, func(m *Message) { m.Source = nil }, "source key"},
 		{"answers in a reply", KindReply, testKey, func(m *Message) { m.Answers = [][]byte{{1}} }, "answers out of place"},
 		{"prekeys in a file", KindFile, testKey, func(m *Message) { m.Prekeys = []Prekey{{0, testRecipient("x")}} }, "prekeys out of place"},
@@ -453,7 +454,8 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"prekey of no slot", KindPrekeys, testKey, func(m *Message) { m.Prekeys[2].Slot = 16 }, "prekey slot"},
 		{"prekey without a key", KindPrekeys, testKey, func(m *Message) { m.Prekeys[1].Recipient = nil }, "prekey slot"},
 		{"inner in prekeys", KindPrekeys, testKey, func(m *Message) { m.Inner = testRecipient("x") }, "inner recipient out of place"},
-		{"drop in a report", KindReport, testKey, func(m *Message) { m.Drop = &DropRef{} }, "drop out of place"},
+		{"drop in a report", KindReport, testKey, func(m *Message) { m.Drop = &DropRef{} }, "drop missing or out of place"},
+		{"reply without a drop", KindReply, testKey, func(m *Message) { m.Drop = nil }, "drop missing or out of place"},
 		{"drop of no slot", KindReply, testKey, func(m *Message) { m.Drop.Slot = 16 }, "drop of no slot"},
 		{"event without an event", KindEvent, testKey, func(m *Message) { m.Event = nil }, "event missing"},
 		{"event in a reply", KindReply, testKey, func(m *Message) { m.Event = []byte("x") }, "event missing"},

@@ -33,6 +33,16 @@ const ReplySlots = 16
 // inside ciphertext only, to the readers.
 type CaseID [16]byte
 
+// CaseOf is the case of a source: H("postern/v1 case\0" ‖ V_src)[:16]. A case
+// certifies itself: [ReadMessage] refuses a source's message under another
+// case than its key's, so nobody who learned a case id can claim it at a desk
+// that has not met the source yet.
+func CaseOf(source ed25519.PublicKey) (c CaseID) {
+	sum := sha256.Sum256(append([]byte("postern/v1 case\x00"), source...))
+	copy(c[:], sum[:])
+	return c
+}
+
 // Source is what a code derives at one instance. All of it is secret. It
 // lives for one request; call Wipe.
 type Source struct {
@@ -57,10 +67,10 @@ func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source {
 		state:     kdfKey(root, salt[:], "source state"),
 		marker:    kdfKey(root, salt[:], "source marker key"),
 	}
-	copy(s.Case[:], KDF(root, salt[:], "case id", len(s.Case)))
 	seed := KDF(root, salt[:], "source signing", ed25519.SeedSize)
 	s.Signing = ed25519.NewKeyFromSeed(seed)
 	clear(seed)
+	s.Case = CaseOf(s.Signing.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // always that type
 	s.Greeting = twoWords(KDF(root, salt[:], "greeting", 16))
 	return s
 }

@@ -23,12 +23,13 @@ func TestDeriveSource(t *testing.T) {
 	root := argon2.IDKey(c.Canonical(), salt[:], 1, 8, 1, 32)
 	seed := KDF(root, salt[:], "source signing", 32)
 	greeting := KDF(root, salt[:], "greeting", 16)
+	caseSum := sha256.Sum256(append([]byte("postern/v1 case\x00"), s.Signing[32:]...))
 	for _, x := range []struct {
 		name      string
 		got, want []byte
 	}{
 		{"locator", s.Locator[:], KDF(root, salt[:], "source locator", 32)},
-		{"case", s.Case[:], KDF(root, salt[:], "case id", 16)},
+		{"case", s.Case[:], caseSum[:16]},
 		{"reply root", s.replyRoot[:], KDF(root, salt[:], "source reply root", 32)},
 		{"state", s.state[:], KDF(root, salt[:], "source state", 32)},
 		{"marker", s.marker[:], KDF(root, salt[:], "source marker key", 32)},
