@@ -66,24 +66,15 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 	if a == actErase { // asks only: no keys are needed
 		return nil, k, answer{}, false
 	}
-	x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
-	switch {
-	case errors.Is(err, intake.ErrBusy):
-		ans = s.fixedAnswer(http.StatusServiceUnavailable, "busy")
-		ans.wait = true
-		return nil, k, ans, true
-	case errors.Is(err, intake.ErrClosed):
-		ans = s.fixedAnswer(http.StatusServiceUnavailable, "closed")
-		ans.wait = true
-		return nil, k, ans, true
-	case err != nil:
-		return nil, k, s.internal("entering", err), true
+	if x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin); err != nil {
+		return nil, k, s.failed("entering", err), true
 	}
 	return x, k, answer{}, false
 }
 
 // inboxView is what waits for a code.
 type inboxView struct {
+	Problem  string
 	Greeting [2]string
 	Marker   [2]string
 	Replies  []replyLine
@@ -106,14 +97,18 @@ func (s *source) inbox(v *visit) answer {
 	defer x.Close()
 	list, err := x.Inbox(v.r.Context())
 	if err != nil {
-		return s.internal("listing replies", err)
+		return s.failed("listing replies", err)
 	}
+	return s.inboxPage(x, k, list, "")
+}
+
+func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySummary, problem string) answer {
 	d := s.service.Directory()
 	open, _ := s.service.Accepting()
 	all := k
 	all.slot = slotAll
 	view := inboxView{
-		Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
+		Problem: problem, Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
 		Erase: s.tickets.seal(actErase, all),
 	}
 	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))
@@ -129,6 +124,16 @@ func (s *source) inbox(v *visit) answer {
 	view.Message = s.formView(d, &fields{bodies: x.Choice()}, maxAnswerRead, messageGroups)
 	view.Message.Ticket = s.tickets.seal(actMessage, k)
 	return answer{name: "inbox", view: view, wait: true}
+}
+
+// gone shows the inbox to somebody whose ticket is for a reply that was erased
+// meanwhile, or whose slot a newer one took: nothing happens to that one unseen.
+func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
+	list, err := x.Inbox(v.r.Context())
+	if err != nil {
+		return s.failed("listing replies", err)
+	}
+	return s.inboxPage(x, k, list, s.words.word("inbox.gone"))
 }
 
 var messageGroups = []form.Group{form.GroupUrgency}
@@ -203,7 +208,7 @@ func (s *source) message(v *visit) answer {
 // replyView is one reply.
 type replyView struct {
 	Greeting   [2]string
-	Problem    string // gone, unreadable, unsigned; "" when it can be read
+	Problem    string // why it is not shown; "" when it is
 	Withdrawn  bool
 	Body, Kind string
 	Day        string
@@ -220,31 +225,27 @@ type replyView struct {
 
 type fileLine struct{ Name, Size string }
 
-// replyProblems are why a reply's words are not shown. Each has words "reply.<id>".
-var replyProblems = []string{"gone", "unreadable", "unsigned"}
-
 func (s *source) reply(v *visit) answer {
 	x, k, ans, done := s.enter(v, actReply)
 	if done {
 		return ans
 	}
 	defer x.Close()
+	return s.replyPage(v, x, k)
+}
+
+func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
 	view := replyView{
 		Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Erase: s.tickets.seal(actErase, k),
 	}
 	r, err := x.Reply(v.r.Context(), int(k.slot))
 	switch {
-	case errors.Is(err, intake.ErrNoReply):
-		view.Problem, view.Erase = "gone", ""
-	case errors.Is(err, crypto.ErrNotForUs), errors.Is(err, crypto.ErrFormat):
-		view.Problem = "unreadable"
+	case errors.Is(err, intake.ErrNoReply), err == nil && r.ID != k.reply:
+		return s.gone(v, x, k)
 	case err != nil:
-		return s.internal("opening a reply", err)
+		return s.failed("opening a reply", err)
 	case r.Standing == crypto.SignerUnknown:
-		view.Problem = "unsigned"
-	}
-	if view.Problem != "" {
-		view.Problem = s.words.word("reply." + view.Problem)
+		view.Problem = s.words.word("reply.unsigned")
 		return answer{name: "reply", view: view, wait: true}
 	}
 	view.Withdrawn = r.Standing == crypto.SignerWithdrawn
@@ -295,9 +296,8 @@ func (s *source) download(v *visit) answer {
 	}
 	defer x.Close()
 	r, err := x.Reply(v.r.Context(), int(k.slot))
-	if err != nil || len(r.Files) == 0 {
-		view := replyView{Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Problem: s.words.word("reply.gone")}
-		return answer{name: "reply", view: view, wait: true}
+	if err != nil || r.ID != k.reply || len(r.Files) == 0 {
+		return s.replyPage(v, x, k) // says why
 	}
 	s.wait(v.r.Context(), v.arrival)
 	h := v.w.Header()
@@ -343,8 +343,11 @@ func (s *source) erased(v *visit) answer {
 	} else {
 		err = x.Erase(v.lasting(), int(k.slot), k.reply)
 	}
-	if err != nil && !errors.Is(err, intake.ErrNoReply) { // already gone is what was asked for
-		return s.internal("erasing", err)
+	switch {
+	case errors.Is(err, intake.ErrNoReply):
+		return s.gone(v, x, k)
+	case err != nil:
+		return s.failed("erasing", err)
 	}
 	return answer{name: "erased", wait: true, view: eraseView{All: k.slot == slotAll, Inbox: s.tickets.seal(actInbox, k)}}
 }

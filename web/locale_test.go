@@ -32,7 +32,6 @@ func wantedWords(t *testing.T) map[string]bool {
 	}
 	each("problem.", problems...)
 	each("lost.", lostReasons...)
-	each("reply.", replyProblems...)
 	each("refused.", refusals...)
 	each("lane.", lanes...)
 	for _, k := range form.BodyKinds() {

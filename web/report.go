@@ -332,7 +332,7 @@ func (s *source) typeBack(v *visit) answer {
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
-		return s.internal("typing a code back", err)
+		return s.failed("typing a code back", err)
 	}
 	defer x.Close()
 	typed, _, err := crypto.ParseCode(f.code)

@@ -133,7 +133,7 @@ var sourcePages = []string{
 }
 
 // notices are pages that say one thing.
-var notices = []string{"missing", "method", "cross", "form", "busy", "closed", "internal"}
+var notices = []string{"missing", "method", "cross", "form", "busy", "closed", "full", "internal"}
 
 // parseTemplates parses each page together with the layout and computes the
 // policy for its style sheet.
@@ -375,6 +375,22 @@ func (s *source) fixedAnswer(status int, key string) answer {
 		return answer{status: status, fixed: b}
 	}
 	return answer{status: http.StatusInternalServerError, name: "notice", view: "internal"}
+}
+
+// failed answers for an error of intake on a page that has nothing typed to
+// give back.
+func (s *source) failed(doing string, err error) answer {
+	for _, n := range []struct {
+		err    error
+		notice string
+	}{{intake.ErrBusy, "busy"}, {intake.ErrClosed, "closed"}, {intake.ErrFull, "full"}} {
+		if errors.Is(err, n.err) {
+			a := s.fixedAnswer(http.StatusServiceUnavailable, n.notice)
+			a.wait = true
+			return a
+		}
+	}
+	return s.internal(doing, err)
 }
 
 // internal logs a fault and answers for it.

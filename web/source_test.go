@@ -91,8 +91,8 @@ func TestTheWholeWay(t *testing.T) {
 	}
 	done := reply.form("/erase").send().want(200, "Erase this reply?").form("/erased").send().want(200, "Erased")
 	done.form("/inbox").send().want(200, "Your inbox").has("Nothing is waiting")
-	reply.form("/download").send().want(200, "Reply").has("no such reply any more")
-	inbox.form("/reply").send().want(200, "Reply").has("no such reply any more")
+	reply.form("/download").send().want(200, "Your inbox").has("replaced by a newer one or erased meanwhile")
+	inbox.form("/reply").send().want(200, "Your inbox").has("replaced by a newer one or erased meanwhile").has("Nothing is waiting")
 
 	sent := w.enter(code).form("/message").set("text", "Something new").file("more.txt", strings.NewReader("more")).send().want(200, "Received").has("more.txt")
 	sent.form("/inbox").send().want(200, "Your inbox")
@@ -389,6 +389,83 @@ func TestHostileNamesAndTexts(t *testing.T) {
 		}
 	}
 	w.enter(p.code()).form("/reply").send().want(200, "Reply").has("<script>alert(1)</script>")
+}
+
+// TestTicketsAreForOneReply: a newer reply takes slot 0; pages of the older
+// one neither erase it nor show it as if it were the one asked for.
+func TestTicketsAreForOneReply(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	w.reply("audit", first, 0, "the older", map[string]string{"older.txt": "older"})
+	inbox := w.enter(code)
+	older := inbox.form("/reply").send().want(200, "Reply").has("the older")
+	sure := older.form("/erase").send().want(200, "Erase this reply?")
+	w.reply("audit", first, 0, "the newer", map[string]string{"newer.txt": "newer"})
+	for name, p := range map[string]*shown{
+		"asked to erase": sure.form("/erased").send(), "asked first": older.form("/erase").send().form("/erased").send(),
+		"read": inbox.form("/reply").send(), "download": older.form("/download").send(),
+	} {
+		t.Log(name)
+		p.want(200, "Your inbox").has("replaced by a newer one or erased meanwhile").
+			form("/reply").send().want(200, "Reply").has("the newer")
+	}
+	newer := w.enter(code).form("/reply").send().want(200, "Reply").has("the newer").form("/erase").send().form("/erased")
+	newer.send().want(200, "Erased")
+	newer.send().want(200, "Your inbox").has("erased meanwhile").has("Nothing is waiting") // sent twice
+}
+
+// TestForeignBytesCanBeErased: what is no reply of this case waits until the
+// source erases it.
+func TestForeignBytesCanBeErased(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	first := *w.fetch(crypto.LaneRegular, "audit")[0].Read
+	first.Meta.Case[0]++ // another case's, under this drop
+	w.reply("audit", &first, 2, "not for this case", nil)
+	p := w.enter(code).form("/reply").send().want(200, "Reply").has("damaged, or was not signed by any reader").hasNot("not for this case")
+	p.form("/erase").send().form("/erased").send().want(200, "Erased")
+	w.enter(code).has("Nothing is waiting")
+}
+
+// TestFullStorageHasWords: no room is neither a fault of ours, which would be
+// logged, nor the end of reading and erasing.
+func TestFullStorageHasWords(t *testing.T) {
+	w := newWorld(t, func(c *settings) { c.quota = 300 * int64(intake.SmallCell(8)) })
+	first := w.report("x").code()
+	r := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	w.reply("audit", r, 1, "an answer", nil)
+	f := w.get("/report").form("/report").set("text", "flood")
+	p := f.send()
+	for n := 0; p.title() == "Received" && n < 1000; n++ {
+		p = f.send()
+	}
+	p.want(200, "Your report").has("There is no room left here")
+	w.enter(strings.Join(crypto.NewCode().Words(), " ")).form("/message").set("text", "more").send().
+		want(200, "Write again").has("There is no room left here")
+	w.enter(first).form("/reply").send().want(200, "Reply").has("an answer").
+		form("/erase").send().form("/erased").send().want(200, "Erased")
+	w.enter(first).form("/erase").send().form("/erased").send().want(200, "Erased")
+
+	// Beyond the reserve the steps of a visit are refused too, in words.
+	s, ok := w.source.(*source)
+	if !ok {
+		t.Fatal("not our handler")
+	}
+	for i, c := range []struct {
+		err  error
+		says string
+	}{
+		{intake.ErrFull, "The storage of this service is full"},
+		{intake.ErrBusy, "Many people are entering codes"},
+		{intake.ErrClosed, "New reports cannot be taken"},
+	} {
+		path := fmt.Sprintf("/failed/%d", i)
+		s.router.HandleFunc(path, s.serve(func(*visit) answer { return s.failed("erasing", fmt.Errorf("visiting: %w", c.err)) }))
+		if rec := w.record(httptest.NewRequest(http.MethodGet, path, nil)); rec.Code != 503 || !strings.Contains(rec.Body.String(), c.says) {
+			t.Errorf("%v: status %d", c.err, rec.Code)
+		}
+	}
 }
 
 // TestLongestReply: 32 KiB that must all be escaped need more than one page.

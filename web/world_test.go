@@ -67,6 +67,7 @@ type settings struct {
 	source  SourceOptions
 	bodies  []crypto.Body // without holders; nil: four
 	slots   int
+	quota   int64
 	kdf     crypto.KDFParams
 }
 
@@ -81,7 +82,7 @@ func body(id, kind string, independent bool) crypto.Body {
 func newWorld(t testing.TB, change ...func(*settings)) *world {
 	t.Helper()
 	w := &world{t: t, holders: map[string]*holder{}, at: noon}
-	c := settings{slots: 8, kdf: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}, bodies: []crypto.Body{
+	c := settings{slots: 8, quota: 4 << 30, kdf: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}, bodies: []crypto.Body{
 		body("ministry", "government", false), body("ombuds", "ombuds", true),
 		body("audit", "audit", true), body("press", "media", true),
 	}}
@@ -113,7 +114,7 @@ func newWorld(t testing.TB, change ...func(*settings)) *world {
 		w.dir.Bodies = append(w.dir.Bodies, b)
 	}
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.slots), Quota: 4 << 30, ReserveSmall: 0.1, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.slots), Quota: c.quota, ReserveSmall: 0.1, Spare: 0.2, Create: true,
 	})
 	if err != nil {
 		t.Fatal(err)
