@@ -24,8 +24,8 @@ func harden() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("switching core dumps off: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("keeping debuggers out: %w", err)
+	if err := undumpable(); err != nil {
+		return err
 	}
 	// Whoever asks for a temporary file gets an error instead of a disk.
 	if err := os.Setenv("TMPDIR", "/nonexistent/postern"); err != nil {
@@ -33,6 +33,15 @@ func harden() error {
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(heapLimit)
+	}
+	return nil
+}
+
+// undumpable keeps debuggers of the same user out. The kernel may take it back when
+// the process becomes another user (fs.suid_dumpable), so it is said again then.
+func undumpable() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("keeping debuggers out: %w", err)
 	}
 	return nil
 }

@@ -44,6 +44,10 @@ func checkHardened(t *testing.T, dir string) {
 	if err := harden(); err != nil {
 		t.Fatal(err)
 	}
+	// What a change of identity does where fs.suid_dumpable is 1.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
 	i, err := openInstance(filepath.Join(dir, "srv"))
 	if err != nil {
 		t.Fatal(err)

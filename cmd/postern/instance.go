@@ -71,7 +71,7 @@ func openInstance(dir string) (*instance, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, withHint(fmt.Errorf("%s can be reached by others than its owner", dir), "chmod 0700 %s", dir)
 	}
-	if err := becomeOwner(dir); err != nil {
+	if err := errors.Join(becomeOwner(dir), undumpable()); err != nil {
 		return nil, err
 	}
 	i := &instance{dir: dir}

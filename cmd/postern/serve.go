@@ -166,6 +166,11 @@ func (s *server) start(ctx context.Context) error {
 	return err
 }
 
+// torMemory bounds what tor holds for its circuits. By itself it reckons with all
+// memory of the machine, and the systemd unit gives both programs 1 GiB. What the
+// operator's own lines say wins.
+const torMemory = "MaxMemInQueues 256 MB\n"
+
 func (s *server) startTor(ctx context.Context) (err error) {
 	cfg := onion.Config{Log: func(line string) { s.log("%s", line) }}
 	switch s.conf.Tor.Mode {
@@ -175,6 +180,7 @@ func (s *server) startTor(ctx context.Context) (err error) {
 		cfg.ControlSocket = s.conf.Tor.ControlSocket
 	default:
 		cfg.Tor, cfg.Dir, cfg.RunDir = s.conf.Tor.Binary, s.torPath(), s.runPath()
+		cfg.Extra = torMemory
 		for _, line := range s.conf.Tor.Torrc {
 			cfg.Extra += line + "\n"
 		}
