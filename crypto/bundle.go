@@ -48,9 +48,14 @@ const (
 )
 
 // WriteBundle seals head and entries to the server's transfer recipient, in
-// random order with dummies that fill up to BundleEntries: covers of the
-// smallest class under p, with random drops. The server, which opens bundles,
-// cannot tell dummies from replies of that class.
+// random order with dummies ([NewDummy]) that fill up to BundleEntries. The
+// server, which opens bundles, looks every drop up: it sees which replies live.
+// It cannot tell a dummy from an event, or from a reply of the smallest class
+// whose drop is gone.
+//
+// It adds nothing to BundleEntries entries. A desk that may export a bundle
+// twice makes its dummies itself and keeps them with the replies: dummies that
+// change between two files of one bundle would be known by that.
 func WriteBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries []BundleEntry) error {
 	if err := writeBundle(dst, p, transfer, b, entries); err != nil {
 		return fmt.Errorf("writing a bundle: %w", err)
@@ -64,11 +69,11 @@ func writeBundle(dst io.Writer, p Policy, transfer *Recipient, b Bundle, entries
 	}
 	all := append([]BundleEntry(nil), entries...)
 	for len(all) < BundleEntries {
-		d, err := dummyEntry(p)
+		drop, file, err := NewDummy(p)
 		if err != nil {
 			return err
 		}
-		all = append(all, d)
+		all = append(all, BundleEntry{Drop: drop, Size: int64(len(file)), Data: bytes.NewReader(file)})
 	}
 	for i := len(all) - 1; i > 0; i-- {
 		n, err := rand.Int(rand.Reader, big.NewInt(int64(i+1)))
@@ -110,26 +115,25 @@ func writeBundleFrames(w io.Writer, b Bundle, all []BundleEntry) error {
 	return f.err
 }
 
-// dummyEntry is a real cover: nobody can open it, so its meta is all zero.
-func dummyEntry(p Policy) (e BundleEntry, err error) {
+// NewDummy makes one dummy entry of a bundle: a random drop and a real cover
+// of the smallest class under p, SealedSize(p.Slots, ClassSize(0)) bytes.
+// Nobody can open it, so its meta is all zero.
+func NewDummy(p Policy) (drop Drop, file []byte, err error) {
+	_, _ = rand.Read(drop[:])
 	var b bytes.Buffer
 	w, err := Seal(&b, p, nil)
 	if err != nil {
-		return e, err
+		return drop, nil, err
 	}
 	m, err := NewMessageWriter(w, &Message{Meta: Meta{Kind: KindCover}}, nil)
 	if err != nil {
-		return e, err
+		return drop, nil, err
 	}
 	if err := m.Close(); err != nil {
-		return e, err
+		return drop, nil, err
 	}
-	if err := w.Close(); err != nil {
-		return e, err
-	}
-	_, _ = rand.Read(e.Drop[:])
-	e.Size, e.Data = int64(b.Len()), &b
-	return e, nil
+	err = w.Close()
+	return drop, b.Bytes(), err
 }
 
 // ReadBundle opens a bundle. onHead may stop it with an error; onEntry is

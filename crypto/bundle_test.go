@@ -172,15 +172,11 @@ func TestBundleLength(t *testing.T) {
 	for n := range 3 {
 		var items []bundleItem
 		for range n {
-			e, err := dummyEntry(testPolicy)
+			drop, file, err := NewDummy(testPolicy)
 			if err != nil {
 				t.Fatal(err)
 			}
-			data, err := io.ReadAll(e.Data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			items = append(items, bundleItem{e.Drop, data})
+			items = append(items, bundleItem{drop, file})
 		}
 		var b bytes.Buffer
 		if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{}, bundleEntries(items)); err != nil {
@@ -192,6 +188,45 @@ func TestBundleLength(t *testing.T) {
 		if b.Len() != want {
 			t.Errorf("%d bytes with %d entries, %d with none", b.Len(), n, want)
 		}
+	}
+}
+
+// A desk keeps its dummies: a bundle written again of as many entries as it has
+// room for holds these and no others, in whatever order.
+func TestBundleAgain(t *testing.T) {
+	id := NewIdentity()
+	items := testItems(3)
+	for len(items) < BundleEntries {
+		drop, file, err := NewDummy(testPolicy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(items, func(b bundleItem) bool { return b.Drop == drop || bytes.Equal(b.Data, file) }) {
+			t.Error("two dummies are alike")
+		}
+		if int64(len(file)) != SealedSize(testPolicy.Slots, ClassSize(0)) {
+			t.Errorf("a dummy of %d bytes", len(file))
+		}
+		items = append(items, bundleItem{drop, file})
+	}
+	sorted := func(items []bundleItem) []bundleItem {
+		return slices.SortedFunc(slices.Values(items), func(a, b bundleItem) int { return bytes.Compare(a.Drop[:], b.Drop[:]) })
+	}
+	for range 2 {
+		var b bytes.Buffer
+		if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{}, bundleEntries(items)); err != nil {
+			t.Fatal(err)
+		}
+		_, got, err := readTestBundle(&b, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(sorted(items), sorted(got)); d != "" {
+			t.Errorf("other entries came out: %s", d)
+		}
+	}
+	if _, _, err := NewDummy(Policy{Slots: 9, Quorum: 1}); err == nil {
+		t.Error("a dummy of nine stanzas")
 	}
 }
 
