@@ -3,9 +3,21 @@ package web
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
+
+// MaxConns is how many connections one door serves at once. Each may hold a
+// form's fields and a page, some 400 KiB, so that this bounds the memory which
+// strangers can ask for.
+const MaxConns = 512
+
+// Limit lets at most [MaxConns] connections in; others wait at the door, which
+// the kernel does for us. For the listener that a server of [NewServer] gets.
+func Limit(l net.Listener) net.Listener { return netutil.LimitListener(l, MaxConns) }
 
 // NewServer is the http.Server both handlers expect: HTTP/1.1 only (what
 // tor's socket carries), a bound for headers but none for bodies (pace.go has

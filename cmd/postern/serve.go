@@ -219,7 +219,7 @@ func (s *server) open(path string, mode os.FileMode, srv *http.Server) (*door, e
 		return nil, errors.Join(fmt.Errorf("opening a socket: %w", err), l.Close())
 	}
 	go func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(web.Limit(l)); !errors.Is(err, http.ErrServerClosed) {
 			s.fail(fmt.Errorf("serving %s: %w", filepath.Base(path), err))
 		}
 	}()
