@@ -7,27 +7,49 @@ import (
 	"postern/crypto"
 )
 
-// retentionMonths is how many months after its own a seed may still be
-// needed: a server keeps batches for 60 days.
+// retentionMonths is how many months after its own, and after the last batch
+// that held a message of it, a seed may still be needed: a server keeps batches
+// for 60 days.
 const retentionMonths = 2
 
 // Months says from which month on this vault holds seeds, and from which on
 // it would after [Vault.Advance]. The two are equal when nothing can be advanced: a
-// seed may go only after a batch at least two months younger was imported. No clock alone decides.
+// seed may go only after a batch was imported that is at least two months younger than the
+// seed's month, and than every batch that held a message sealed in it or before: while
+// such messages come, a server that was off or flooded may have more of them.
+// No clock alone decides.
 func (v *Vault) Months() (first, next crypto.Month) {
 	first = v.keys.Month
 	if v.state.Newest == 0 {
 		return first, first
 	}
-	return first, max(first, crypto.MonthOf(v.state.Newest.Time())-retentionMonths+1)
+	newest := crypto.MonthOf(v.state.Newest.Time())
+	next = newest - retentionMonths + 1
+	days := make(map[crypto.BatchRef]crypto.Day, len(v.state.Batches))
+	for _, b := range v.state.Batches {
+		days[crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal}] = b.Day
+	}
+	for i := range v.state.Messages {
+		e := &v.state.Messages[i]
+		if e.Batch == nil {
+			continue
+		}
+		if day, ok := days[*e.Batch]; ok && crypto.MonthOf(day.Time())+retentionMonths > newest {
+			next = min(next, crypto.MonthOf(e.Day.Time()))
+		}
+	}
+	return first, max(first, next)
 }
 
 // ErrTooEarly says that no seed may be destroyed yet.
-var ErrTooEarly = errors.New("no month's key can be destroyed yet: a batch at least two months younger must be imported first")
+var ErrTooEarly = errors.New("no month's key can be destroyed yet: a batch must be imported first that is at least two months younger than the month, and than the last batch that held a message of it")
 
-// Advance destroys the seeds of all months before to. After it, no batch of those months can be opened by
-// anyone with this vault; what was imported stays readable. The holder has
+// Advance destroys the seeds of all months before to. After it, nothing that was sealed in those months can be
+// opened by anyone with this vault; what was imported stays readable. The holder has
 // confirmed that every earlier batch is in: see [Vault.Missing]. Backups made before still hold the seeds.
+//
+// A report that the server releases more than two months after it was sealed,
+// when nothing else of its month came that late, is lost to a vault that advanced meanwhile.
 func (v *Vault) Advance(to crypto.Month, pass []byte) error {
 	first, most := v.Months()
 	if to <= first || to > most {

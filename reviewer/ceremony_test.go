@@ -147,6 +147,41 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
+// What was sealed months before its release, because the server was off or
+// flooded, opens as long as the seed is kept; and while such messages come, it is.
+func TestLateRelease(t *testing.T) {
+	w := newWorld(t)
+	yes := ImportOptions{ClockOK: func(Clock) bool { return true }}
+	src := w.server.NewSource()
+	f := reviewertest.NewForm()
+	text := must(src.Say(f, w.today(), "november", nil, "ombuds"))(t)
+	file := must(src.Attach(f, w.today(), "november.bin", make([]byte, 2*smallEntry), "ombuds"))(t)
+	last := must(src.Say(reviewertest.NewForm(), w.today(), "november as well", nil, "ombuds"))(t)
+	november := crypto.MonthOf(w.now)
+	w.now = w.now.AddDate(0, 2, 0)
+	early := must(src.Say(reviewertest.NewForm(), w.today(), "january", nil, "ombuds"))(t)
+	v := w.desks["anna"]
+	r := must(v.Import(bytes.NewReader(w.release(6, text, file, early)), yes))(t)
+	if r.New != 3 || r.OldKeys {
+		t.Fatalf("two months late: %+v", r)
+	}
+	if first, next := v.Months(); first != november || next != november {
+		t.Errorf("months %v, %v: more of november may wait", first, next)
+	}
+	if err := v.Advance(november+1, []byte(testPass)); !errors.Is(err, ErrTooEarly) {
+		t.Errorf("while late messages come: %v", err)
+	}
+	w.now = w.now.AddDate(0, 1, 0)
+	if r := must(v.Import(bytes.NewReader(w.release(2, last)), yes))(t); r.New != 1 {
+		t.Fatalf("three months late: %+v", r)
+	}
+	w.now = w.now.AddDate(0, 2, 0)
+	must(v.Import(bytes.NewReader(w.release(2)), yes))(t)
+	if _, next := v.Months(); next != november+4 {
+		t.Errorf("two months after the last of them, months could begin with %v", next)
+	}
+}
+
 // A message of the last day of a month that is released in the next one opens.
 func TestNeighbourMonths(t *testing.T) {
 	w := newWorld(t)

