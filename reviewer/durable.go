@@ -19,7 +19,9 @@ import (
 //
 // The replaced bytes are overwritten through the handle opened before: they
 // held keys that were just forgotten. On flash storage old blocks may survive
-// all the same; the desk's README says so.
+// all the same; the desk's README says so. When only the last step fails, the error
+// is errNotSynced: the new bytes are there, and after a power cut either may
+// be, so nothing that either refers to may be removed or overwritten.
 func writeDurable(dir, name string, data []byte) (err error) {
 	tmp := filepath.Join(dir, name+".tmp")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -36,13 +38,18 @@ func writeDurable(dir, name string, data []byte) (err error) {
 		return err
 	}
 	if err := syncDir(dir); err != nil {
-		return err
+		if oldErr == nil {
+			_ = old.Close()
+		}
+		return errors.Join(errNotSynced, err)
 	}
 	if oldErr == nil {
 		scrub(old)
 	}
 	return nil
 }
+
+var errNotSynced = errors.New("what was just done is in the vault, but might be lost in a power cut: check the disk, and make a backup")
 
 // createDurable writes a new file, readable by its owner alone, to the disk. It never overwrites:
 // an existing name is an error, and on any error the file is removed.
@@ -66,13 +73,16 @@ func createDurable(path string, write func(io.Writer) error) (err error) {
 	return f.Close()
 }
 
+// fsync syncs a folder; a test makes it fail.
+var fsync = (*os.File).Sync
+
 // syncDir makes creations, renames and removals in dir durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir) //nolint:gosec // the caller's own path
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
+	err = fsync(d)
 	return errors.Join(err, d.Close())
 }
 

@@ -21,11 +21,8 @@ func (v *Vault) Erase(c *Case) error {
 		next.Erased = append(next.Erased, v.tombstone(e.ID))
 		return true
 	})
-	if err := v.commit(next); err != nil {
+	if err := v.commit(next, gone...); err != nil {
 		return fmt.Errorf("erasing: %w", err)
-	}
-	if err := v.forget(gone); err != nil {
-		return fmt.Errorf("the case is erased and its keys are forgotten, but its ciphertext was not overwritten: %w", err)
 	}
 	return nil
 }

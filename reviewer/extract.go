@@ -167,6 +167,9 @@ func (v *Vault) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 	all := []Extracted{*x}
 	for i := range c.Messages {
 		m := &c.Messages[i]
+		if !v.whole(&c.entries[m.at]) {
+			continue // case.txt says so
+		}
 		for j, f := range m.Files {
 			x, err := v.extract(out, c, m, j, fmt.Sprintf("file%d-%s", f.No, SafeName(f.Name)))
 			if err != nil {

@@ -45,6 +45,7 @@ type Report struct {
 	Cases      []string   // short ids of the cases they belong to, sorted
 	NewCases   int        // of these, cases not known before
 	Known      int        // messages that were here already
+	Mended     int        // of Known: their words were lost from the vault, and are back
 	Again      int        // of New: sent again, unchanged
 	Changed    int        // of New: sent again, changed
 	Foreign    int        // of New: name a case but are not signed by its source
@@ -72,8 +73,15 @@ type opened struct {
 // or a power cut, the vault is as before. [ErrVolume] when the file is not whole.
 func (v *Vault) Import(src io.Reader, o ImportOptions) (*Report, error) {
 	im := &importer{v: v, o: o, known: make(map[string]bool, len(v.state.Messages))}
+	packs, err := v.packNames()
+	if err != nil {
+		return nil, fmt.Errorf("importing: %w", err)
+	}
 	for i := range v.state.Messages {
-		im.known[string(v.state.Messages[i].ID)] = true
+		// A message whose pack was lost is not known: its batch brings it back.
+		if e := &v.state.Messages[i]; packs[e.Blob.Pack] {
+			im.known[string(e.ID)] = true
+		}
 	}
 	for _, t := range v.state.Erased {
 		im.known[string(t)] = true
@@ -325,17 +333,20 @@ func (im *importer) store(found []opened) error {
 			continue
 		case m.read == nil:
 			im.report.Known++
-			if i, ok := here[string(m.id[:])]; ok && next.Messages[i].Batch == nil {
-				// An own reply came back: the server released it to its readers.
-				next.Messages[i].Batch = &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}
-				next.Messages[i].Released = h.DirVersion
+			if i, ok := here[string(m.id[:])]; ok && released(&next.Messages[i], h) {
 				changed = true
 			}
 			continue
 		}
-		if _, ok := here[string(m.id[:])]; ok { // twice in one volume
+		if i, ok := here[string(m.id[:])]; ok {
 			im.report.Known++
-			continue
+			e := &next.Messages[i]
+			if !v.whole(e) { // its pack was lost: this is it again
+				e.Blob, changed = m.blob, true
+				im.report.Mended++
+				released(e, h)
+			}
+			continue // or twice in one volume
 		}
 		e := newEntry(m, next.Arrivals, h)
 		if !ix.known(e.Case) {
@@ -350,7 +361,7 @@ func (im *importer) store(found []opened) error {
 		changed = true
 	}
 	im.report.Cases = slices.Sorted(maps.Keys(cases))
-	if im.report.New > 0 {
+	if im.report.New+im.report.Mended > 0 {
 		for _, p := range im.packs {
 			if err := p.finish(); err != nil {
 				return err
@@ -360,11 +371,7 @@ func (im *importer) store(found []opened) error {
 		im.abandon()
 	}
 	if im.note(next) || changed {
-		old := prune(next)
-		if err := v.commit(next); err != nil {
-			return err
-		}
-		if err := v.forget(old); err != nil {
+		if err := v.commit(next, prune(next)...); err != nil {
 			return err
 		}
 	}
@@ -374,6 +381,17 @@ func (im *importer) store(found []opened) error {
 		im.report.DirVersion = h.DirVersion
 	}
 	return nil
+}
+
+// released notes that an own reply came back: the server released it to its
+// readers. It returns whether that is news.
+func released(e *entry, h crypto.VolumeHeader) bool {
+	if e.Batch != nil {
+		return false
+	}
+	e.Batch = &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}
+	e.Released = h.DirVersion
+	return true
 }
 
 func (im *importer) count(e *entry) {

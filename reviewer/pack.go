@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,13 +165,13 @@ func (v *Vault) sweep() error {
 			live[b.Pack] = true
 		}
 	}
-	names, err := os.ReadDir(filepath.Join(v.dir, packDir))
+	names, err := v.packNames()
 	if err != nil {
-		return fmt.Errorf("reading the vault: %w", err)
+		return err
 	}
-	for _, n := range names {
-		if !live[n.Name()] {
-			if err := os.Remove(filepath.Join(v.dir, packDir, n.Name())); err != nil {
+	for n := range names {
+		if !live[n] {
+			if err := os.Remove(filepath.Join(v.dir, packDir, n)); err != nil {
 				return fmt.Errorf("removing an unfinished pack: %w", err)
 			}
 		}
@@ -180,18 +181,38 @@ func (v *Vault) sweep() error {
 
 // forget overwrites blobs whose keys were just forgotten, and removes packs that hold nothing else.
 func (v *Vault) forget(blobs []blob) error {
+	var failed []error
 	for _, b := range blobs {
 		f, err := os.OpenFile(filepath.Join(v.dir, packDir, b.Pack), os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("overwriting a message: %w", err)
-		}
-		err = scrubRange(f, b.Off, b.Len)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return fmt.Errorf("overwriting a message: %w", err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone already
+		case err != nil:
+			failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
+		default:
+			err = errors.Join(scrubRange(f, b.Off, b.Len), f.Close())
+			if err != nil {
+				failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
+			}
 		}
 	}
-	if err := v.sweep(); err != nil {
-		return err
+	return errors.Join(append(failed, v.sweep(), syncDir(filepath.Join(v.dir, packDir)))...)
+}
+
+// packNames are the packs that are there.
+func (v *Vault) packNames() (map[string]bool, error) {
+	entries, err := os.ReadDir(filepath.Join(v.dir, packDir))
+	if err != nil {
+		return nil, fmt.Errorf("reading the vault: %w", err)
 	}
-	return syncDir(filepath.Join(v.dir, packDir))
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	return names, nil
+}
+
+// whole says whether the pack of a message's container is there.
+func (v *Vault) whole(e *entry) bool {
+	_, err := os.Stat(filepath.Join(v.dir, packDir, e.Blob.Pack))
+	return !errors.Is(err, fs.ErrNotExist)
 }

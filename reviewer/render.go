@@ -35,7 +35,9 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 		}
 		l, err := v.Read(c, m)
 		if err != nil {
-			return err
+			p.line("[%d] %s, %s, %s: unreadable", m.No, kindWord(m.Kind), v.writer(m), m.Day)
+			p.line("    ! Its words cannot be read from this vault: import its batch again, or restore a backup.")
+			continue
 		}
 		v.writeLetter(p, l)
 	}

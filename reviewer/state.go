@@ -141,9 +141,11 @@ func (v *Vault) tombstone(id []byte) []byte {
 	return m.Sum(nil)[:16]
 }
 
-// commit makes next the state of the vault. Packs it refers to must be finished.
-// On error the vault is as before.
-func (v *Vault) commit(next *state) error {
+// commit makes next the state of the vault and forgets the blobs that only the
+// state before referred to. Packs it refers to must be finished. On error the vault is as
+// before. Once the new state is in place nothing is an error any more: what fails
+// then leaves a warning, and everything both states refer to.
+func (v *Vault) commit(next *state, gone ...blob) error {
 	if err := syncDir(filepath.Join(v.dir, packDir)); err != nil {
 		return fmt.Errorf("writing the vault: %w", err)
 	}
@@ -153,11 +155,31 @@ func (v *Vault) commit(next *state) error {
 	}
 	box := crypto.SealBox(v.keys.stateKey(), text, []byte(stateAAD))
 	clear(text)
-	if err := writeDurable(v.dir, stateName, box); err != nil {
+	err = writeDurable(v.dir, stateName, box)
+	if err != nil && !errors.Is(err, errNotSynced) {
 		return fmt.Errorf("writing the vault: %w", err)
 	}
 	v.state = next
+	switch {
+	case err != nil:
+		v.warn(err)
+	case len(gone) > 0:
+		if err := v.forget(gone); err != nil {
+			v.warn(fmt.Errorf("keys were forgotten, but not all of their ciphertext was overwritten: %w", err))
+		}
+	}
 	return nil
+}
+
+// warn keeps what went wrong after a step was done.
+func (v *Vault) warn(err error) { v.warnings = append(v.warnings, err.Error()) }
+
+// Warnings are what went wrong since the last call without undoing anything: steps after
+// a change was in the vault, like overwriting what it replaced.
+func (v *Vault) Warnings() []string {
+	w := v.warnings
+	v.warnings = nil
+	return w
 }
 
 func (v *Vault) loadState() error {

@@ -43,6 +43,8 @@ type Vault struct {
 	keys  *keyFile
 	dirs  *crypto.Directory // the directory in force, nil before the first
 	state *state
+
+	warnings []string
 }
 
 // Errors of [Create] and [Open], for errors.Is.
@@ -188,7 +190,11 @@ func (v *Vault) writeKeys(pass []byte) error {
 	if err != nil {
 		return err
 	}
-	return writeDurable(v.dir, keyName, sealed)
+	if err = writeDurable(v.dir, keyName, sealed); errors.Is(err, errNotSynced) {
+		v.warn(err)
+		return nil
+	}
+	return err
 }
 
 // checkPassphrase says whether pass is the vault's.

@@ -154,6 +154,7 @@ func (d *desk) openKeeping() (*reviewer.Vault, []byte, error) {
 		return nil, nil, err
 	}
 	v, err := reviewer.Open(d.vaultDir, p, d.options)
+	d.vault = v
 	return v, p, err
 }
 

@@ -70,6 +70,9 @@ func (d *desk) reportImport(file string, r *reviewer.Report) {
 		d.printf("%s in %s (%d new): %s\n", some(r.New, "new message", "new messages"),
 			some(len(r.Cases), "case", "cases"), r.NewCases, strings.Join(r.Cases, " "))
 	}
+	if r.Mended > 0 {
+		d.printf("  %s lost from this vault, and back.\n", some(r.Mended, "message was", "messages were"))
+	}
 	if r.Again > 0 {
 		d.printf("  %s sent again, unchanged.\n", some(r.Again, "was", "were"))
 	}
@@ -103,6 +106,7 @@ type importJSON struct {
 	Cases     []string `json:"cases"`
 	NewCases  int      `json:"new_cases"`
 	Known     int      `json:"known"`
+	Mended    int      `json:"mended"`
 	Again     int      `json:"again"`
 	Changed   int      `json:"changed"`
 	Foreign   int      `json:"foreign"`
@@ -116,7 +120,7 @@ type importJSON struct {
 func newImportJSON(file string, r *reviewer.Report) importJSON {
 	return importJSON{
 		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
-		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Again: r.Again, Changed: r.Changed,
+		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Mended: r.Mended, Again: r.Again, Changed: r.Changed,
 		Foreign: r.Foreign, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
 	}
 }

@@ -42,6 +42,8 @@ type desk struct {
 	json     bool
 	yes      bool
 	clockOK  bool
+
+	vault *reviewer.Vault // that a command opened
 }
 
 // command is one subcommand. args names its positional arguments for help.
@@ -75,6 +77,11 @@ func usagef(format string, a ...any) error { return usageError{fmt.Sprintf(forma
 
 func (d *desk) run(args []string) int {
 	err := d.dispatch(args)
+	if d.vault != nil {
+		for _, w := range d.vault.Warnings() {
+			d.errorf("warning: %s", w)
+		}
+	}
 	var u usageError
 	switch {
 	case err == nil:
@@ -88,8 +95,10 @@ func (d *desk) run(args []string) int {
 	return 1
 }
 
+// errorf writes an error. Names in it are whatever somebody called a file, so it is shown
+// safely (SECURITY.md S-15).
 func (d *desk) errorf(format string, a ...any) {
-	_, _ = fmt.Fprintf(d.stderr, "postern-desk: "+format+"\n", a...)
+	_, _ = io.WriteString(d.stderr, reviewer.SafeText(fmt.Sprintf("postern-desk: "+format, a...))+"\n")
 }
 
 func (d *desk) printf(format string, a ...any) { _, _ = fmt.Fprintf(d.stdout, format, a...) }

@@ -52,6 +52,7 @@ type messageJSON struct {
 	Text     string              `json:"text"`
 	Answers  map[string][]string `json:"answers,omitempty"`
 	Files    []fileJSON          `json:"files"`
+	Lost     bool                `json:"unreadable,omitempty"` // its words are lost from this vault
 }
 
 type fileJSON struct {
@@ -71,9 +72,11 @@ func (d *desk) showJSON(v *reviewer.Vault, c *reviewer.Case) error {
 	for i := range c.Messages {
 		l, err := v.Read(c, &c.Messages[i])
 		if err != nil {
-			return err
+			l = &reviewer.Letter{Message: c.Messages[i]}
 		}
-		out.List = append(out.List, newMessageJSON(l))
+		m := newMessageJSON(l)
+		m.Lost = err != nil
+		out.List = append(out.List, m)
 	}
 	return d.writeJSON(out)
 }

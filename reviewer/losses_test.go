@@ -1,0 +1,101 @@
+package reviewer
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"postern/reviewer/reviewertest"
+)
+
+// failSyncs makes every sync of a folder from the n-th on fail, until the test ends.
+func failSyncs(t *testing.T, n int) {
+	t.Helper()
+	fsync = func(f *os.File) error {
+		if n--; n < 0 {
+			return syscall.EIO
+		}
+		return f.Sync()
+	}
+	t.Cleanup(func() { fsync = (*os.File).Sync })
+}
+
+// What the new state refers to stays, whatever fails once the state is in place.
+func TestNothingCommittedIsRemoved(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	volume := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "important", nil, "ombuds"))(t))
+	v := w.desks["anna"]
+	// A commit syncs the folder of packs, then the vault's: the second fails.
+	failSyncs(t, 1)
+	if r := w.imports("anna", volume); r.New != 1 {
+		t.Errorf("%+v", r)
+	}
+	if len(v.Warnings()) != 1 || len(v.Warnings()) != 0 {
+		t.Error("a sync that failed is told not once")
+	}
+	failSyncs(t, 1)
+	w.reply("anna", w.only("anna"), "an answer")
+	// Before the state is in place, a failure leaves the vault as it was.
+	failSyncs(t, 0)
+	before := packs(t, v)
+	p := must(v.PlanReply(w.only("anna"), w.today()))(t)
+	if _, err := v.Reply(p, Draft{Text: "never sealed"}); !errors.Is(err, syscall.EIO) || packs(t, v) != before {
+		t.Errorf("%v, %d packs, want %d", err, packs(t, v), before)
+	}
+	failSyncs(t, 1<<30)
+	var text bytes.Buffer
+	check(t, w.reopen("anna").WriteCase(&text, w.only("anna")))
+	for _, want := range []string{"important", "an answer"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("not shown: %q in\n%s", want, text.String())
+		}
+	}
+}
+
+// A pack that is lost costs its own messages and nothing else; their batch brings them back.
+func TestLostPack(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	first := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the first", nil, "ombuds"))(t))
+	w.imports("anna", first)
+	w.reply("anna", w.only("anna"), "an answer")
+	_, entries, err := w.server.Deliver(w.export("anna")[0])
+	check(t, err)
+	var sealed [][]byte
+	for _, e := range entries {
+		sealed = append(sealed, e.Data)
+	}
+	w.imports("anna", w.release(2, sealed...))
+	v := w.desks["anna"]
+	for _, m := range v.state.Messages {
+		lost := m.Blob.Pack
+		if m.Own != nil {
+			lost = m.Own.Wire.Pack
+		}
+		check(t, os.Remove(filepath.Join(v.dir, packDir, lost)))
+	}
+	w.now = w.now.AddDate(0, 0, handInDays+2)
+	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the last", nil, "ombuds"))(t)))
+	v = w.reopen("anna")
+	shown := func() string {
+		var text bytes.Buffer
+		check(t, v.WriteCase(&text, w.only("anna")))
+		return text.String()
+	}
+	if s := shown(); !strings.Contains(s, "[1] Report, from the source, 2026-11-24: unreadable") ||
+		!strings.Contains(s, "│ an answer") || !strings.Contains(s, "│ the last") {
+		t.Errorf("after a pack was lost:\n%s", s)
+	}
+	if r := w.imports("anna", first); r.New != 0 || r.Known != 1 || r.Mended != 1 {
+		t.Errorf("the batch again: %+v", r)
+	}
+	v = w.reopen("anna")
+	if s := shown(); !strings.Contains(s, "│ the first") || strings.Contains(s, "unreadable") {
+		t.Errorf("after the batch was imported again:\n%s", s)
+	}
+}
