@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"filippo.io/edwards25519"
 )
 
 // EpochCount is how many monthly recipients a card lists.
@@ -42,8 +44,8 @@ func (c *Card) text() ([]byte, error) {
 	if !validID(c.Body) || !validID(c.Holder) {
 		return nil, fmt.Errorf("body %q, holder %q: an id has 1 to %d of a-z, 0-9 and inner hyphens", c.Body, c.Holder, MaxBodyID)
 	}
-	if len(c.Signing) != ed25519.PublicKeySize || len(c.Epochs) != EpochCount {
-		return nil, fmt.Errorf("a card needs a signing key and %d months", EpochCount)
+	if !validSigning(c.Signing) || len(c.Epochs) != EpochCount {
+		return nil, fmt.Errorf("a card needs a valid signing key and %d months", EpochCount)
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\nbody %s\nholder %s\nsigning %s\naccess %s\n", cardFirst, c.Body, c.Holder,
@@ -54,10 +56,28 @@ func (c *Card) text() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// validSigning refuses what is no point of the curve, a second encoding of one
+// (two names for one key), and the eight points of small order: for those
+// anybody can make signatures that verify, without a secret.
+func validSigning(key ed25519.PublicKey) bool {
+	if len(key) != ed25519.PublicKeySize {
+		return false
+	}
+	p, err := new(edwards25519.Point).SetBytes(key)
+	return err == nil && bytes.Equal(p.Bytes(), key) &&
+		new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 0
+}
+
+// maxMonth is 9999-12: a later month has no text.
+const maxMonth = 9999*12 + 11
+
 func writeEpochs(b *bytes.Buffer, epochs []Epoch) error {
 	for i, e := range epochs {
 		if i > 0 && e.Month != epochs[i-1].Month+1 {
 			return fmt.Errorf("month %v after %v: months must follow each other", e.Month, epochs[i-1].Month)
+		}
+		if e.Month > maxMonth {
+			return fmt.Errorf("month %v: there is none after 9999-12", e.Month)
 		}
 		if e.Recipient == nil {
 			return fmt.Errorf("month %v has no recipient", e.Month)

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -77,12 +78,18 @@ func TestCardMarshalRefuses(t *testing.T) {
 		{"holder ends with a hyphen", "an id has", func(c *Card) { c.Holder = "anna-" }},
 		{"holder on two lines", "an id has", func(c *Card) { c.Holder = "a\nb" }},
 		{"no signing key", "a card needs", func(c *Card) { c.Signing = nil }},
+		{"a signing key of small order", "a card needs", func(c *Card) { c.Signing = smallOrder(t)[0] }},
+		{"months without a text", "9999", func(c *Card) {
+			for i := range c.Epochs {
+				c.Epochs[i].Month = maxMonth - 10 + Month(i) //nolint:gosec // small
+			}
+		}},
 		{"eleven months", "a card needs", func(c *Card) { c.Epochs = c.Epochs[1:] }},
 		{"thirteen months", "a card needs", func(c *Card) { c.Epochs = append(c.Epochs, c.Epochs[0]) }},
 		{"a gap", "follow each other", func(c *Card) { c.Epochs[11].Month++ }},
 		{"a month twice", "follow each other", func(c *Card) { c.Epochs[1].Month = c.Epochs[0].Month }},
 		{"no recipient", "has no recipient", func(c *Card) { c.Epochs[5].Recipient = nil }},
-		{"another's key", "not the card's", func(c *Card) { c.Signing = make([]byte, 32) }},
+		{"another's key", "not the card's", func(c *Card) { c.Signing = testSigning("another") }},
 	} {
 		card, key := testCard()
 		c.change(card)
@@ -92,6 +99,56 @@ func TestCardMarshalRefuses(t *testing.T) {
 			continue
 		}
 		refused(t, err, c.want)
+	}
+}
+
+// smallOrder are the encodings of the points for which anybody can sign, the
+// canonical ones first; RFC 8032 says how a point is written.
+func smallOrder(t testing.TB) (keys []ed25519.PublicKey) {
+	t.Helper()
+	for _, s := range []string{
+		"0100000000000000000000000000000000000000000000000000000000000000", // order 1
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 2
+		"0000000000000000000000000000000000000000000000000000000000000000", // 4
+		"0000000000000000000000000000000000000000000000000000000000000080", // 4
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // 8
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85", // 8
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // 8
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa", // 8
+		"0100000000000000000000000000000000000000000000000000000000000080", // 1, the sign of zero
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 1, p+1
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 4, p
+	} {
+		keys = append(keys, unhex(t, s))
+	}
+	return keys
+}
+
+func TestValidSigning(t *testing.T) {
+	for i, key := range smallOrder(t) {
+		if validSigning(key) {
+			t.Errorf("point %d, for which anybody can sign: %x", i, []byte(key))
+		}
+	}
+	// y = 3 and y = p+3 are one point: a key with two names.
+	one, two := make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)
+	one[0], two[0], two[31] = 3, 0xf0, 0x7f
+	for _, c := range []struct {
+		name string
+		key  []byte
+		want bool
+	}{
+		{"a key", testSigning("anna"), true}, {"a small y", one, true}, {"the same, written another way", two, false},
+		{"no point", append([]byte{2}, make([]byte, 31)...), false}, {"nothing", nil, false}, {"31 bytes", testSigning("anna")[1:], false},
+	} {
+		if validSigning(c.key) != c.want {
+			t.Errorf("%s: %v", c.name, !c.want)
+		}
+	}
+	// The reason: no secret made this signature.
+	forged := append(append([]byte{1}, make([]byte, 31)...), make([]byte, 32)...)
+	if !ed25519.Verify(smallOrder(t)[0], []byte("anything"), forged) {
+		t.Error("the first point refuses a signature that anybody can write")
 	}
 }
 
@@ -157,6 +214,8 @@ func TestParseCardRefuses(t *testing.T) {
 			}
 		})
 	}
+	b64 := base64.StdEncoding.EncodeToString
+	forged := append(append([]byte{1}, make([]byte, 31)...), make([]byte, 32)...) // verifies for any text under the point of order 1
 	sig := good[strings.Index(good, "signature"):]
 	other := resign(good, ed25519.NewKeyFromSeed(make([]byte, 32)))
 	for name, text := range map[string]string{
@@ -164,6 +223,8 @@ func TestParseCardRefuses(t *testing.T) {
 		"bytes after the end": good + "\n", "signed twice": good + sig, "signed by another": other,
 		"a reply's signature": strings.TrimSuffix(good, sig) + "signature " + base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(strings.TrimSuffix(good, sig)))) + "\n",
 		"too long":            good + strings.Repeat(" ", maxCard),
+		"signed without a secret": replace(base64.StdEncoding.EncodeToString(card.Signing), b64(smallOrder(t)[0]))(strings.TrimSuffix(good, sig)) +
+			"signature " + b64(forged) + "\n",
 	} {
 		if _, err := ParseCard([]byte(text)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
@@ -197,7 +258,7 @@ func TestCardPhrase(t *testing.T) {
 		func(*Card) {},
 		func(c *Card) { c.Body = "police" },
 		func(c *Card) { c.Holder = "ben" },
-		func(c *Card) { c.Signing = make([]byte, 32) },
+		func(c *Card) { c.Signing = testSigning("another") },
 		func(c *Card) { c.Access[31]++ },
 		func(c *Card) { c.Epochs[11].Recipient = NewIdentity().Recipient() },
 	} {

@@ -33,10 +33,13 @@ const (
 // Limits of a directory.
 const (
 	MaxHolders   = 3       // active ones of a body
+	MaxRoots     = 9       // signatures that a directory can ask for
 	maxEpochList = 24      // months listed per holder
 	maxDirectory = 4 << 20 // bytes
 	maxValue     = 2 << 10 // bytes of a name or mandate
 	maxKind      = 64      // bytes
+	maxMarks     = 6       // combining marks in a row; Burmese writes five
+	maxDay       = 2932896 // 9999-12-31: a later day has no text
 )
 
 // Holder is a person of a body who reads.
@@ -68,7 +71,7 @@ type Directory struct {
 	Salt     [32]byte // instance salt, for ever
 	KDF      KDFParams
 	Policy   Policy
-	Roots    int        // root signatures needed
+	Roots    int        // root signatures needed, 1 to MaxRoots
 	Transfer *Recipient // the server's, for bundles
 	Bodies   []Body
 }
@@ -91,10 +94,12 @@ func (d *Directory) check() error {
 	switch {
 	case !strings.HasPrefix(d.Origin, originPrefix) || !validValue(d.Origin) || len(d.Origin) == len(originPrefix):
 		return malformed("origin %.60q: must begin with %q and name the instance", d.Origin, originPrefix)
-	case d.Version == 0 || d.Roots < 1 || d.Transfer == nil:
-		return malformed("version, roots or transfer recipient is missing")
-	case d.Expires < d.Issued:
-		return malformed("it expires before it is issued")
+	case d.Version == 0 || d.Transfer == nil:
+		return malformed("version or transfer recipient is missing")
+	case d.Roots < 1 || d.Roots > MaxRoots:
+		return malformed("%d roots: must be 1 to %d", d.Roots, MaxRoots)
+	case d.Expires < d.Issued || d.Expires > maxDay:
+		return malformed("it expires before it is issued, or after the year 9999")
 	case d.KDF.Time < 1 || d.KDF.Threads < 1 || d.KDF.MemoryKiB < 8*uint32(d.KDF.Threads) || d.KDF.MemoryKiB > 1<<20 || d.KDF.Time > 64:
 		return malformed("key derivation parameters out of range")
 	case len(d.Bodies) == 0 || len(d.Bodies) > MaxReaders:
@@ -114,8 +119,8 @@ func (d *Directory) check() error {
 		}
 		for _, m := range []map[string]string{b.Names, b.Mandates} {
 			for lang, v := range m {
-				if !validTag(lang) || !validValue(v) || v == "" {
-					return malformed("body %q: name or mandate in %q", b.ID, lang)
+				if !validTag(lang) || !validValue(v) {
+					return malformed("body %q: name or mandate in %q: must be one line of at most %d bytes, with a letter and without characters that do not show", b.ID, lang, maxValue)
 				}
 			}
 		}
@@ -126,7 +131,7 @@ func (d *Directory) check() error {
 		}
 		n := 0
 		for _, h := range b.Holders {
-			if !validID(h.ID) || holders[h.ID] || len(h.Signing) != ed25519.PublicKeySize || h.Since == 0 || h.Since > d.Version {
+			if !validID(h.ID) || holders[h.ID] || !validSigning(h.Signing) || h.Since == 0 || h.Since > d.Version {
 				return malformed("holder %q: not valid, or there twice", h.ID)
 			}
 			if keys[string(h.Signing)] {
@@ -169,20 +174,52 @@ func (d *Directory) check() error {
 
 func notKind(r rune) bool { return (r < 'a' || r > 'z') && r != '-' }
 
+// validTag takes language tags by their form alone: ASCII letters and digits, inner hyphens.
 func validTag(s string) bool {
-	return len(s) >= 2 && len(s) <= 35 && !strings.ContainsFunc(s, func(r rune) bool {
+	if len(s) < 2 || len(s) > 35 || slices.Contains(strings.Split(s, "-"), "") {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
 	})
 }
 
-// validValue refuses what could hide or reorder words on a page: controls,
-// format characters (bidi overrides among them), line separators. The two
-// joiners stay: Persian and the languages of India are not written without.
+// validValue is the rule for what people are shown: one line that holds a
+// letter, and nothing that hides or turns around words. Only characters that
+// draw something or are a space: no controls, format characters (bidi
+// overrides among them), fillers, variation selectors, private or unassigned
+// ones. Marks stand behind something, and no heap of them covers other lines.
+// The two joiners stay between letters: Persian and the languages of India are
+// not written without.
 func validValue(s string) bool {
+	if len(s) > maxValue || !utf8.ValidString(s) || strings.TrimSpace(s) != s {
+		return false
+	}
 	const zwnj, zwj = '\u200c', '\u200d'
-	return len(s) <= maxValue && utf8.ValidString(s) && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != zwnj && r != zwj
-	})
+	const blank = "\u2800\ufffc\U0001d159" // symbols, by their category, but nothing is drawn
+	letters, marks, joined := 0, 0, false
+	last := ' '
+	for _, r := range s {
+		joiner := r == zwnj || r == zwj
+		switch {
+		case joiner && !unicode.In(last, unicode.L, unicode.M), joined && !unicode.In(r, unicode.L, unicode.M):
+			return false
+		case joiner:
+		case !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || strings.ContainsRune(blank, r):
+			return false
+		case unicode.IsMark(r):
+			if marks++; marks > maxMarks || last == ' ' {
+				return false
+			}
+		default:
+			marks = 0
+			if unicode.IsLetter(r) {
+				letters++
+			}
+		}
+		last, joined = r, joiner
+	}
+	return letters > 0 && !joined
 }
 
 // Marshal is the canonical text; Hash is over it.
@@ -418,40 +455,42 @@ func (b *Body) Active() bool {
 }
 
 // Expired says whether no new report may be sealed under d: past its expiry
-// day, or a body that reads has no recipient for the month.
-func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses()) }
+// day, or a body that reads has no recipient for the month of t, be it that
+// its months are over or that they have not begun.
+func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses(t)) }
 
-// lapses is the first instant at which d is expired.
-func (d *Directory) lapses() time.Time {
+// lapses is the first instant from t on at which d is expired; one before t,
+// or t, if it is already.
+func (d *Directory) lapses(t time.Time) time.Time {
 	end := (d.Expires + 1).Time()
+	for m := MonthOf(t); ; m++ {
+		if first := (m - 1).End(); first.After(end) {
+			return end
+		} else if !d.readIn(m) {
+			return first
+		}
+	}
+}
+
+// readIn says whether somebody reads, and each body that reads has a recipient for the month.
+func (d *Directory) readIn(m Month) bool {
 	reads := false
 	for i := range d.Bodies {
-		b := &d.Bodies[i]
-		if !b.Active() {
-			continue
-		}
-		reads = true
-		var last time.Time
-		for _, h := range b.Holders {
-			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().After(last) {
-				last = h.Epochs[n-1].Month.End()
+		if b := &d.Bodies[i]; b.Active() {
+			if len(b.Recipients(m)) == 0 {
+				return false
 			}
-		}
-		if last.Before(end) {
-			end = last
+			reads = true
 		}
 	}
-	if !reads {
-		return time.Time{}
-	}
-	return end
+	return reads
 }
 
 // WarnDays is 60, 30 or 7 when that many days or fewer are left, else 0: until
 // the directory expires, or until the months of any one holder end, who would
 // from then on read nothing new while the body still does.
 func (d *Directory) WarnDays(t time.Time) int {
-	end := d.lapses()
+	end := d.lapses(t)
 	for i := range d.Bodies {
 		for _, h := range d.Bodies[i].Holders {
 			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().Before(end) {

@@ -157,6 +157,12 @@ func TestDirectoryRefuses(t *testing.T) {
 		{"origin on two lines", "origin", func(d *Directory) { d.Origin += "\nversion 9" }},
 		{"no version", "version", func(d *Directory) { d.Version = 0 }},
 		{"no roots", "roots", func(d *Directory) { d.Roots = 0 }},
+		{"more roots than can sign", "roots", func(d *Directory) { d.Roots = MaxRoots + 1 }},
+		{"expires in a year without a text", "9999", func(d *Directory) { d.Expires = dayOf(t, "9999-12-31") + 1 }},
+		{"a month without a text", "9999", func(d *Directory) {
+			e := d.Bodies[0].Holders[0].Epochs
+			e[0].Month, e[1].Month = 9999*12+11, 9999*12+12
+		}},
 		{"no transfer recipient", "transfer", func(d *Directory) { d.Transfer = nil }},
 		{"a holder's transfer recipient", "transfer", func(d *Directory) { d.Transfer = d.Bodies[0].Holders[0].Epochs[0].Recipient }},
 		{"expires before it is issued", "expires", func(d *Directory) { d.Expires = d.Issued - 1 }},
@@ -182,6 +188,7 @@ func TestDirectoryRefuses(t *testing.T) {
 		{"name in no language", "name or mandate", func(d *Directory) { d.Bodies[0].Names["e n"] = "x" }},
 		{"holder twice", "there twice", func(d *Directory) { d.Bodies[1].Holders[0].ID = "anna" }},
 		{"holder id", "not valid", func(d *Directory) { d.Bodies[1].Holders[0].ID = "Anna" }},
+		{"key of small order", "not valid", func(d *Directory) { d.Bodies[0].Holders[0].Signing = smallOrder(t)[0] }},
 		{"short key", "not valid", func(d *Directory) { d.Bodies[0].Holders[0].Signing = make([]byte, 31) }},
 		{"key twice", "key is listed twice", func(d *Directory) { d.Bodies[1].Holders[0].Signing = d.Bodies[0].Holders[0].Signing }},
 		{"since no version", "not valid", func(d *Directory) { d.Bodies[0].Holders[0].Since = 0 }},
@@ -219,6 +226,12 @@ func TestDirectoryValues(t *testing.T) {
 	for _, s := range []string{
 		"", " a", "a ", "a\nb", "a\tb", "a\rb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u2029b", "a\u202eb", "a\u2066b", "a\u200fb",
 		"a\ufeffb", "a\u00adb", "a\U000e0041b", "a\xffb", "a\u00a0", strings.Repeat("a", maxValue+1),
+		// Nothing to see, though some of it are letters: fillers, blanks, selectors, what nobody assigned.
+		"\u3164", "\u2800\u2800", "\u115f", "\u1160", "\uffa0", "a\u034fb", "a\u17b4", "a\u180b", "a\ufe0f", "a\U000e0100", "a\U0001d159", "a\ufffcb",
+		"a\ue000", "a\U000f0000", "a\u2065b", "a\u0378", "a\U000e0fff", "a\ufffe",
+		"1234", "--", "— !", "🛢", // no letter
+		"\u200d", "\u200ca", "a\u200d", "a \u200db", "a\u200c b", "a\u200c\u200cb", "1\u200d2", // joiners of nothing
+		"\u0301a", "a \u0301", "a" + strings.Repeat("\u0301", maxMarks+1), "a" + strings.Repeat("\u0301\u200d", maxMarks+1) + "b",
 	} {
 		for _, put := range []func(*Body){func(b *Body) { b.Names["en"] = s }, func(b *Body) { b.Mandates["en"] = s }} {
 			d := testDirectory()
@@ -228,13 +241,24 @@ func TestDirectoryValues(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"a", "a  b", "100%", `"quoted" \n`, "Überprüfung", "می\u200cبیند", "क्\u200dष", "監察", "— x AAAA", strings.Repeat("a", maxValue)} {
+	for _, s := range []string{"a", "a  b", "100% a", `"quoted" \n`, "Überprüfung", "می\u200cبیند", "क्\u200dष", "র\u200d্যাব", "監察", "လျှို့ဝှက်", "Thanh tra Chính phủ Việt Nam", "Thanh tra Ch\u0069\u0301nh phu\u0309", "རྒྱལ་ཡོངས", "ផ្ទៃក្នុង", "옴부즈만", "N° 3 «\u00a0Médiateur\u00a0»", "— x AAAA", strings.Repeat("a", maxValue)} {
 		d := testDirectory()
 		d.Bodies[0].Names["en"] = s
 		signed := signDirectory(t, d, testRoots()[0])
 		got, err := OpenDirectory(signed, []string{testRoots()[0].vkey}, nil, d.Issued)
 		if err != nil || got.Bodies[0].Names["en"] != s {
 			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+func TestValidTag(t *testing.T) {
+	for tag, want := range map[string]bool{
+		"en": true, "pt-BR": true, "zh-Hant-TW": true, "EN": true, "x1": true, strings.Repeat("a", 35): true,
+		"": false, "e": false, "--": false, "-a": false, "a-": false, "en--us": false, "e n": false, "en_US": false, "şı": false, "еn": false, strings.Repeat("a", 36): false,
+	} {
+		if validTag(tag) != want {
+			t.Errorf("%q: %v", tag, !want)
 		}
 	}
 }
@@ -319,11 +343,11 @@ func drawDirectory(t *rapid.T) *Directory {
 	take := func() (r *Recipient) { r, pool = pool[0], pool[1:]; return r }
 	id := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?`)
 	tag := rapid.StringMatching(`[a-z]{2,3}(-[A-Z]{2})?`)
-	value := rapid.StringMatching(`[!-~àß文م]([ -~àß文م]{0,40}[!-~àß文م])?`)
+	value := rapid.StringMatching(`[a-zàß文م]([ -~àß文م]{0,40}[!-~àß文م])?`)
 	d := &Directory{
 		Origin: originPrefix + value.Draw(t, "origin"), Version: rapid.Uint64Range(1, 1<<63).Draw(t, "version"),
 		Issued: Day(rapid.Uint32Range(0, 2e6).Draw(t, "issued")), KDF: DefaultKDF,
-		Policy: Policy{Slots: rapid.SampledFrom([]int{8, 16, 32}).Draw(t, "slots"), Quorum: 1}, Roots: rapid.IntRange(1, 255).Draw(t, "roots"), Transfer: take(),
+		Policy: Policy{Slots: rapid.SampledFrom([]int{8, 16, 32}).Draw(t, "slots"), Quorum: 1}, Roots: rapid.IntRange(1, MaxRoots).Draw(t, "roots"), Transfer: take(),
 	}
 	d.Expires = d.Issued + Day(rapid.Uint32Range(0, 9000).Draw(t, "valid"))
 	copy(d.Salt[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "salt"))
@@ -580,6 +604,21 @@ func TestExpired(t *testing.T) {
 		return v
 	}
 	// Keys of anna, ben and dora reach to the end of December 2026.
+	october := func(d *Directory) { // they begin a month earlier
+		for i := range d.Bodies {
+			for j := range d.Bodies[i].Holders {
+				if h := &d.Bodies[i].Holders[j]; h.Status == StatusActive {
+					h.Epochs = testEpochs(EpochSeed{testMonth - 1, testSeed("october " + h.ID)}, 3)
+				}
+			}
+		}
+	}
+	gap := func(d *Directory) { // anna has November, ben January, dora all
+		a, b := &d.Bodies[0].Holders[0], &d.Bodies[0].Holders[1]
+		a.Epochs, b.Epochs = a.Epochs[:1], b.Epochs[:1]
+		b.Epochs[0].Month += 2
+		d.Bodies[1].Holders[1] = testHolder("dora", 3)
+	}
 	byDay := func(d *Directory) { d.Expires = dayOf(t, "2026-12-20") }
 	for _, c := range []struct {
 		name    string
@@ -588,7 +627,7 @@ func TestExpired(t *testing.T) {
 		expired bool
 		warn    int
 	}{
-		{"61 days left", func(*Directory) {}, "2026-10-31T23:59:59Z", false, 0},
+		{"61 days left", october, "2026-10-31T23:59:59Z", false, 0},
 		{"60 days left", func(*Directory) {}, "2026-11-01T00:00:01Z", false, 60},
 		{"31 days left", func(*Directory) {}, "2026-12-01T00:00:00Z", false, 60},
 		{"30 days left", func(*Directory) {}, "2026-12-02T00:00:00Z", false, 30},
@@ -598,6 +637,13 @@ func TestExpired(t *testing.T) {
 		{"the last second of the directory", byDay, "2026-12-20T23:59:59Z", false, 7},
 		{"the day after", byDay, "2026-12-21T00:00:00Z", true, 7},
 		{"one body is out of keys", func(d *Directory) { d.Bodies[1].Holders[1].Epochs = d.Bodies[1].Holders[1].Epochs[:1] }, "2026-12-01T00:00:00Z", true, 7},
+		{"one body's months have not begun", func(d *Directory) { d.Bodies[1].Holders[1].Epochs = d.Bodies[1].Holders[1].Epochs[1:] }, "2026-11-30T23:59:59Z", true, 7},
+		{"they begin", func(d *Directory) { d.Bodies[1].Holders[1].Epochs = d.Bodies[1].Holders[1].Epochs[1:] }, "2026-12-01T00:00:00Z", false, 60},
+		{"the months of one of two holders have not begun", func(d *Directory) { d.Bodies[0].Holders[1].Epochs = d.Bodies[0].Holders[1].Epochs[1:] }, "2026-11-02T00:00:00Z", false, 60},
+		{"a month between the keys of two holders", gap, "2026-11-30T00:00:00Z", false, 7},
+		{"in that month", gap, "2026-12-01T00:00:00Z", true, 7},
+		{"after that month", gap, "2027-01-01T00:00:00Z", false, 7},
+		{"before all months", func(*Directory) {}, "2026-10-31T23:59:59Z", true, 7},
 		{"one of two holders is", func(d *Directory) { d.Bodies[0].Holders[1].Epochs = d.Bodies[0].Holders[1].Epochs[:1] }, "2026-12-01T00:00:00Z", false, 7},
 		{"a body that reads no more", func(d *Directory) { d.Bodies[1].Holders = d.Bodies[1].Holders[:1] }, "2026-12-01T00:00:00Z", false, 60},
 		{"nobody reads", func(d *Directory) {
