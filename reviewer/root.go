@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -96,8 +97,10 @@ func noteText(file []byte) ([]byte, bool) {
 
 // Sign adds this root's signature to a proposal. previous is the signed
 // directory in force, nil only for the first one of an instance: what this root signed before
-// is checked, so that a proposal cannot roll back a version or change the salt.
-func (r *Root) Sign(proposal, previous []byte, today crypto.Day) (signed []byte, err error) {
+// is checked, so that a proposal cannot roll back a version or change salt, key derivation or
+// origin. A new root, which signed nothing yet, needs previousRoots: the public
+// keys of those who signed previous.
+func (r *Root) Sign(proposal, previous []byte, today crypto.Day, previousRoots ...string) (signed []byte, err error) {
 	d, err := ReadProposal(proposal)
 	if err != nil {
 		return nil, err
@@ -115,7 +118,7 @@ func (r *Root) Sign(proposal, previous []byte, today crypto.Day) (signed []byte,
 		}
 		return signed, nil
 	}
-	old, err := r.OpenPrevious(previous)
+	old, err := r.OpenPrevious(previous, previousRoots...)
 	if err != nil {
 		return nil, err
 	}
@@ -124,22 +127,32 @@ func (r *Root) Sign(proposal, previous []byte, today crypto.Day) (signed []byte,
 		return nil, fmt.Errorf("signing the directory: %w: version %d after version %d", crypto.ErrRolledBack, d.Version, old.Version)
 	case d.Salt != old.Salt:
 		return nil, fmt.Errorf("signing the directory: %w", crypto.ErrSalt)
+	case d.KDF != old.KDF:
+		return nil, errors.New("signing the directory: it derives codes in another way: every code in use would be lost")
+	case d.Origin != old.Origin:
+		return nil, fmt.Errorf("signing the directory: it is of %s, the one before was of %s", SafeLine(d.Origin), SafeLine(old.Origin))
 	case d.Expires <= today:
 		return nil, fmt.Errorf("signing the directory: it expired on %s: ask the operator for a new proposal", d.Expires)
 	}
 	return signed, nil
 }
 
-// OpenPrevious verifies that this root signed the previous directory and reads it.
-// Whether enough other roots did is the server's and the desks' to check.
-func (r *Root) OpenPrevious(previous []byte) (*crypto.Directory, error) {
-	verifier, err := note.NewVerifier(r.vkey)
-	if err != nil {
-		return nil, fmt.Errorf("reading the previous directory: %w", err)
+// OpenPrevious verifies that this root, or one of those named, signed the previous directory
+// and reads it. Whether enough roots did is the server's and the desks' to check.
+func (r *Root) OpenPrevious(previous []byte, roots ...string) (*crypto.Directory, error) {
+	var known []note.Verifier
+	keys := append(slices.Clone(roots), r.vkey)
+	slices.Sort(keys)
+	for _, k := range slices.Compact(keys) {
+		verifier, err := note.NewVerifier(k)
+		if err != nil {
+			return nil, errors.New("reading the previous directory: a root key is not valid: copy it again")
+		}
+		known = append(known, verifier)
 	}
-	n, err := note.Open(previous, note.VerifierList(verifier))
+	n, err := note.Open(previous, note.VerifierList(known...))
 	if err != nil {
-		return nil, errors.New("reading the previous directory: it is not signed by this root key")
+		return nil, errors.New("reading the previous directory: neither this root key nor one that was named signed it: name the key that did (--previous-root), once its ten words were compared")
 	}
 	d, err := crypto.ParseDirectory([]byte(n.Text))
 	if err != nil {

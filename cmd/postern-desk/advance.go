@@ -14,11 +14,11 @@ var cmdVaultAdvance = &command{
 	short: "destroy the keys of months that are over",
 	long: `Advance destroys the keys of past months, so that nobody who takes this vault
 later can open old batches. What was imported stays readable. It is possible only
-when a batch was imported that is at least two months younger than the month, and
-than the last batch that held a message of it; and it asks whether all earlier
-batches are in: what is not cannot be opened afterwards, by anybody with your keys.
-That goes too for a report that the server releases even later than that. Backups
-made before still hold the destroyed keys.`,
+when a batch was imported that is more than 60 days younger than the month, and
+two months younger than the last that held a message of it; and it asks whether
+all earlier batches are in: what is not cannot be opened afterwards, by anybody
+with your keys. That goes too for a report that the server releases even later
+than that. Backups made before still hold the destroyed keys.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		month := fs.String("to", "", "the first `MONTH` to keep, like 2026-11; the latest possible if not given")
 		return func(args []string) error {

@@ -48,26 +48,32 @@ Keep file and passphrase away from the server and from any vault.`,
 }
 
 var cmdRootSign = &command{
-	name: "root sign", args: "PROPOSAL --key FILE --out FILE [--previous FILE]", yes: true, least: 1, most: 1,
+	name: "root sign", args: "PROPOSAL --key FILE --out FILE [--previous FILE [--previous-root KEY]…]", yes: true, least: 1, most: 1,
 	short: "sign a directory the operator proposes",
 	long: `Root sign shows who would read under the proposed directory and what differs from
 the previous one, and asks. Check every new holder's card phrase with that person
 first. It writes the signed directory to --out. Where several roots must sign, the
-next keeper signs the file the one before wrote.`,
+next keeper signs the file the one before wrote. A root key that is new did not sign
+the previous directory: --previous-root names the key that did; compare its words.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		key := fs.String("key", "", "the `FILE` that root init wrote")
 		out := fs.String("out", "", "the new `FILE` for the signed directory")
+		var prevRoots list
+		fs.Var(&prevRoots, "previous-root", "the public `KEY` of a root that signed --previous, when it is not this one")
 		prev := fs.String("previous", "", "the signed directory in force, a `FILE`; needed for all but the first")
 		return func(args []string) error {
 			if *key == "" || *out == "" {
 				return usagef("root sign: --key and --out are needed")
 			}
-			return d.rootSign(args[0], *key, *out, *prev)
+			if len(prevRoots) > 0 && *prev == "" {
+				return usagef("root sign: --previous-root says who signed --previous: name that file too")
+			}
+			return d.rootSign(args[0], *key, *out, *prev, prevRoots)
 		}
 	},
 }
 
-func (d *desk) rootSign(proposal, key, out, prev string) error {
+func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) error {
 	text, err := os.ReadFile(proposal) //nolint:gosec // named by the keeper
 	if err != nil {
 		return fmt.Errorf("reading the proposal: %w", err)
@@ -94,17 +100,25 @@ func (d *desk) rootSign(proposal, key, out, prev string) error {
 		if previous, err = os.ReadFile(prev); err != nil { //nolint:gosec // named by the keeper
 			return fmt.Errorf("reading the previous directory: %w", err)
 		}
-		if old, err = root.OpenPrevious(previous); err != nil {
+		if old, err = root.OpenPrevious(previous, prevRoots...); err != nil {
 			return err
 		}
 	}
 	// Refuse before anybody is asked to read and agree.
-	signed, err := root.Sign(text, previous, crypto.DayOf(d.now()))
+	signed, err := root.Sign(text, previous, crypto.DayOf(d.now()), prevRoots...)
 	if err != nil {
 		return err
 	}
 	d.describe(old, next)
-	if err := d.confirm("Sign this: do you vouch for every body and holder above?"); err != nil {
+	question := "Sign this: do you vouch for every body and holder above?"
+	if len(prevRoots) > 0 {
+		d.printf("The directory before it was signed by another root:\n")
+		if err := d.rootPhrases(prevRoots); err != nil {
+			return err
+		}
+		question = "Are these the words of the root before, and do you vouch for every body and holder above?"
+	}
+	if err := d.confirm(question); err != nil {
 		return err
 	}
 	if err := reviewer.CreateFile(out, signed); err != nil {
