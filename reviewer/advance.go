@@ -7,16 +7,15 @@ import (
 	"postern/crypto"
 )
 
-// retentionMonths is how many months after its own, and after the last batch
-// that held a message of it, a seed may still be needed: a server keeps batches
-// for 60 days.
+// retentionMonths is how many months after the last batch that held a message
+// of its month a seed may still be needed.
 const retentionMonths = 2
 
 // Months says from which month on this vault holds seeds, and from which on
 // it would after [Vault.Advance]. The two are equal when nothing can be advanced: a
-// seed may go only after a batch was imported that is at least two months younger than the
-// seed's month, and than every batch that held a message sealed in it or before: while
-// such messages come, a server that was off or flooded may have more of them.
+// seed may go only after a batch was imported that is more than 60 days younger than the
+// seed's month, for so long the server offers batches of it, and two months younger than
+// every batch that held a message sealed in it or before: while such messages come, a server that was off or flooded may have more of them.
 // No clock alone decides.
 func (v *Vault) Months() (first, next crypto.Month) {
 	first = v.keys.Month
@@ -24,7 +23,7 @@ func (v *Vault) Months() (first, next crypto.Month) {
 		return first, first
 	}
 	newest := crypto.MonthOf(v.state.Newest.Time())
-	next = newest - retentionMonths + 1
+	next = crypto.MonthOf((v.state.Newest - keptDays).Time())
 	days := make(map[crypto.BatchRef]crypto.Day, len(v.state.Batches))
 	for _, b := range v.state.Batches {
 		days[crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal}] = b.Day
@@ -42,7 +41,7 @@ func (v *Vault) Months() (first, next crypto.Month) {
 }
 
 // ErrTooEarly says that no seed may be destroyed yet.
-var ErrTooEarly = errors.New("no month's key can be destroyed yet: a batch must be imported first that is at least two months younger than the month, and than the last batch that held a message of it")
+var ErrTooEarly = errors.New("no month's key can be destroyed yet: a batch must be imported first that is more than 60 days younger than the month, and two months younger than the last batch that held a message of it")
 
 // Advance destroys the seeds of all months before to. After it, nothing that was sealed in those months can be
 // opened by anyone with this vault; what was imported stays readable. The holder has

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -464,34 +465,82 @@ func prune(next *state) (old []blob) {
 			e.Own = &kept
 		}
 	}
-	next.Batches = slices.DeleteFunc(next.Batches, func(b batch) bool { return b.Day+2*keptDays < next.Newest })
+	var anchored []batch // see Missing: one stays, to count from
+	current := slices.DeleteFunc(slices.Clone(next.Batches), func(b batch) bool { return !bytes.Equal(b.Instance, next.Instance) })
+	if i := anchor(current, next.Newest); i >= 0 {
+		anchored = current[i : i+1]
+	}
+	next.Batches = slices.DeleteFunc(next.Batches, func(b batch) bool {
+		kept := len(anchored) > 0 && bytes.Equal(b.Instance, next.Instance) && b.Ordinal == anchored[0].Ordinal
+		return b.Day+2*keptDays < next.Newest && !kept
+	})
 	return old
 }
 
-// Missing names what was not imported below the newest batch of the current
-// instance, as far as the server still keeps it: batches by number, and volumes of batches that were begun.
+// Missing names what was not imported of the current instance, below its newest
+// batch and as far as the server may still have it: volumes of batches that were
+// begun, and batches by number. It counts from the newest batch imported that the server no
+// longer keeps, so that an absence of any length leaves nothing unnamed; without one, from the first.
+// Runs are one line, whatever numbers a volume claims.
 func (v *Vault) Missing() []string {
-	var nums []uint64
-	var out []string
-	for _, b := range v.state.Batches {
-		if !bytes.Equal(b.Instance, v.state.Instance) || b.Day+keptDays < v.state.Newest {
+	batches := slices.DeleteFunc(slices.Clone(v.state.Batches), func(b batch) bool {
+		return !bytes.Equal(b.Instance, v.state.Instance)
+	})
+	slices.SortFunc(batches, func(a, b batch) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	below := uint64(0) // the number before the first that counts
+	if i := anchor(batches, v.state.Newest); i >= 0 {
+		below = batches[i].Ordinal
+	}
+	var volumes, whole []string
+	for _, b := range batches {
+		if b.Ordinal <= below || b.expired(v.state.Newest) {
 			continue
 		}
-		nums = append(nums, b.Ordinal)
-		for n := uint32(1); n <= b.Volumes; n++ {
-			if !slices.Contains(b.Have, n) {
-				out = append(out, fmt.Sprintf("batch %d volume %d", b.Ordinal, n))
-			}
+		volumes = append(volumes, b.missing()...)
+		whole = appendRun(whole, "batch", "batches", below+1, b.Ordinal-1)
+		below = b.Ordinal
+	}
+	return append(volumes, whole...)
+}
+
+// expired says that no server keeps the batch any more.
+func (b *batch) expired(newest crypto.Day) bool { return b.Day+keptDays < newest }
+
+// anchor is the place of the newest batch that no server keeps any more, -1 if
+// there is none. Numbers rise with days: one beyond a batch that is still kept is no number to count from.
+func anchor(batches []batch, newest crypto.Day) int {
+	at, kept := -1, uint64(math.MaxUint64)
+	for i := range batches {
+		if !batches[i].expired(newest) {
+			kept = min(kept, batches[i].Ordinal)
 		}
 	}
-	slices.Sort(nums)
-	for i := 1; i < len(nums); i++ {
-		switch from, to := nums[i-1]+1, nums[i]-1; {
-		case from == to:
-			out = append(out, fmt.Sprintf("batch %d", from))
-		case from < to:
-			out = append(out, fmt.Sprintf("batches %d to %d", from, to))
+	for i := range batches {
+		if b := &batches[i]; b.expired(newest) && b.Ordinal < kept && (at < 0 || b.Ordinal > batches[at].Ordinal) {
+			at = i
 		}
+	}
+	return at
+}
+
+// missing names the volumes of a batch that are not here. Have is sorted.
+func (b *batch) missing() (out []string) {
+	below := uint64(0)
+	volume, volumes := fmt.Sprintf("batch %d volume", b.Ordinal), fmt.Sprintf("batch %d volumes", b.Ordinal)
+	for _, n := range b.Have {
+		out = appendRun(out, volume, volumes, below+1, uint64(n)-1)
+		below = uint64(n)
+	}
+	return appendRun(out, volume, volumes, below+1, uint64(b.Volumes))
+}
+
+// appendRun appends the numbers from one to another as one line, if there are any.
+func appendRun(out []string, one, many string, from, to uint64) []string {
+	switch {
+	case from == to:
+		return append(out, fmt.Sprintf("%s %d", one, from))
+	case from < to:
+		return append(out, fmt.Sprintf("%s %d to %d", many, from, to))
 	}
 	return out
 }

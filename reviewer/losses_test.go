@@ -5,10 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"postern/crypto"
 	"postern/reviewer/reviewertest"
 )
 
@@ -97,5 +100,72 @@ func TestLostPack(t *testing.T) {
 	v = w.reopen("anna")
 	if s := shown(); !strings.Contains(s, "│ the first") || strings.Contains(s, "unreadable") {
 		t.Errorf("after the batch was imported again:\n%s", s)
+	}
+}
+
+// A holder who was away for longer than the server keeps batches is told what passed meanwhile.
+func TestMissingAfterAbsence(t *testing.T) {
+	for _, days := range []int{61, 300} {
+		w := newWorld(t)
+		yes := ImportOptions{ClockOK: func(Clock) bool { return true }}
+		v := w.desks["anna"]
+		for range 3 {
+			w.imports("anna", w.release(1))
+		}
+		w.server.Batch = 200
+		w.now = w.now.AddDate(0, 0, days)
+		for range 2 { // the first prunes, the second counts from what is left
+			must(v.Import(bytes.NewReader(w.release(1)), yes))(t)
+			if m := v.Missing(); !slices.Equal(m, []string{"batches 4 to 199"}) {
+				t.Errorf("%d days away: %v", days, m)
+			}
+		}
+		// What no server keeps any more is not asked for.
+		w.now = w.now.AddDate(0, 0, 61)
+		must(v.Import(bytes.NewReader(w.release(1)), yes))(t)
+		if m := v.Missing(); len(m) != 0 {
+			t.Errorf("%d days and 61 later: %v", days, m)
+		}
+	}
+}
+
+// A volume may claim any numbers: they make a few lines, and none of them hides the others.
+func TestMissingIsShort(t *testing.T) {
+	w := newWorld(t)
+	w.server.Batch = 3
+	if r := w.imports("anna", w.release(1)); !slices.Equal(r.Missing, []string{"batches 1 to 2"}) {
+		t.Errorf("before the first: %v", r.Missing)
+	}
+	old := must(w.server.Volume(w.today()-100, 1<<62, 1, 1, 1))(t)
+	w.imports("anna", old)
+	r := w.imports("anna", must(w.server.Volume(w.today(), 1<<63, 40, maxVolumes, 1))(t))
+	want := []string{
+		"batch 9223372036854775808 volumes 1 to 39", "batch 9223372036854775808 volumes 41 to 65536",
+		"batches 1 to 2", "batches 4 to 9223372036854775807",
+	}
+	if !slices.Equal(r.Missing, want) {
+		t.Errorf("missing %q, want %q", r.Missing, want)
+	}
+}
+
+// A month's keys stay while the server may offer a batch of it.
+func TestAdvanceKeepsOfferedMonths(t *testing.T) {
+	w := newWorld(t)
+	v := w.desks["anna"]
+	november := crypto.MonthOf(w.now)
+	yes := ImportOptions{ClockOK: func(Clock) bool { return true }}
+	for _, c := range []struct {
+		day  time.Time
+		want crypto.Month
+	}{
+		{time.Date(2027, 1, 1, 9, 0, 0, 0, time.UTC), november}, // two calendar months, 32 days
+		{time.Date(2027, 1, 29, 9, 0, 0, 0, time.UTC), november},
+		{time.Date(2027, 1, 30, 9, 0, 0, 0, time.UTC), november + 1},
+	} {
+		w.now = c.day
+		must(v.Import(bytes.NewReader(w.release(1)), yes))(t)
+		if _, next := v.Months(); next != c.want {
+			t.Errorf("on %s the keys could begin with %s, want %s", crypto.DayOf(c.day), next, c.want)
+		}
 	}
 }
