@@ -99,7 +99,8 @@ drain = "10m"
 # Bounds the database on the disk. Below the free space, with room to spare.
 quota = "20GiB"
 # Per cent of the quota that only text can use, so that reports still get in
-# when files have filled the rest.
+# when files have filled the rest. No report can use the last 5 per cent: batches
+# go out, and codes open their inboxes, when storage is full.
 reserve_text = 10
 # A file whose content protects the storage key, for example a systemd
 # credential ("/run/credentials/postern.service/storage"). Whoever steals the

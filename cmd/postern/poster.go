@@ -117,10 +117,12 @@ func (c *cli) writeTo(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = write(f)
-	err = errors.Join(err, f.Sync(), f.Close(), dir.Sync())
-	if err != nil {
-		err = errors.Join(err, f.Truncate(0), os.Remove(path))
+	err = errors.Join(write(f), f.Sync())
+	if err != nil { // its folder may be root's, whom we no longer are
+		err = errors.Join(err, f.Truncate(0))
+	}
+	if err = errors.Join(err, f.Close(), dir.Sync()); err != nil {
+		err = errors.Join(err, os.Remove(path))
 	}
 	return err
 }
