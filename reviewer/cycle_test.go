@@ -53,7 +53,7 @@ func TestCycle(t *testing.T) {
 	c := w.only("anna")
 	var text bytes.Buffer
 	check(t, v.WriteCase(&text, c))
-	for _, want := range []string{"They sell the fuel.", "Topics: Corruption", "│ Camp North,", "│ kitchen", "ledger⟨U+202E⟩xslx.exe", "Body ombuds, Body ngo"} {
+	for _, want := range []string{"They sell the fuel.", "Topics:\n    │ Corruption", "│ Camp North,", "│ kitchen", "ledger⟨U+202E⟩xslx.exe", "Body ombuds, Body ngo"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the case does not show %q:\n%s", want, text.String())
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"postern/crypto"
 	"postern/intake/form"
@@ -56,7 +57,7 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 		q, ok := form.QuestionOf(a.ID)
 		switch {
 		case !ok:
-			p.line("    %s:", SafeLine(a.ID))
+			p.name("    Question ", a.ID)
 			p.quote(strings.Join(a.Values, "\n"))
 		case q.Kind == form.Text:
 			p.line("    %s:", q.Label)
@@ -65,10 +66,11 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 			labels := make([]string, len(a.Values))
 			for i, o := range a.Values {
 				if labels[i] = form.Label(q.Options, o); labels[i] == "" {
-					labels[i] = SafeLine(o)
+					labels[i] = o
 				}
 			}
-			p.line("    %s: %s", q.Label, strings.Join(labels, "; "))
+			p.line("    %s:", q.Label)
+			p.quote(strings.Join(labels, "\n"))
 		}
 	}
 	if l.Event != nil {
@@ -77,9 +79,9 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 	}
 	p.quote(l.Words)
 	for _, f := range l.Files {
-		p.line("    File %d: %s", f.No, SafeLine(f.Name))
-		p.line("            %d bytes, said to be %s", f.Size, SafeLine(f.MediaType))
-		p.line("            sha256 %s", hex.EncodeToString(f.SHA256[:]))
+		p.name(fmt.Sprintf("    File %d: ", f.No), f.Name)
+		p.name(fmt.Sprintf("            %d bytes, said to be ", f.Size), f.MediaType)
+		p.line("    sha256 %s", hex.EncodeToString(f.SHA256[:]))
 	}
 }
 
@@ -199,12 +201,25 @@ func (p *printer) line(format string, a ...any) {
 	}
 }
 
-// quote writes words of others, each line behind a bar.
+// quote writes words of others, each row behind a bar.
 func (p *printer) quote(words string) {
 	if words == "" {
 		return
 	}
 	for l := range strings.SplitSeq(strings.TrimRight(SafeText(words), "\n"), "\n") {
-		p.line("    │ %s", l)
+		for _, row := range fold(l, rowWidth) {
+			p.line("    │ %s", row)
+		}
+	}
+}
+
+// name writes one line of others' words after words of the desk; what does not fit follows behind a bar.
+func (p *printer) name(before, words string) {
+	for i, row := range fold(SafeLine(words), rowWidth-utf8.RuneCountInString(before)) {
+		if i == 0 {
+			p.line("%s%s", before, row)
+		} else {
+			p.line("            │ %s", row)
+		}
 	}
 }

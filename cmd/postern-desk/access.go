@@ -32,7 +32,7 @@ stick. Whoever has the file can reach the exchange, though open nothing there.`,
 			if err := reviewer.CreateFile(*to, line); err != nil {
 				return err
 			}
-			d.printf("The key is in %s. Carry it to Tor Browser's folder TorBrowser/Data/Tor/onion-auth, then wipe it from the stick.\n", *to)
+			d.printf("The key is in %s. Carry it to Tor Browser's folder TorBrowser/Data/Tor/onion-auth, then wipe it from the stick.\n", shown(*to))
 			return nil
 		}
 	},

@@ -24,7 +24,7 @@ every case: after vault advance or erase, make a new one and destroy the old.`,
 			if err := v.BackupFile(args[0], pass); err != nil {
 				return err
 			}
-			d.printf("The vault is backed up in %s, under its passphrase.\n", args[0])
+			d.printf("The vault is backed up in %s, under its passphrase.\n", shown(args[0]))
 			return nil
 		}
 	},
@@ -55,7 +55,7 @@ since are missing in it: their reply places may look free though they are used.`
 				return err
 			}
 			defer v.Close()
-			d.printf("The vault is restored in %s. Import the batches since the backup again.\n", d.vaultDir)
+			d.printf("The vault is restored in %s. Import the batches since the backup again.\n", shown(d.vaultDir))
 			d.status(v)
 			return nil
 		}

@@ -43,7 +43,7 @@ before the twelve months end.`,
 					Phrase []string `json:"phrase"`
 				}{*out, v.Body(), v.Holder(), phrase})
 			}
-			d.printf("The card is in %s. Give it to the operator, and read this to them by voice:\n\n    %s\n", *out, strings.Join(phrase, " "))
+			d.printf("The card is in %s. Give it to the operator, and read this to them by voice:\n\n    %s\n", shown(*out), strings.Join(phrase, " "))
 			return nil
 		}
 	},

@@ -39,7 +39,7 @@ twice changes nothing.`,
 				return d.writeJSON(out)
 			}
 			for _, b := range bundles {
-				d.printf("Bundle %s with %s is in %s\n", b.ID, some(b.Replies, "reply", "replies"), b.Path)
+				d.printf("Bundle %s with %s is in %s\n", b.ID, some(b.Replies, "reply", "replies"), shown(b.Path))
 			}
 			d.printf("Hand in each file on your exchange, and compare the id it shows.\n")
 			return nil

@@ -67,5 +67,5 @@ func (d *desk) extractAll(v *reviewer.Vault, c *reviewer.Case, to string) error 
 }
 
 func (d *desk) extracted(x *reviewer.Extracted) {
-	d.printf("%s  %s  (%d bytes, in clear)\n", hex.EncodeToString(x.SHA256[:]), x.Path, x.Size)
+	d.printf("%s  %s  (%d bytes, in clear)\n", hex.EncodeToString(x.SHA256[:]), shown(x.Path), x.Size)
 }

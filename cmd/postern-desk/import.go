@@ -29,7 +29,7 @@ or only cover is skipped without a word: its number says nothing.`,
 			for _, file := range args {
 				r, err := d.importOne(v, file)
 				if err != nil {
-					failed = append(failed, fmt.Errorf("%s: %w", filepath.Base(file), err))
+					failed = append(failed, fmt.Errorf("%s: %w", shown(filepath.Base(file)), err))
 					continue
 				}
 				done = append(done, newImportJSON(file, r))
@@ -63,7 +63,7 @@ func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, erro
 }
 
 func (d *desk) reportImport(file string, r *reviewer.Report) {
-	d.printf("%s: batch %d of %s, volume %d of %d: ", filepath.Base(file), r.Volume.Batch, r.Volume.Day, r.Volume.Volume, r.Volume.Volumes)
+	d.printf("%s: batch %d of %s, volume %d of %d: ", shown(filepath.Base(file)), r.Volume.Batch, r.Volume.Day, r.Volume.Volume, r.Volume.Volumes)
 	if r.New == 0 {
 		d.printf("nothing new.\n")
 	} else {

@@ -31,7 +31,7 @@ the vault; nobody can open it without, and nobody can reset it.`,
 				return err
 			}
 			defer v.Close()
-			d.printf("A vault for holder %s of body %s is in %s.\nNext: postern-desk card --out FILE, and give the card to the operator.\n", v.Holder(), v.Body(), d.vaultDir)
+			d.printf("A vault for holder %s of body %s is in %s.\nNext: postern-desk card --out FILE, and give the card to the operator.\n", v.Holder(), v.Body(), shown(d.vaultDir))
 			return nil
 		}
 	},

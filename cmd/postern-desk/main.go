@@ -96,9 +96,10 @@ func (d *desk) run(args []string) int {
 }
 
 // errorf writes an error. Names in it are whatever somebody called a file, so it is shown
-// safely (SECURITY.md S-15).
+// safely, and what a name could begin as a line of its own is indented (SECURITY.md S-15).
 func (d *desk) errorf(format string, a ...any) {
-	_, _ = io.WriteString(d.stderr, reviewer.SafeText(fmt.Sprintf("postern-desk: "+format, a...))+"\n")
+	text := reviewer.SafeText(fmt.Sprintf("postern-desk: "+format, a...))
+	_, _ = io.WriteString(d.stderr, strings.ReplaceAll(text, "\n", "\n    ")+"\n")
 }
 
 func (d *desk) printf(format string, a ...any) { _, _ = fmt.Fprintf(d.stdout, format, a...) }
@@ -207,7 +208,7 @@ func (d *desk) help(args []string) error {
 		for _, c := range commands {
 			d.printf("  %-15s %s\n", c.name, c.short)
 		}
-		d.printf("\npostern-desk help COMMAND explains one. The vault is %s unless --vault names another.\n", d.vaultDir)
+		d.printf("\npostern-desk help COMMAND explains one. The vault is %s unless --vault names another.\n", shown(d.vaultDir))
 		return nil
 	}
 	c, _ := find(args)

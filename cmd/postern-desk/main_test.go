@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate, "hostilefile": hostileFile},
 	})
 }
 
@@ -80,6 +80,16 @@ func number(ts *testscript.TestScript, s string) int {
 // truncate FILE NEW N writes the first N bytes of a file.
 func truncate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[0]))[:number(ts, args[2])], 0o600))
+}
+
+// hostileFile FILE [copy] sets HOSTILE to a name that attacks the terminal, of no
+// file or of a copy.
+func hostileFile(ts *testscript.TestScript, _ bool, args []string) {
+	const name = "\x1b]0;owned\x07\nbatch 9"
+	ts.Setenv("HOSTILE", name)
+	if len(args) > 1 {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(ts.ReadFile(args[0])), 0o600))
+	}
 }
 
 // serverCmd is the operator:

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"postern/reviewer"
 )
 
 // writeJSON writes one JSON document in ASCII only: a terminal that shows it
@@ -39,6 +41,9 @@ func asciiJSON(in []byte) []byte {
 	}
 	return out
 }
+
+// shown is the name of a file for a terminal: somebody else may have chosen it (SECURITY.md S-15).
+func shown(name string) string { return reviewer.SafeLine(name) }
 
 // some writes a number with the right word.
 func some(n int, one, many string) string {

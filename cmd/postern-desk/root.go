@@ -41,7 +41,7 @@ Keep file and passphrase away from the server and from any vault.`,
 			if err := reviewer.CreateFile(*out, file); err != nil {
 				return err
 			}
-			d.printf("The secret root key is in %s. Its public key, one line:\n\n%s\n\n", *out, vkey)
+			d.printf("The secret root key is in %s. Its public key, one line:\n\n%s\n\n", shown(*out), vkey)
 			return d.rootPhrases([]string{vkey})
 		}
 	},
@@ -124,7 +124,7 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	if err := reviewer.CreateFile(out, signed); err != nil {
 		return err
 	}
-	d.printf("The signed directory is in %s. It is public: give it to the operator.\n", out)
+	d.printf("The signed directory is in %s. It is public: give it to the operator.\n", shown(out))
 	return nil
 }
 
