@@ -16,8 +16,9 @@
 // onion address (ticket.go). A handler opens tickets of its own action only,
 // so a ticket from a page that shows a reply cannot erase it. A report's ticket
 // carries the fresh code and lives 24 hours; a form that comes back and the page
-// with the code do not prolong it. An inbox's ticket carries the code
-// that was entered, slides 30 minutes with each page and ends after 4 hours.
+// with the code do not prolong it. An inbox's ticket carries the code that was
+// entered, slides 30 minutes with each page and ends after 4 hours. A ticket
+// for a reply is for that reply, not for whatever lies in its slot later.
 // Expiry is judged when the first part of a form arrives, so that a slow upload
 // never expires on its way.
 //
@@ -45,22 +46,26 @@
 // begins, each file on its own. Text fields that come after a file are
 // ignored. All fields of a form together keep at most 192 KiB, more than any
 // form of ours can hold. A file whose name cannot be read is taken all the same
-// and called "file". Nothing calls FormValue, ParseForm or their like: they would parse
-// the body first and put files in clear into a temp folder.
+// and called "file". Nothing calls FormValue, ParseForm or their like: they
+// would parse the body first and put files in clear into a temp folder.
 //
 // One size (SECURITY.md S-9). Every HTML response, errors included, is exactly
 // [PageSize] bytes with the same headers in the same order; the shell around
 // the router sees to it (shell.go), because gorilla/mux runs its middleware on
 // matched routes only. Exceptions: the archive of a reply's files, which is
-// padded by its own rule, and what net/http itself answers to bytes that are no
-// HTTP request.
+// padded by its own rule; and the short answers, below 300 bytes, that net/http
+// itself gives to requests no browser sends, before anything of ours sees them:
+// 400 (malformed), 417 (an Expect header other than 100-continue), 431 (more
+// than 20 KiB of headers), 501 (an unknown transfer encoding) and 505 (not HTTP/1).
+// They depend on that request alone.
 //
 // Time. Pages that depend on a code answer at the next multiple of a quantum
 // (400 ms) after their request arrived, queueing included; pages that store
 // something, at the next multiple after the commit. No Date header, no finer
 // time in any log.
 //
-// Slow lines. A body has a minimum rate and no total deadline (pace.go).
+// Slow lines. A body has a minimum rate and no total deadline (pace.go). A door
+// lets 512 connections in at once ([Limit]).
 //
 // # Rules of the exchange
 //

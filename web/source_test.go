@@ -700,7 +700,7 @@ func exchangeRaw(t *testing.T, url, raw string) (status int, head string, size i
 // TestWorstPages renders the largest page of each kind in every language.
 func TestWorstPages(t *testing.T) {
 	var bodies []crypto.Body
-	long := strings.Repeat(`"&'<+>`, 300)
+	long := "a" + strings.Repeat(`"&'<+>`, 300)
 	for i := range 31 {
 		b := body(fmt.Sprintf("body-number-%d", i), "detention-monitor", i%2 == 0)
 		b.Names["en"], b.Mandates["en"] = long, long

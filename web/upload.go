@@ -227,14 +227,14 @@ func (f *fields) take(p *multipart.Part) error {
 	if f.left -= int64(len(b)); f.left < 0 {
 		return errForm
 	}
-	switch {
-	case name == fieldTicket:
+	switch name {
+	case fieldTicket:
 		f.ticket = v
-	case name == fieldCode:
+	case fieldCode:
 		f.code = v
-	case name == fieldText:
+	case fieldText:
 		f.text, f.cut = form.Clean(v), cut
-	case name == fieldBody:
+	case fieldBody:
 		f.bodies = append(f.bodies, v)
 	default:
 		f.answers[id] = append(f.answers[id], v)

@@ -152,7 +152,7 @@ func serve(t testing.TB, h http.Handler) string {
 	}
 	s := NewServer(h)
 	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Serve(l) }()
+	go func() { defer close(done); _ = s.Serve(Limit(l)) }()
 	t.Cleanup(func() { _ = s.Close(); <-done })
 	return "http://" + l.Addr().String()
 }
