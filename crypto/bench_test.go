@@ -118,6 +118,22 @@ func BenchmarkOpen(b *testing.B) {
 	})
 }
 
+// BenchmarkReadPrekeys reads what a desk imports most: a few words and sixteen keys.
+func BenchmarkReadPrekeys(b *testing.B) {
+	m := testMessage(KindReport)
+	m.Prekeys = nil
+	for i := range byte(ReplySlots) {
+		m.Prekeys = append(m.Prekeys, Prekey{i, NewIdentity().Recipient()})
+	}
+	plain := writeMessage(b, m)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ReadMessage(bytes.NewReader(plain), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkMessage passes a file of 16 MiB.
 func BenchmarkMessage(b *testing.B) {
 	const size = 16 << 20

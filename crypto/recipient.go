@@ -2,11 +2,14 @@ package crypto
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 	"filippo.io/hpke"
@@ -32,8 +35,8 @@ var stanzaBase64 = base64.RawStdEncoding.Strict()
 // X25519, C2SP age specification). It writes the stanzas age writes, from
 // raw keys: age itself takes only their text. Classic recipients are never used.
 type Recipient struct {
-	pk  hpke.PublicKey
 	raw []byte
+	pk  func() (hpke.PublicKey, error) // once: most keys that are read never seal
 }
 
 // ParseRecipient reads "age1pq1…".
@@ -56,11 +59,42 @@ func RecipientFromBytes(b []byte) (*Recipient, error) {
 	if len(b) != RecipientSize {
 		return nil, fmt.Errorf("recipient of %d bytes: must have %d", len(b), RecipientSize)
 	}
-	pk, err := hpke.MLKEM768X25519().NewPublicKey(b)
-	if err != nil {
+	if !validHybrid(b) {
 		return nil, errors.New("recipient is no valid hybrid public key")
 	}
-	return &Recipient{pk: pk, raw: append([]byte(nil), b...)}, nil
+	r := &Recipient{raw: append([]byte(nil), b...)}
+	r.pk = sync.OnceValues(func() (hpke.PublicKey, error) { return hpke.MLKEM768X25519().NewPublicKey(r.raw) })
+	return r, nil
+}
+
+// validHybrid is what parsing checks, at a small part of its cost: the modulus
+// check of FIPS 203, section 7.2, on the ML-KEM half, whose last 32 bytes are a
+// seed. In the other half every 32 bytes parse as an X25519 key, but to the
+// points of small order nothing can be sealed: one of them in a directory
+// would stop every report to its body.
+func validHybrid(b []byte) bool {
+	const q, polynomials = 3329, 3 * 384
+	for c := range slices.Chunk(b[:polynomials], 3) { // two coefficients of twelve bits, little endian
+		d := uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
+		if d&0xfff >= q || d>>12 >= q {
+			return false
+		}
+	}
+	u := [32]byte(b[len(b)-32:])
+	u[31] &= 0x7f // X25519 ignores the highest bit: RFC 7748, section 5
+	return !slices.Contains(smallOrderX25519, hex.EncodeToString(u[:]))
+}
+
+// smallOrderX25519 are the u-coordinates of the points of small order on the
+// curve and its twist: 0, 1, two of order 8, p-1, p and p+1.
+var smallOrderX25519 = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+	"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 }
 
 // Bytes is the raw form. The caller must not change it.
@@ -71,7 +105,11 @@ func (r *Recipient) String() string { return encodeBech32(recipientHRP, r.raw) }
 
 // Wrap implements [age.Recipient]: the same stanza age itself writes.
 func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
-	enc, s, err := hpke.NewSender(r.pk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(stanzaLabel))
+	pk, err := r.pk()
+	if err != nil {
+		return nil, fmt.Errorf("sealing to a recipient: %w", err)
+	}
+	enc, s, err := hpke.NewSender(pk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(stanzaLabel))
 	if err != nil {
 		return nil, fmt.Errorf("sealing to a recipient: %w", err)
 	}
@@ -103,7 +141,7 @@ func IdentityFromSeed(seed Key) *Identity {
 		panic("crypto: IdentityFromSeed: " + err.Error()) // only for another length
 	}
 	pk := sk.PublicKey()
-	return &Identity{sk: sk, seed: seed, pub: &Recipient{pk: pk, raw: pk.Bytes()}}
+	return &Identity{sk: sk, seed: seed, pub: &Recipient{raw: pk.Bytes(), pk: func() (hpke.PublicKey, error) { return pk, nil }}}
 }
 
 // NewIdentity has a random seed.

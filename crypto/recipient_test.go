@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
+	"filippo.io/hpke"
 	"pgregory.net/rapid"
 )
 
@@ -149,6 +151,82 @@ func TestUnwrapRefuses(t *testing.T) {
 	if _, err := id.Unwrap(append(other, good...)); err != nil {
 		t.Errorf("own stanza behind another's: %v", err)
 	}
+}
+
+// A recipient is refused when it is read if, and only if, nothing can be sealed
+// to it: reading checks the bytes itself and leaves parsing for later.
+func TestRecipientValidity(t *testing.T) {
+	seals := func(b []byte) bool {
+		pk, err := hpke.MLKEM768X25519().NewPublicKey(b)
+		if err == nil {
+			_, _, err = hpke.NewSender(pk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil)
+		}
+		return err == nil
+	}
+	read := func(b []byte) bool { _, err := RecipientFromBytes(b); return err == nil }
+	good := NewIdentity().Recipient().Bytes()
+	set := func(b []byte, i int, v uint16) { // coefficient i
+		if at := i / 2 * 3; i%2 == 0 {
+			b[at], b[at+1] = byte(v), b[at+1]&0xf0|byte(v>>8)
+		} else {
+			b[at+1], b[at+2] = b[at+1]&0x0f|byte(v<<4), byte(v>>4)
+		}
+	}
+	for i := range 768 {
+		for v, want := range map[uint16]bool{0: true, 3328: true, 3329: false, 4095: false} {
+			b := bytes.Clone(good)
+			set(b, i, v)
+			if read(b) != want || seals(b) != want {
+				t.Fatalf("coefficient %d = %d: read %v, seals %v", i, v, read(b), seals(b))
+			}
+		}
+	}
+	for _, u := range smallOrderX25519 {
+		for _, high := range []byte{0, 0x80} {
+			b := append(bytes.Clone(good[:RecipientSize-32]), unhex(t, u)...)
+			b[RecipientSize-1] |= high
+			if read(b) || seals(b) {
+				t.Errorf("small order %s: read %v, seals %v", u, read(b), seals(b))
+			}
+		}
+	}
+	for n := range 256 { // the smallest and the largest numbers
+		for _, fill := range []byte{0, 0xff} {
+			b := append(bytes.Clone(good[:RecipientSize-32]), bytes.Repeat([]byte{fill}, 32)...)
+			if b[RecipientSize-32] = byte(n); read(b) != seals(b) {
+				t.Errorf("u of %d and %d: read %v, seals %v", n, fill, read(b), seals(b))
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		b := bytes.Clone(good)
+		for range rapid.IntRange(0, 4).Draw(t, "changes") {
+			b[rapid.IntRange(0, len(b)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		}
+		b = b[:len(b)-rapid.SampledFrom([]int{0, 0, 0, 1, 32}).Draw(t, "cut")]
+		if read(b) != seals(b) {
+			t.Fatalf("read %v, seals %v", read(b), seals(b))
+		}
+	})
+	// One read key seals from many goroutines, and its owner opens what any sealed.
+	id := NewIdentity()
+	r, err := RecipientFromBytes(id.Recipient().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := r.Wrap(make([]byte, fileKeySize))
+			if err == nil {
+				_, err = id.Unwrap(s)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestNoClassicRecipients: age refuses to mix ours with recipients that a
