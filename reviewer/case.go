@@ -40,16 +40,19 @@ type Message struct {
 	Holder   string
 	Standing crypto.SignerStanding
 	Outside  bool // signed by a body that the source did not choose
-	Mark     string
-	Version  uint64 // of the directory it was written under; 0: one this vault does not know
-	Readers  []string
-	Text     int // bytes
-	Answers  int
-	Files    []File
-	Own      bool
-	State    string // of an own reply: waiting, sent, released
-	Bundle   string // of an own reply that was exported
-	at       int    // in Case.entries
+	// Forwarded: the message does not name this vault's body among its
+	// readers, so another reader than its writer sealed it to this vault.
+	Forwarded bool
+	Mark      string
+	Version   uint64 // of the directory it was written under; 0: one this vault does not know
+	Readers   []string
+	Text      int // bytes
+	Answers   int
+	Files     []File
+	Own       bool
+	State     string // of an own reply: waiting, sent, released
+	Bundle    string // of an own reply that was exported
+	at        int    // in Case.entries
 }
 
 // File is one file of a case. Name is as the sender's machine called it: pass
@@ -170,6 +173,7 @@ func (v *Vault) newMessage(e *entry, at int, named map[string]bool) Message {
 		Own: e.Own != nil, at: at,
 	}
 	m.Version, _ = v.versionOf(e.DirHash)
+	m.Forwarded = v.forwarded(e)
 	if o := e.Own; o != nil {
 		switch {
 		case e.Batch != nil:
@@ -201,6 +205,11 @@ func (v *Vault) newMessage(e *entry, at int, named map[string]bool) Message {
 	return m
 }
 
+// forwarded says whether somebody sealed a message to this vault whose writer did not.
+func (v *Vault) forwarded(e *entry) bool {
+	return e.Own == nil && !slices.Contains(e.Readers, v.keys.Body)
+}
+
 // sourceView is what the source wants now.
 type sourceView struct {
 	readers  []string // who may read an answer
@@ -215,17 +224,16 @@ type sourceView struct {
 // Within one life of a mailbox its counter orders messages. Erasing everything starts the
 // counter anew, with a report; but it also destroys what was not yet released, so
 // every message of the new life is in a later batch, or the same day's later one. Where a message of that
-// day could belong to either life, only bodies that both name may read: nobody is kept from an
-// earlier choice (SECURITY.md S-7).
+// day could belong to either life (released before the report that began one, or later than a message
+// of a higher counter), only bodies that both name may read: nobody is kept from an earlier choice
+// (SECURITY.md S-7).
 func latest(entries []entry) (sourceView, bool) {
 	var life *entry // the report that began the newest life, where that can be told
-	reports := 0
 	for i := range entries {
 		e := &entries[i]
 		if e.Kind != crypto.KindReport || e.Mark == markForeign || e.Mark == markAgain {
 			continue
 		}
-		reports++
 		if life == nil || life.Day < e.Day || life.Day == e.Day && releasedBefore(life, e) {
 			life = e
 		}
@@ -239,7 +247,7 @@ func latest(entries []entry) (sourceView, bool) {
 		if !e.fromSource() || e.Mark == markForeign {
 			continue
 		}
-		if reports > 1 && e != life {
+		if life != nil && e != life {
 			if e.Day < life.Day {
 				continue
 			}
@@ -257,6 +265,12 @@ func latest(entries []entry) (sourceView, bool) {
 	}
 	if newest == nil {
 		return view, false
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.fromSource() && e.Mark != markForeign && e.Day == newest.Day && e.Counter < newest.Counter && releasedBefore(newest, e) {
+			either = append(either, e) // a new life, whose report is not here
+		}
 	}
 	view.readers = slices.Clone(newest.Readers)
 	for _, e := range either {

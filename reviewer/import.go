@@ -50,6 +50,7 @@ type Report struct {
 	Again      int        // of New: sent again, unchanged
 	Changed    int        // of New: sent again, changed
 	Foreign    int        // of New: name a case but are not signed by its source
+	Forwarded  int        // of New: do not name this vault's body among their readers
 	Damaged    int        // opened, but not of the format; not kept
 	Missing    []string   // batches and volumes not imported, below the newest
 	HandIn     []string   // bundles to hand in again: the server was restored from a backup
@@ -397,6 +398,9 @@ func released(e *entry, h crypto.VolumeHeader) bool {
 
 func (im *importer) count(e *entry) {
 	im.report.New++
+	if im.v.forwarded(e) {
+		im.report.Forwarded++
+	}
 	switch e.Mark {
 	case markAgain:
 		im.report.Again++

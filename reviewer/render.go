@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,6 +23,9 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 	}
 	if len(c.Readers) > 0 {
 		p.line("The source chose: %s.", strings.Join(v.bodyNames(c.Readers), ", "))
+		if !slices.Contains(c.Readers, v.keys.Body) {
+			p.line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
+		}
 	}
 	p.line("Reply places left for your body: %d, and the shared one.", c.Left)
 	for i := range c.Messages {
@@ -111,6 +115,9 @@ func (v *Vault) notes(m *Message) []string {
 		say("! Sent again, changed: an earlier message answers the same form with other content. Both are kept.")
 	case MarkForeign:
 		say("! Whoever wrote this knows the case, but does not have its source's key. Do not act on it as the source's word.")
+	}
+	if m.Forwarded {
+		say("! NOT FOR YOUR BODY: whoever wrote this did not choose it. Another reader opened the message and sealed it to you.")
 	}
 	switch {
 	case m.Source, m.Own:

@@ -18,6 +18,7 @@ import (
 // places is which slots of a source's mailbox this vault may still use.
 type places struct {
 	free []prekey // own slots not yet used, the holder's own share of them first
+	mine int      // how many of these are the holder's own share
 	last *prekey  // slot 0: the last resort of every body
 	used bool     // a reply known here went to it already
 }
@@ -25,13 +26,18 @@ type places struct {
 // places divides the slots as all desks do, so that no two bodies choose the
 // same: the body at position p of n, as the source's message lists them, uses only slots
 // ≡ p mod n of 1 to 15, and of these holder j of m begins with every m-th from the
-// j-th on. What any known reply used is not free.
+// j-th on. What this vault or a colleague used is not free. Replies of others
+// use no place: only who is in the directory, and at this body, chooses from its places.
 func (v *Vault) places(s *sourceView, entries []entry) places {
-	used := make(map[string]bool)
+	used, shared := make(map[string]bool), make(map[string]bool)
 	for i := range entries {
-		if d := entries[i].Drop; d != nil {
-			used[string(d)] = true
+		e := &entries[i]
+		if e.Drop == nil {
+			continue
 		}
+		body, good := v.signedBy(e)
+		used[string(e.Drop)] = used[string(e.Drop)] || good && body == v.keys.Body
+		shared[string(e.Drop)] = shared[string(e.Drop)] || good
 	}
 	var out places
 	n := len(s.order)
@@ -43,7 +49,7 @@ func (v *Vault) places(s *sourceView, entries []entry) places {
 	for _, k := range keys {
 		switch {
 		case k.Slot == 0:
-			out.last, out.used = &k, used[string(k.Drop)]
+			out.last, out.used = &k, shared[string(k.Drop)]
 		case p < 0 || int(k.Slot)%n != p || used[string(k.Drop)]:
 		case (int(k.Slot)/n)%m == j:
 			mine = append(mine, k)
@@ -51,8 +57,23 @@ func (v *Vault) places(s *sourceView, entries []entry) places {
 			others = append(others, k)
 		}
 	}
-	out.free = append(mine, others...)
+	out.free, out.mine = append(mine, others...), len(mine)
 	return out
+}
+
+// signedBy is the body whose holder wrote a reply, and whether the signature is good.
+func (v *Vault) signedBy(e *entry) (body string, good bool) {
+	if e.Own != nil {
+		return v.keys.Body, true
+	}
+	if v.dirs == nil {
+		return "", false
+	}
+	b, _, standing := v.dirs.Signer(e.Signer, e.Released)
+	if standing != crypto.SignerGood {
+		return "", false
+	}
+	return b.ID, true
 }
 
 // holderPosition is this holder's position among the active holders of the body.
@@ -85,6 +106,7 @@ type Plan struct {
 	Unable   []string // bodies the source named that cannot: not in the directory, or without a key for this month
 	Narrowed bool     // the source erased and wrote again on one day: only bodies named before and after read
 	Slot     int
+	Borrowed bool // a colleague's share: the holder's own is used up
 	Shared   bool // the last shared place: own ones are used up
 	Replaces bool // a reply went there before; if unread it is replaced
 	Left     int  // own places left after this reply
@@ -99,6 +121,7 @@ type Plan struct {
 // Errors of [Vault.PlanReply].
 var (
 	ErrNoPlace     = errors.New("the source gave no place for a reply yet: import the batches that are missing, and newer ones")
+	ErrNotChosen   = errors.New("the source did not choose your body: another reader sealed this case to you, and no answer can be sealed")
 	ErrNotEnrolled = errors.New("the directory in force does not list this vault's key, so the source would see a reply nobody answers for: ask the operator to enrol your card, and accept the new directory")
 )
 
@@ -114,11 +137,14 @@ func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 	if !ok || view.at < 0 {
 		return nil, ErrNoPlace
 	}
+	if !slices.Contains(view.readers, v.keys.Body) {
+		return nil, ErrNotChosen
+	}
 	pl := v.places(&view, c.entries)
 	p := &Plan{Case: c, Narrowed: view.narrowed, today: today, at: view.at, view: view}
 	switch {
 	case len(pl.free) > 0:
-		p.prekey, p.Left = pl.free[0], len(pl.free)-1
+		p.prekey, p.Left, p.Borrowed = pl.free[0], len(pl.free)-1, pl.mine == 0
 	case pl.last != nil:
 		p.prekey, p.Shared, p.Replaces = *pl.last, true, pl.used
 	default:

@@ -82,6 +82,9 @@ func (d *desk) reportImport(file string, r *reviewer.Report) {
 	if r.Foreign > 0 {
 		d.printf("  ! %s a case but not signed by its source: show marks them.\n", some(r.Foreign, "names", "name"))
 	}
+	if r.Forwarded > 0 {
+		d.printf("  ! %s NOT FOR YOUR BODY: the writer did not choose it, another reader sealed it to you. show marks them.\n", some(r.Forwarded, "is", "are"))
+	}
 	if r.Damaged > 0 {
 		d.printf("  ! %s for you but damaged, and not kept: fetch the volume again; if it stays, tell the operator.\n", some(r.Damaged, "was", "were"))
 	}
@@ -110,6 +113,7 @@ type importJSON struct {
 	Again     int      `json:"again"`
 	Changed   int      `json:"changed"`
 	Foreign   int      `json:"foreign"`
+	Forwarded int      `json:"not_for_your_body"`
 	Damaged   int      `json:"damaged"`
 	OldKeys   bool     `json:"old_keys"`
 	Missing   []string `json:"missing"`
@@ -121,6 +125,6 @@ func newImportJSON(file string, r *reviewer.Report) importJSON {
 	return importJSON{
 		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
 		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Mended: r.Mended, Again: r.Again, Changed: r.Changed,
-		Foreign: r.Foreign, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
+		Foreign: r.Foreign, Forwarded: r.Forwarded, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
 	}
 }

@@ -45,9 +45,11 @@ inside them (author, place, time) goes along: clean them before.`,
 			if err != nil {
 				return err
 			}
-			if !d.json {
-				d.showPlan(v, plan)
+			out := d.stdout
+			if d.json {
+				out = d.stderr // who will read it is always shown; JSON goes alone to standard output
 			}
+			showPlan(out, v, plan)
 			if err := d.confirm("Seal this reply?"); err != nil {
 				return err
 			}
@@ -61,9 +63,12 @@ inside them (author, place, time) goes along: clean them before.`,
 					Message int      `json:"message"`
 					Readers []string `json:"readers"`
 					Unable  []string `json:"unable"`
+					Narrow  bool     `json:"narrowed"`
+					Borrow  bool     `json:"borrowed_place"`
 					Shared  bool     `json:"shared_place"`
+					Replace bool     `json:"replaces"`
 					Left    int      `json:"left"`
-				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Shared, plan.Left})
+				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Narrowed, plan.Borrowed, plan.Shared, plan.Replaces, plan.Left})
 			}
 			d.printf("The reply is message %d of case %s and waits. Next: postern-desk export --to FOLDER\n", no, c.Short)
 			return nil
@@ -71,25 +76,29 @@ inside them (author, place, time) goes along: clean them before.`,
 	},
 }
 
-func (d *desk) showPlan(v *reviewer.Vault, p *reviewer.Plan) {
+func showPlan(w io.Writer, v *reviewer.Vault, p *reviewer.Plan) {
+	say := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format, a...) }
 	names := make([]string, len(p.Bodies))
 	for i, b := range p.Bodies {
 		names[i] = v.BodyName(b)
 	}
-	d.printf("This reply will be read by the source and by: %s.\n", strings.Join(names, ", "))
+	say("This reply will be read by the source and by: %s.\n", strings.Join(names, ", "))
 	for _, b := range p.Unable {
-		d.printf("The source also chose %s, which cannot read it: it is not in the directory, or has no key for this month.\n", v.BodyName(b))
+		say("The source also chose %s, which cannot read it: it is not in the directory, or has no key for this month.\n", v.BodyName(b))
 	}
 	if p.Narrowed {
-		d.printf("The source erased everything and wrote again on one day: only bodies that both choices name will read it.\n")
+		say("The source erased everything and wrote again on one day: only bodies that both choices name will read it.\n")
 	}
 	switch {
 	case p.Replaces:
-		d.printf("! Your body's places are used up. The reply takes the last, shared place and REPLACES the reply there, if the source has not read it.\n")
+		say("! Your body's places are used up. The reply takes the last, shared place and REPLACES the reply there, if the source has not read it.\n")
 	case p.Shared:
-		d.printf("! Your body's places are used up. The reply takes the last place, which all bodies share: a later one may replace it.\n")
+		say("! Your body's places are used up. The reply takes the last place, which all bodies share: a later one may replace it.\n")
+	case p.Borrowed:
+		say("! Your own share of your body's places is used up: this one is a colleague's. If they use it too, one reply replaces the other. Agree with them first.\n")
+		fallthrough
 	default:
-		d.printf("After it, your body has %s left until the source's next visit.\n", some(p.Left, "place", "places"))
+		say("After it, your body has %s left until the source's next visit.\n", some(p.Left, "place", "places"))
 	}
 }
 

@@ -46,6 +46,7 @@ type messageJSON struct {
 	Standing string              `json:"signature"`
 	Mark     string              `json:"mark,omitempty"`
 	Outside  bool                `json:"outside,omitempty"`
+	NotOurs  bool                `json:"not_for_your_body,omitempty"` // another reader sealed it to this vault
 	State    string              `json:"state,omitempty"`
 	Bundle   string              `json:"bundle,omitempty"`
 	Readers  []string            `json:"readers"`
@@ -84,7 +85,7 @@ func (d *desk) showJSON(v *reviewer.Vault, c *reviewer.Case) error {
 func newMessageJSON(l *reviewer.Letter) messageJSON {
 	m := messageJSON{
 		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
-		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, State: l.State, Bundle: l.Bundle,
+		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, NotOurs: l.Forwarded, State: l.State, Bundle: l.Bundle,
 		Readers: listed(l.Readers), Text: l.Words, Files: []fileJSON{},
 	}
 	switch {
