@@ -147,7 +147,9 @@ func (x *Session) commit(ctx context.Context, change func() ([]store.Op, error))
 			return err
 		}
 		value := x.encode()
-		ops = append(append(ops, require(name, x.raw)...), store.Put(bucketMailbox, name[:], value))
+		// What the mailbox must be stands first: a stale view is told as one, not by
+		// an item that another request named meanwhile.
+		ops = slices.Concat(require(name, x.raw), ops, []store.Op{store.Put(bucketMailbox, name[:], value)})
 		err = x.s.store.Apply(ctx, ops...)
 		if err == nil {
 			x.raw = value
@@ -393,7 +395,7 @@ func (x *Session) visit(ctx context.Context, change func() (ops []store.Op, gone
 				store.Put(bucketOut, queued[:], out{lane: crypto.LaneRegular, size: int64(len(filler)), week: week(x.s.now())}.encode()))
 		}
 		value := x.encode()
-		ops = append(ops, x.mailboxOps(name, value, used)...)
+		ops = slices.Concat(require(name, x.raw), ops, x.mailboxOps(name, value, used))
 		err = x.s.store.Apply(ctx, ops...)
 		switch {
 		case err == nil:
@@ -425,7 +427,8 @@ func (x *Session) encode() []byte {
 // mailboxOps write the mailbox and its drops: in place where the code is in
 // use, else to the scratch mailbox, and what may lie in place ends.
 func (x *Session) mailboxOps(name [32]byte, value []byte, used bool) []store.Op {
-	as, at := require(name, x.raw), name
+	var as []store.Op
+	at := name
 	if !used {
 		as, at = append(as, store.Delete(bucketMailbox, name[:])), scratchName
 	}
