@@ -177,6 +177,7 @@ func parseTrace(t *testing.T, trace string) (calls []call) {
 			at, returned = len(calls)-1, m[4]
 		} else if m := resumeLine.FindStringSubmatch(line); m != nil {
 			at, returned = open[m[1]], m[4]
+			calls[at].args += returned // what a read brought stands there
 		} else {
 			continue // signals, exits
 		}
