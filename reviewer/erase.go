@@ -21,6 +21,7 @@ func (v *Vault) Erase(c *Case) error {
 		next.Erased = append(next.Erased, v.tombstone(e.ID))
 		return true
 	})
+	gone = append(gone, next.dropBundles()...)
 	if err := v.commit(next, gone...); err != nil {
 		return fmt.Errorf("erasing: %w", err)
 	}

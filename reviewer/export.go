@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -46,13 +47,34 @@ func (v *Vault) Export(dir string) ([]Bundle, error) {
 		return nil, ErrNothing
 	}
 	next := v.state.clone()
-	var out []Bundle
+	var packs []*pack
+	out, err := v.export(dir, next, waiting, &packs)
+	if err == nil {
+		err = v.commit(next)
+	}
+	if err != nil {
+		for _, p := range packs {
+			p.abandon()
+		}
+		for _, b := range out { // its replies still wait: they go out in another one
+			_ = os.Remove(b.Path)
+		}
+		return nil, fmt.Errorf("exporting: %w", err)
+	}
+	return out, nil
+}
+
+func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (out []Bundle, err error) {
 	for part := range slices.Chunk(waiting, crypto.BundleEntries) {
 		var id crypto.BundleID
 		_, _ = rand.Read(id[:])
-		b, err := v.writeBundle(dir, id, part)
+		dummies, err := v.newDummies(crypto.BundleEntries-len(part), packs)
 		if err != nil {
-			return nil, fmt.Errorf("exporting: %w", err)
+			return out, err
+		}
+		b, err := v.writeBundle(dir, id, part, dummies)
+		if err != nil {
+			return out, err
 		}
 		out = append(out, *b)
 		for _, i := range part {
@@ -60,18 +82,67 @@ func (v *Vault) Export(dir string) ([]Bundle, error) {
 			o.Bundle, o.Sent = id[:], v.Clock().Today()
 			next.Messages[i].Own = &o
 		}
+		if len(dummies) > 0 {
+			next.Bundles = append(next.Bundles, bundle{ID: id[:], Dummies: dummies})
+		}
 	}
-	if err := syncDir(dir); err != nil {
-		return nil, fmt.Errorf("exporting: %w", err)
+	return out, syncDir(dir)
+}
+
+// newDummies makes what fills a bundle up, and keeps it in a pack.
+func (v *Vault) newDummies(n int, packs *[]*pack) (out []dummy, err error) {
+	if v.dirs == nil {
+		return nil, ErrNoDirectory
 	}
-	if err := v.commit(next); err != nil {
-		return nil, fmt.Errorf("exporting: %w", err)
+	if n == 0 {
+		return nil, nil
 	}
-	return out, nil
+	p, err := v.newPack()
+	if err != nil {
+		return nil, err
+	}
+	*packs = append(*packs, p)
+	for range n {
+		drop, file, err := crypto.NewDummy(v.dirs.Policy)
+		if err != nil {
+			return nil, err
+		}
+		sealed, key, err := sealBlob(file)
+		if err != nil {
+			return nil, err
+		}
+		b, err := p.add(sealed, key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, dummy{Drop: drop[:], Size: int64(len(file)), File: b})
+	}
+	return out, p.finish()
+}
+
+// dropBundles forgets the dummies of bundles that are not kept any more, and returns their blobs.
+func (s *state) dropBundles() (gone []blob) {
+	kept := make(map[string]bool)
+	for i := range s.Messages {
+		if o := s.Messages[i].Own; o != nil && o.Wire != nil {
+			kept[string(o.Bundle)] = true
+		}
+	}
+	s.Bundles = slices.DeleteFunc(s.Bundles, func(b bundle) bool {
+		if kept[string(b.ID)] {
+			return false
+		}
+		for _, d := range b.Dummies {
+			gone = append(gone, d.File)
+		}
+		return true
+	})
+	return gone
 }
 
 // ExportAgain writes a bundle once more, under the same id: for a lost stick,
-// or a server that was restored. Handing one in twice changes nothing.
+// or a server that was restored. It has the same entries, dummies too; only its head, which
+// names the batches imported, is of today. Handing one in twice changes nothing.
 func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(crypto.BundleID{}) {
@@ -86,7 +157,13 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	if len(part) == 0 {
 		return nil, fmt.Errorf("exporting: no reply of this bundle is kept: %d days after their release replies are kept in their case only", handInDays)
 	}
-	b, err := v.writeBundle(dir, crypto.BundleID(raw), part)
+	var dummies []dummy
+	for _, b := range v.state.Bundles {
+		if slices.Equal(b.ID, raw) {
+			dummies = b.Dummies
+		}
+	}
+	b, err := v.writeBundle(dir, crypto.BundleID(raw), part, dummies)
 	if err == nil {
 		err = syncDir(dir)
 	}
@@ -96,7 +173,9 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	return b, nil
 }
 
-func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int) (*Bundle, error) {
+// writeBundle writes replies, by their places in state, and dummies. What an
+// erased case leaves empty is filled up with new dummies.
+func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies []dummy) (*Bundle, error) {
 	if v.dirs == nil {
 		return nil, ErrNoDirectory
 	}
@@ -107,14 +186,24 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int) (*Bundle
 			_ = c.Close()
 		}
 	}()
+	add := func(drop []byte, size int64, b blob) error {
+		r, closer, err := v.openBlob(b)
+		if err == nil {
+			open = append(open, closer)
+			entries = append(entries, crypto.BundleEntry{Drop: crypto.Drop(drop), Size: size, Data: r})
+		}
+		return err
+	}
 	for _, i := range part {
 		e := &v.state.Messages[i]
-		r, closer, err := v.openBlob(*e.Own.Wire)
-		if err != nil {
+		if err := add(e.Drop, e.Own.Size, *e.Own.Wire); err != nil {
 			return nil, err
 		}
-		open = append(open, closer)
-		entries = append(entries, crypto.BundleEntry{Drop: crypto.Drop(e.Drop), Size: e.Own.Size, Data: r})
+	}
+	for _, d := range dummies {
+		if err := add(d.Drop, d.Size, d.File); err != nil {
+			return nil, err
+		}
 	}
 	path := filepath.Join(dir, bundleFile(id[:]))
 	head := crypto.Bundle{ID: id, Batches: v.imported()}

@@ -460,15 +460,23 @@ func restored(s *state) []string {
 // released so long ago that no restored server can want them again, and batches so old
 // that no server keeps them. It returns the blobs to forget.
 func prune(next *state) (old []blob) {
+	wanted := make(map[string]bool) // bundles of which a reply may be wanted again: they stay whole
 	for i := range next.Messages {
 		e := &next.Messages[i]
-		if o := e.Own; o != nil && o.Wire != nil && e.Batch != nil && o.Sent+handInDays < next.Newest {
+		if o := e.Own; o != nil && (e.Batch == nil || o.Sent+handInDays >= next.Newest) {
+			wanted[string(o.Bundle)] = true
+		}
+	}
+	for i := range next.Messages {
+		e := &next.Messages[i]
+		if o := e.Own; o != nil && o.Wire != nil && !wanted[string(o.Bundle)] {
 			old = append(old, *o.Wire)
 			kept := *o
 			kept.Wire = nil
 			e.Own = &kept
 		}
 	}
+	old = append(old, next.dropBundles()...)
 	var anchored []batch // see Missing: one stays, to count from
 	current := slices.DeleteFunc(slices.Clone(next.Batches), func(b batch) bool { return !bytes.Equal(b.Instance, next.Instance) })
 	if i := anchor(current, next.Newest); i >= 0 {

@@ -165,6 +165,11 @@ func (v *Vault) sweep() error {
 			live[b.Pack] = true
 		}
 	}
+	for _, b := range v.state.Bundles {
+		for _, d := range b.Dummies {
+			live[d.File.Pack] = true
+		}
+	}
 	names, err := v.packNames()
 	if err != nil {
 		return err

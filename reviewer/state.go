@@ -27,6 +27,7 @@ type state struct {
 	Instance  []byte       `json:"instance,omitempty"`
 	Batches   []batch      `json:"batches,omitempty"`
 	Messages  []entry      `json:"messages,omitempty"`
+	Bundles   []bundle     `json:"bundles,omitempty"`
 	Erased    [][]byte     `json:"erased,omitempty"` // keyed hashes of erased messages: importing them again changes nothing
 }
 
@@ -103,6 +104,20 @@ type own struct {
 	Sent   crypto.Day `json:"sent,omitempty"`
 }
 
+// bundle is what a vault keeps of a bundle besides its replies: written once
+// more, it has the same entries, or a server that compares both copies would see which are dummies.
+type bundle struct {
+	ID      []byte  `json:"id"`
+	Dummies []dummy `json:"dummies"`
+}
+
+// dummy is an entry that fills a bundle up.
+type dummy struct {
+	Drop []byte `json:"drop"`
+	Size int64  `json:"size"`
+	File blob   `json:"file"`
+}
+
 // blobs are the ciphertexts an entry refers to. An own message that was found
 // in a batch keeps the container it was written as.
 func (e *entry) blobs() []blob {
@@ -130,6 +145,7 @@ func (s *state) clone() *state {
 	n.History = slices.Clone(s.History)
 	n.Batches = slices.Clone(s.Batches)
 	n.Messages = slices.Clone(s.Messages)
+	n.Bundles = slices.Clone(s.Bundles)
 	n.Erased = slices.Clone(s.Erased)
 	return &n
 }
