@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +139,41 @@ func TestBorrowedPlace(t *testing.T) {
 	if !slices.Equal(borrowed, []bool{false, false, false, true, true, true, true, false}) { // the last is shared
 		t.Errorf("borrowed: %v", borrowed)
 	}
+}
+
+// A reply names as readers who can read it, and nobody else; when nobody can, there is none.
+func TestReplyNamesItsReaders(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds", "ngo"))(t)))
+	ngo, _ := w.server.Directory.Body("ngo")
+	ngo.Holders[0].Status, ngo.Holders[0].Since, ngo.Holders[0].Epochs = crypto.StatusRetired, w.server.Directory.Version+1, nil
+	w.next()
+	v := w.desks["anna"]
+	w.reply("anna", w.only("anna"), "hello")
+	reply := w.only("anna").Messages[1]
+	if !slices.Equal(reply.Readers, []string{"ombuds"}) {
+		t.Errorf("the reply says it is read by %v", reply.Readers)
+	}
+	// Every key of the body is of other months: the own signing key is listed all the same.
+	w.now = w.now.AddDate(2, 0, 0)
+	if _, err := v.PlanReply(w.only("anna"), w.today()); !errors.Is(err, ErrNobody) {
+		t.Errorf("nobody can read: %v", err)
+	}
+}
+
+// A vault that is open elsewhere is not even looked into.
+func TestLockComesFirst(t *testing.T) {
+	w := newWorld(t)
+	dir := w.desks["dora"].dir
+	if _, err := Open(dir, []byte("wrong"), w.options()); !errors.Is(err, ErrInUse) {
+		t.Errorf("%v", err)
+	}
+	check(t, os.Rename(filepath.Join(dir, keyName), filepath.Join(dir, "kept")))
+	check(t, os.Mkdir(filepath.Join(dir, keyName), 0o700)) // reading it fails
+	if _, err := Open(dir, []byte(testPass), w.options()); !errors.Is(err, ErrInUse) {
+		t.Errorf("the key file was read before the lock: %v", err)
+	}
+	check(t, os.Remove(filepath.Join(dir, keyName)))
+	check(t, os.Rename(filepath.Join(dir, "kept"), filepath.Join(dir, keyName)))
 }

@@ -122,6 +122,7 @@ type Plan struct {
 var (
 	ErrNoPlace     = errors.New("the source gave no place for a reply yet: import the batches that are missing, and newer ones")
 	ErrNotChosen   = errors.New("the source did not choose your body: another reader sealed this case to you, and no answer can be sealed")
+	ErrNobody      = errors.New("none of the bodies the source chose can read a reply: the directory lists no key of theirs for this month. Ask the operator for a new directory and accept it")
 	ErrNotEnrolled = errors.New("the directory in force does not list this vault's key, so the source would see a reply nobody answers for: ask the operator to enrol your card, and accept the new directory")
 )
 
@@ -160,6 +161,9 @@ func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 		}
 		p.Bodies = append(p.Bodies, id)
 		p.bodies = append(p.bodies, b.Recipients(month))
+	}
+	if len(p.Bodies) == 0 {
+		return nil, ErrNobody
 	}
 	return p, nil
 }
@@ -209,7 +213,7 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 			Kind: crypto.KindReply, Case: p.Case.ID, Counter: next.Counter, Form: id,
 			DirHash: v.dirs.Hash(), Day: p.today,
 		},
-		Readers: p.view.readers, Quorum: byte(v.dirs.Policy.Quorum), //nolint:gosec // a policy's quorum is small
+		Readers: p.Bodies, Quorum: byte(v.dirs.Policy.Quorum), //nolint:gosec // a policy's quorum is small
 		Text: d.Text,
 		Drop: &crypto.DropRef{Drop: crypto.DropOf(recipient), Slot: p.prekey.Slot},
 	}

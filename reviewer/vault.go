@@ -143,22 +143,24 @@ func Open(dir string, pass []byte, o Options) (*Vault, error) {
 	if err := Exists(dir); err != nil {
 		return nil, err
 	}
-	sealed, err := os.ReadFile(filepath.Join(dir, keyName)) //nolint:gosec // the caller's vault
-	if err != nil {
-		return nil, fmt.Errorf("opening the vault: %w", err)
-	}
 	v := &Vault{dir: dir, o: o}
 	if err := v.take(); err != nil {
 		return nil, err
 	}
-	if err := v.open(sealed, pass); err != nil {
+	if err := v.open(pass); err != nil {
 		v.Close()
 		return nil, fmt.Errorf("opening the vault: %w", err)
 	}
 	return v, nil
 }
 
-func (v *Vault) open(sealed, pass []byte) (err error) {
+// open reads the vault's files. The lock is held: read before, the key file could be the one that
+// another desk just replaced, and its months would come back with the next change of the passphrase.
+func (v *Vault) open(pass []byte) error {
+	sealed, err := os.ReadFile(filepath.Join(v.dir, keyName))
+	if err != nil {
+		return err
+	}
 	if v.keys, err = openKeyFile(sealed, pass); err != nil {
 		return err
 	}

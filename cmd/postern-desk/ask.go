@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"postern/reviewer"
@@ -55,6 +57,7 @@ func (d *desk) prompt(question string) ([]byte, error) {
 	if !d.terminal() {
 		return nil, errors.New("no terminal to ask for the passphrase: use --passphrase-file")
 	}
+	defer echoAfterSignal(int(d.stdin.Fd()))() //nolint:gosec // a descriptor fits
 	_, _ = io.WriteString(d.stderr, question)
 	p, err := term.ReadPassword(int(d.stdin.Fd())) //nolint:gosec // a descriptor fits
 	_, _ = io.WriteString(d.stderr, "\n")
@@ -62,6 +65,29 @@ func (d *desk) prompt(question string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the passphrase: %w", err)
 	}
 	return p, nil
+}
+
+// exitSignal is the exit status after a signal that ended a prompt, as shells count it for Ctrl-C.
+const exitSignal = 130
+
+// echoAfterSignal makes a signal that ends the program give the terminal its
+// echo back first; what is typed next would stay unseen otherwise. Call the result when nothing is hidden any more.
+func echoAfterSignal(fd int) func() {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return func() {}
+	}
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		select {
+		case <-signals:
+			_ = term.Restore(fd, state)
+			os.Exit(exitSignal)
+		case <-done:
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
 }
 
 // newPassphrase reads a passphrase that will protect something, twice when a person types it.

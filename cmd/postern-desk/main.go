@@ -6,7 +6,8 @@
 // Main only wires: package reviewer does the work. One file is one subcommand.
 // The program contains no network code (SECURITY.md S-14); a test holds that.
 //
-// Exit status: 0 done, 1 refused or failed, 2 called wrongly.
+// Exit status: 0 done, 1 refused or failed, 2 called wrongly, 130
+// stopped by a signal while a passphrase was asked for.
 package main
 
 import (
