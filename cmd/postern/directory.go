@@ -48,6 +48,20 @@ func (i *instance) roots() ([]string, error) {
 	return strings.Fields(string(b)), err
 }
 
+// takesReports says why nobody could report under a directory today.
+func takesReports(d *crypto.Directory, now time.Time) error {
+	for k := range d.Bodies {
+		if b := &d.Bodies[k]; b.Active() && len(b.Recipients(crypto.MonthOf(now))) == 0 {
+			return withHint(fmt.Errorf("nobody of body %s has a key for %v", b.ID, crypto.MonthOf(now)),
+				"ask its holder for a card that begins with this month: postern reviewer rotate CARD")
+		}
+	}
+	if d.Expired(now) {
+		return withHint(errors.New("it has expired already"), "postern directory propose, and have that signed")
+	}
+	return nil
+}
+
 // signedDirectory is the directory in force as the roots signed it, for desks.
 func (i *instance) signedDirectory() ([]byte, error) { return os.ReadFile(i.directoryPath()) }
 
@@ -135,6 +149,9 @@ func (c *cli) directoryInstall(ctx context.Context, cmd *command, args []string)
 	d, err := verifyDirectory(signed, known, prev)
 	if err == nil {
 		err = i.fits(d)
+	}
+	if err == nil {
+		err = takesReports(d, time.Now())
 	}
 	if err != nil {
 		return fmt.Errorf("refused, the directory in force stays: %w", err)
