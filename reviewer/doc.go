@@ -34,5 +34,5 @@
 //	erase.go      one case; seeds of past months (advance.go)
 //	backup.go     one file out, one file in
 //	clock.go      what day it is on a machine that nobody sets
-//	safe.go       hostile text and names
+//	safe.go       hostile text and names; fold.go, rows that no terminal wraps
 package reviewer
