@@ -66,7 +66,6 @@ type File struct {
 const (
 	MarkAgain   = string(markAgain)   // the same content under the same form id
 	MarkChanged = string(markChanged) // other content under the same form id
-	MarkForeign = string(markForeign) // not signed by the case's source
 )
 
 var shortBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -126,7 +125,7 @@ func (v *Vault) newCase(entries []entry) Case {
 	c.Short = ShortID(c.ID)
 	named := make(map[string]bool) // by any message of the source
 	for i := range entries {
-		if e := &entries[i]; e.fromSource() && e.Mark != markForeign {
+		if e := &entries[i]; e.fromSource() {
 			for _, b := range e.Readers {
 				named[b] = true
 			}
@@ -146,7 +145,7 @@ func (v *Vault) newCase(entries []entry) Case {
 		case m.Own:
 			c.Sent++
 		}
-		if m.Source && m.Mark != MarkForeign && (c.First == 0 || m.Day < c.First) {
+		if m.Source && (c.First == 0 || m.Day < c.First) {
 			c.First = m.Day
 		}
 		c.Last = max(c.Last, m.Day)
@@ -231,7 +230,7 @@ func latest(entries []entry) (sourceView, bool) {
 	var life *entry // the report that began the newest life, where that can be told
 	for i := range entries {
 		e := &entries[i]
-		if e.Kind != crypto.KindReport || e.Mark == markForeign || e.Mark == markAgain {
+		if e.Kind != crypto.KindReport || e.Mark == markAgain {
 			continue
 		}
 		if life == nil || life.Day < e.Day || life.Day == e.Day && releasedBefore(life, e) {
@@ -244,7 +243,7 @@ func latest(entries []entry) (sourceView, bool) {
 	var either []*entry
 	for i := range entries {
 		e := &entries[i]
-		if !e.fromSource() || e.Mark == markForeign {
+		if !e.fromSource() {
 			continue
 		}
 		if life != nil && e != life {
@@ -268,7 +267,7 @@ func latest(entries []entry) (sourceView, bool) {
 	}
 	for i := range entries {
 		e := &entries[i]
-		if e.fromSource() && e.Mark != markForeign && e.Day == newest.Day && e.Counter < newest.Counter && releasedBefore(newest, e) {
+		if e.fromSource() && e.Day == newest.Day && e.Counter < newest.Counter && releasedBefore(newest, e) {
 			either = append(either, e) // a new life, whose report is not here
 		}
 	}

@@ -3,7 +3,6 @@ package reviewer
 import (
 	"bytes"
 	"cmp"
-	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -49,7 +48,6 @@ type Report struct {
 	Mended     int        // of Known: their words were lost from the vault, and are back
 	Again      int        // of New: sent again, unchanged
 	Changed    int        // of New: sent again, changed
-	Foreign    int        // of New: name a case but are not signed by its source
 	Forwarded  int        // of New: do not name this vault's body among their readers
 	Damaged    int        // opened, but not of the format; not kept
 	Missing    []string   // batches and volumes not imported, below the newest
@@ -406,8 +404,6 @@ func (im *importer) count(e *entry) {
 		im.report.Again++
 	case markChanged:
 		im.report.Changed++
-	case markForeign:
-		im.report.Foreign++
 	case markNone:
 	}
 }
@@ -579,12 +575,12 @@ func newEntry(m opened, arrival uint64, h crypto.VolumeHeader) entry {
 
 // caseIndex tells repeats, changes and strangers while entries arrive.
 type caseIndex struct {
-	source map[string][]byte          // case → the key its first source message named
-	forms  map[string]map[string]bool // case, form, fields or file → contents seen
+	cases map[string]bool            // that are known
+	forms map[string]map[string]bool // case, form, fields or file → contents seen
 }
 
 func indexCases(s *state) *caseIndex {
-	ix := &caseIndex{source: make(map[string][]byte), forms: make(map[string]map[string]bool)}
+	ix := &caseIndex{cases: make(map[string]bool), forms: make(map[string]map[string]bool)}
 	for i := range s.Messages {
 		e := s.Messages[i]
 		ix.place(&e)
@@ -592,27 +588,17 @@ func indexCases(s *state) *caseIndex {
 	return ix
 }
 
-func (ix *caseIndex) known(id []byte) bool { _, ok := ix.source[string(id)]; return ok }
+func (ix *caseIndex) known(id []byte) bool { return ix.cases[string(id)] }
 
-// place sets e.Mark. The first message of a source pins the case's key.
+// place sets e.Mark. That a source's message is of its case's source need not
+// be looked at: the case's id is a hash of the key that signed it.
 func (ix *caseIndex) place(e *entry) {
 	id := string(e.Case)
-	pinned, ok := ix.source[id]
-	if !ok {
-		ix.source[id] = nil
-	}
+	ix.cases[id] = true
 	if !e.fromSource() {
 		return
 	}
-	if pinned == nil {
-		pinned = e.Source
-		ix.source[id] = pinned
-	}
 	e.Mark = markNone
-	if !hmac.Equal(pinned, e.Source) {
-		e.Mark = markForeign
-		return
-	}
 	if e.Kind == crypto.KindPrekeys {
 		return
 	}

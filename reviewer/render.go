@@ -92,8 +92,6 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 // writer says who wrote a message.
 func (v *Vault) writer(m *Message) string {
 	switch {
-	case m.Mark == MarkForeign:
-		return "from SOMEBODY ELSE than this case's source"
 	case m.Source:
 		return "from the source"
 	case m.Own:
@@ -110,11 +108,8 @@ func (v *Vault) writer(m *Message) string {
 func (v *Vault) notes(m *Message) []string {
 	var out []string
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
-	switch m.Mark {
-	case MarkChanged:
+	if m.Mark == MarkChanged {
 		say("! Sent again, changed: an earlier message answers the same form with other content. Both are kept.")
-	case MarkForeign:
-		say("! Whoever wrote this knows the case, but does not have its source's key. Do not act on it as the source's word.")
 	}
 	if m.Forwarded {
 		say("! NOT FOR YOUR BODY: whoever wrote this did not choose it. Another reader opened the message and sealed it to you.")

@@ -60,7 +60,6 @@ const (
 	markNone    mark = ""
 	markAgain   mark = "again"   // the same content under the same form id
 	markChanged mark = "changed" // other content under the same form id
-	markForeign mark = "foreign" // names the case, but is signed by another key than the case's source
 )
 
 // entry is one message of a case.

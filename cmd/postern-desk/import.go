@@ -79,9 +79,6 @@ func (d *desk) reportImport(file string, r *reviewer.Report) {
 	if r.Changed > 0 {
 		d.printf("  %s sent again, changed: both versions are kept.\n", some(r.Changed, "was", "were"))
 	}
-	if r.Foreign > 0 {
-		d.printf("  ! %s a case but not signed by its source: show marks them.\n", some(r.Foreign, "names", "name"))
-	}
 	if r.Forwarded > 0 {
 		d.printf("  ! %s NOT FOR YOUR BODY: the writer did not choose it, another reader sealed it to you. show marks them.\n", some(r.Forwarded, "is", "are"))
 	}
@@ -112,7 +109,6 @@ type importJSON struct {
 	Mended    int      `json:"mended"`
 	Again     int      `json:"again"`
 	Changed   int      `json:"changed"`
-	Foreign   int      `json:"foreign"`
 	Forwarded int      `json:"not_for_your_body"`
 	Damaged   int      `json:"damaged"`
 	OldKeys   bool     `json:"old_keys"`
@@ -125,6 +121,6 @@ func newImportJSON(file string, r *reviewer.Report) importJSON {
 	return importJSON{
 		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
 		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Mended: r.Mended, Again: r.Again, Changed: r.Changed,
-		Foreign: r.Foreign, Forwarded: r.Forwarded, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
+		Forwarded: r.Forwarded, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
 	}
 }

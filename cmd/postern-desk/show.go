@@ -91,7 +91,7 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 	switch {
 	case l.Own:
 		m.From = "you"
-	case l.Source && l.Mark != reviewer.MarkForeign:
+	case l.Source:
 		m.From = "source"
 	default:
 		m.From = l.Body
@@ -111,8 +111,6 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 // standing says in one word what a message's signature is worth.
 func standing(m *reviewer.Message) string {
 	switch {
-	case m.Mark == reviewer.MarkForeign:
-		return "foreign"
 	case m.Source, m.Own, m.Standing == crypto.SignerGood:
 		return "good"
 	case m.Standing == crypto.SignerWithdrawn:
