@@ -397,11 +397,11 @@ func (d *drama) desks(ctx context.Context) error {
 			d.proof("%-7s opened 3 messages: the report and two files", b.id)
 		}
 	}
-	shown, err := d.desk(ctx, bodies[0].id, "show", d.caseID)
+	shown, err := d.words(ctx, bodies[0].id, d.caseID)
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(shown, []byte(narrative)) {
+	if !strings.Contains(shown, narrative) {
 		return fmt.Errorf("the desk does not show the report:\n%s", shown)
 	}
 	d.proof("the desk shows: %q", narrative)

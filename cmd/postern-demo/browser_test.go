@@ -189,12 +189,12 @@ func (p *play) browser(t *testing.T) {
 		_, cases, err := d.open(ctx, body, volumes)
 		b.must(err)
 		for _, id := range cases {
-			words, err := d.desk(ctx, body.id, "show", id)
+			words, err := d.words(ctx, body.id, id)
 			b.must(err)
-			switch mine := strings.Contains(string(words), p.textMark); {
+			switch mine := strings.Contains(words, p.textMark); {
 			case mine && body.id == leftOut:
 				t.Errorf("%s was left out and reads the report", body.id)
-			case mine && !strings.Contains(string(words), narrative):
+			case mine && !strings.Contains(words, narrative):
 				t.Errorf("the report is not as it was typed:\n%s", words)
 			case mine && body == ombuds:
 				caseID = id

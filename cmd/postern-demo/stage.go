@@ -83,6 +83,21 @@ func (s *stage) deskJSON(ctx context.Context, v any, body string, args ...string
 	return json.Unmarshal(b, v)
 }
 
+// words is all that the messages of a case say, as a desk reads them.
+func (s *stage) words(ctx context.Context, body, caseID string) (string, error) {
+	var shown struct {
+		List []struct {
+			Text string `json:"text"`
+		} `json:"list"`
+	}
+	err := s.deskJSON(ctx, &shown, body, "show", caseID)
+	var b strings.Builder
+	for _, m := range shown.List {
+		b.WriteString(m.Text + "\n")
+	}
+	return b.String(), err
+}
+
 // serve starts the server and leaves it running.
 func (s *stage) serve() error {
 	log, err := os.OpenFile(s.path("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
