@@ -101,7 +101,7 @@ func decodeMailbox(b []byte) (*mailbox, error) {
 }
 
 // fresh empties slot i and gives it a new share. The drop follows from the
-// share and the code: see [Session].
+// share and the code: Session.derive computes it.
 func (m *mailbox) fresh(i int) {
 	m.slots[i] = slot{}
 	_, _ = rand.Read(m.slots[i].share[:])

@@ -12,7 +12,7 @@ import (
 
 // How long things live, in weeks after the week they are dated to: bundle ids
 // as long as any batch that holds their entries; mailboxes and unread replies
-// at least 12 months after the last write or delivery.
+// at least 12 months after the last visit or delivery.
 const (
 	keepBundleWeeks  = keepDays/7 + 2
 	keepMailboxWeeks = 53
