@@ -562,23 +562,21 @@ func (x *Session) WriteFiles(ctx context.Context, r *Reply, w io.Writer) error {
 	if replyID(x.box.slots[r.Slot].item) != r.ID {
 		return ErrNoReply
 	}
-	pr, pw := io.Pipe()
-	done := make(chan struct{})
-	go func() { // it must not touch the session, which may be closed meanwhile
-		defer close(done)
-		_, err := crypto.ReadMessage(plain, func(_ crypto.File, f io.Reader) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			_, err := io.Copy(pw, f)
+	// All of it on this goroutine: the stack of another one would keep what it
+	// held (SECURITY.md S-12).
+	z, n := newArchive(w), 0
+	if _, err := crypto.ReadMessage(plain, func(_ crypto.File, f io.Reader) error {
+		if err := ctx.Err(); err != nil {
 			return err
-		})
-		pw.CloseWithError(err)
-	}()
-	err = writeZip(w, r.Files, pr)
-	_ = pr.Close() // never fails
-	<-done
-	return err
+		}
+		if n++; n > len(r.Files) {
+			return errors.New("more files than this reply has")
+		}
+		return z.add(r.Files[n-1], f)
+	}); err != nil {
+		return fmt.Errorf("writing a reply's files: %w", err)
+	}
+	return z.close(zipPadding(r.Files))
 }
 
 // Erase forgets one reply, its share and with it the key that opened it

@@ -23,44 +23,57 @@ func zipSize(n int64) int64 { return crypto.ClassSize(crypto.ClassOf(n)) }
 
 // zipBare is the length of the archive with an empty padding entry.
 func zipBare(files []crypto.File) int64 {
-	var n counter
-	_ = zipTo(&n, files, zeros{}, 0) // a counter does not fail
+	var n counter // does not fail, and neither do zeros
+	z := newArchive(&n)
+	for _, f := range files {
+		_ = z.add(f, zeros{})
+	}
+	_ = z.close(0)
 	return int64(n)
 }
 
-// writeZip stores the files, whose bytes follow each other in data, without
-// compression, and pads the archive to its class.
-func writeZip(w io.Writer, files []crypto.File, data io.Reader) error {
+// zipPadding is how many zeros bring an archive of these files to its class.
+func zipPadding(files []crypto.File) int64 {
 	bare := zipBare(files)
-	return zipTo(w, files, data, zipSize(bare)-bare)
+	return zipSize(bare) - bare
 }
 
-func zipTo(w io.Writer, files []crypto.File, data io.Reader, pad int64) error {
-	z := zip.NewWriter(w)
-	seen := map[string]bool{padName: true}
-	add := func(name string, r io.Reader, n int64) error {
-		e, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
-		if err != nil {
-			return err
-		}
-		_, err = io.CopyN(e, r, n)
+// archive writes a ZIP without compression.
+type archive struct {
+	z    *zip.Writer
+	seen map[string]bool // names in use
+}
+
+func newArchive(w io.Writer) *archive {
+	return &archive{zip.NewWriter(w), map[string]bool{padName: true}}
+}
+
+// add stores f, whose f.Size bytes r has, under a name of its own.
+func (a *archive) add(f crypto.File, r io.Reader) error {
+	name := fileName(f.Name)
+	ext := path.Ext(name)
+	for k, base := 2, strings.TrimSuffix(name, ext); a.seen[name]; k++ {
+		name = fmt.Sprintf("%s-%d%s", base, k, ext)
+	}
+	a.seen[name] = true
+	return a.store(name, r, f.Size)
+}
+
+func (a *archive) store(name string, r io.Reader, n int64) error {
+	e, err := a.z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		name := fileName(f.Name)
-		ext := path.Ext(name)
-		for k, base := 2, strings.TrimSuffix(name, ext); seen[name]; k++ {
-			name = fmt.Sprintf("%s-%d%s", base, k, ext)
-		}
-		seen[name] = true
-		if err := add(name, data, f.Size); err != nil {
-			return fmt.Errorf("writing a reply's files: %w", err)
-		}
+	_, err = io.CopyN(e, r, n)
+	return err
+}
+
+// close ends the archive with so many zeros.
+func (a *archive) close(padding int64) error {
+	if err := a.store(padName, zeros{}, padding); err != nil {
+		return fmt.Errorf("padding a reply's files: %w", err)
 	}
-	if err := add(padName, zeros{}, pad); err != nil {
-		return fmt.Errorf("writing a reply's files: %w", err)
-	}
-	return z.Close()
+	return a.z.Close()
 }
 
 // fileName makes a name that is never a path: the last element, no controls,

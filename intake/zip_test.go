@@ -24,7 +24,13 @@ func TestZipIsOneOfFewSizes(t *testing.T) {
 		}
 		whole := bytes.Clone(data.Bytes())
 		var z bytes.Buffer
-		if err := writeZip(&z, files, &data); err != nil {
+		a := newArchive(&z)
+		for _, f := range files {
+			if err := a.add(f, &data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.close(zipPadding(files)); err != nil {
 			t.Fatal(err)
 		}
 		r := &Reply{Files: files}

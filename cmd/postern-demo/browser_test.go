@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/scantest"
 	"postern/web/browsertest"
 )
 
@@ -259,15 +260,15 @@ func (b *tab) enter(address, code string) {
 // demonstration's own visitor, at least a minute after the last request.
 func (p *play) traces(t *testing.T) {
 	d := p.d
-	markers := []marker{
-		bytesMarker("the narrative", p.textMark), bytesMarker("the file", p.fileMark), bytesMarker("the file's name", p.nameMark),
-		bytesMarker("the reply", p.replyMark), bytesMarker("the reply's file", p.receiptMark),
-		bytesMarker("the first narrative", narrative[:40]), bytesMarker("the follow-up", followUp),
-		bytesMarker("the first reply", answer[:30]), bytesMarker("the first file", "demonstration evidence"),
-		bytesMarker("the first file's name", "hall-camera.mp4"),
+	markers := []scantest.Marker{
+		scantest.Bytes("the narrative", p.textMark), scantest.Bytes("the file", p.fileMark), scantest.Bytes("the file's name", p.nameMark),
+		scantest.Bytes("the reply", p.replyMark), scantest.Bytes("the reply's file", p.receiptMark),
+		scantest.Bytes("the first narrative", narrative[:40]), scantest.Bytes("the follow-up", followUp),
+		scantest.Bytes("the first reply", answer[:30]), scantest.Bytes("the first file", "demonstration evidence"),
+		scantest.Bytes("the first file's name", "hall-camera.mp4"),
 	}
 	for name, code := range map[string]string{"the code": p.code, "the first code": d.code} {
-		m, err := codeMarkers(name, code)
+		m, err := scantest.Code(name, code)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,9 +276,9 @@ func (p *play) traces(t *testing.T) {
 	}
 
 	// Where they are, they are found: what the desk wrote out when it was asked to.
-	found, _ := scanFiles(t, markers, d.path("found"), d.path("extracted"))
+	found, _ := scantest.Files(t, markers, d.path("found"), d.path("extracted"))
 	for _, want := range []string{"the file", "the file's name", "the first file"} {
-		if !slices.ContainsFunc(found, func(f finding) bool { return f.marker == want }) {
+		if !slices.ContainsFunc(found, func(f scantest.Finding) bool { return f.Marker == want }) {
 			t.Errorf("%s is not found where it is", want)
 		}
 	}
@@ -286,7 +287,7 @@ func (p *play) traces(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := p.demo.sockets()
-	found, files := scanFiles(t, markers, d.path("server"), d.path("server.log"), d.path("tor"), run)
+	found, files := scantest.Files(t, markers, d.path("server"), d.path("server.log"), d.path("tor"), run)
 	for _, f := range found {
 		t.Errorf("on the disk: %s", f)
 	}
@@ -304,15 +305,15 @@ func (p *play) traces(t *testing.T) {
 		{"postern", postern, bodies[0].name},
 		{"tor", tor, strings.TrimSuffix(d.address, ".onion")},
 	} {
-		known, _ := scanMemory(t, process.pid, []marker{bytesMarker("known", process.holds)})
+		known, _ := scantest.Memory(t, process.pid, []scantest.Marker{scantest.Bytes("known", process.holds)})
 		if len(known) == 0 {
 			t.Errorf("what is in the memory of %s is not found there", process.name)
 		}
-		found, size := scanMemory(t, process.pid, markers)
+		found, size := scantest.Memory(t, process.pid, markers)
 		t.Logf("memory of %s, %.0f MB: %d findings", process.name, float64(size)/1e6, len(found))
 		times := map[string]int{}
 		for _, f := range found {
-			if times[f.marker]++; times[f.marker] <= 3 {
+			if times[f.Marker]++; times[f.Marker] <= 3 {
 				t.Errorf("in the memory of %s: %s", process.name, f)
 			}
 		}

@@ -13,23 +13,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/cmd/scantest"
 )
 
 // programs is where the three programs lie.
 var programs string
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == dumpCommand {
-		pid, err := strconv.Atoi(os.Args[2])
-		if err == nil {
-			err = dumpMemory(os.Stdout, pid)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	scantest.Main()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "pd") // short: sockets lie below
 		if err != nil {

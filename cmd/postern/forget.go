@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -16,35 +17,46 @@ import (
 // What a source types passes through this process in clear, and Go copies it as
 // it likes. Three things shorten its life to about a minute beyond the request:
 // what is freed is overwritten; it is freed soon, not when memory happens to be
-// needed; and each request leaves its stack wiped. This is tested by searching
-// the memory of a running server, and it promises nothing against who reads
-// that memory during a request (SECURITY.md S-12).
+// needed; and each request leaves its stack wiped, and no other copy of it. This
+// is tested by searching the memory of a running server, and it promises nothing
+// against who reads that memory during a request (SECURITY.md S-12).
 
-// overwrite is the runtime's own setting to fill what its collector frees.
-const overwrite = "clobberfree=1"
+// settings are the runtime's own, as GODEBUG names them.
+var settings = []string{
+	// The collector overwrites what it frees.
+	"clobberfree=1",
+	// It would else move a request's stack to a smaller one when it runs meanwhile,
+	// and leave the old one as it was, in a pool where nothing overwrites it.
+	"gcshrinkstackoff=1",
+	// A signal that stops a goroutine in the midst of its work keeps its registers
+	// on a stack of its own until the next signal. Goroutines stop at calls as well.
+	"asyncpreemptoff=1",
+}
 
-// overwriteFreed turns overwrite on. The runtime takes it at a program's start
-// only, so the program starts again in its own place: same process, same
+// overwriteFreed turns the settings on. The runtime takes them at a program's
+// start only, so the program starts again in its own place: same process, same
 // arguments.
 func overwriteFreed() error {
 	const name = "GODEBUG"
 	have := os.Getenv(name)
-	if strings.Contains(have, overwrite) {
+	want := have
+	for _, s := range settings {
+		if !slices.Contains(strings.Split(want, ","), s) {
+			want = strings.TrimPrefix(want+","+s, ",")
+		}
+	}
+	if want == have {
 		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
-	setting := overwrite
-	if have != "" {
-		setting = have + "," + overwrite
-	}
-	if err := os.Setenv(name, setting); err != nil {
+	if err := os.Setenv(name, want); err != nil {
 		return err
 	}
 	if err := syscall.Exec(self, os.Args, os.Environ()); err != nil { //nolint:gosec // ourselves
-		return fmt.Errorf("starting again with %s=%s: %w", name, setting, err)
+		return fmt.Errorf("starting again with %s=%s: %w", name, want, err)
 	}
 	return nil
 }

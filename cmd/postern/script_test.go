@@ -17,9 +17,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"postern/cmd/scantest"
 	"postern/intake/onion/tortest"
 	"postern/web/visitor"
 )
+
+func TestMain(m *testing.M) {
+	scantest.Main()
+	os.Exit(m.Run())
+}
 
 // buildPrograms builds both, for the scripts to run what is installed.
 func buildPrograms(t testing.TB) (dir string) {

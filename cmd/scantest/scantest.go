@@ -1,4 +1,10 @@
-package main
+// Package scantest looks for what must not lie around: in files, and in the
+// memory of a running process. For tests of the server (SECURITY.md S-1, S-12).
+//
+// Ours let nobody but root look at their memory. A normal user's test looks
+// through sudo, which starts the test program again: its TestMain must begin
+// with [Main].
+package scantest
 
 import (
 	"bufio"
@@ -19,9 +25,9 @@ import (
 	"postern/crypto"
 )
 
-// marker is something secret that must not lie around in clear. find returns
+// Marker is something secret that must not lie around in clear. find returns
 // where it begins in b, or -1.
-type marker struct {
+type Marker struct {
 	name string
 	find func(b []byte) int
 }
@@ -29,18 +35,18 @@ type marker struct {
 // overlap is longer than any marker, in bytes.
 const overlap = 512
 
-// bytesMarker is found by its bytes. They stand often in what is planted, so
+// Bytes is found by its bytes. They stand often in what is planted, so
 // that a part of a copy is found too.
-func bytesMarker(name, planted string) marker {
-	return marker{name, func(b []byte) int { return bytes.Index(b, []byte(planted)) }}
+func Bytes(name, planted string) Marker {
+	return Marker{name, func(b []byte) int { return bytes.Index(b, []byte(planted)) }}
 }
 
-// codeMarkers finds three words of a code in order, whatever stands between
+// Code finds three words of a code in order, whatever stands between
 // them, and half of the code as numbers: in its canonical form, as
 // tickets hold it, and as this machine keeps numbers.
-func codeMarkers(name, code string) (list []marker, err error) {
+func Code(name, code string) (list []Marker, err error) {
 	words := strings.Fields(code)
-	list = append(list, marker{name + ", in words", func(b []byte) int {
+	list = append(list, Marker{name + ", in words", func(b []byte) int {
 		for i := range len(words) - 2 {
 			for at := 0; ; at++ {
 				n := bytes.Index(b[at:], []byte(words[i]))
@@ -67,7 +73,7 @@ func codeMarkers(name, code string) (list []marker, err error) {
 	half := len(canon) / 2
 	for form, b := range map[string][]byte{"canonical": canon, "numbers": native} {
 		for _, part := range [][]byte{b[:half], b[half:]} {
-			list = append(list, bytesMarker(name+", "+form, string(part)))
+			list = append(list, Bytes(name+", "+form, string(part)))
 		}
 	}
 	return list, nil
@@ -86,17 +92,17 @@ func follows(b []byte, words ...string) bool {
 	return true
 }
 
-// finding is a marker that was found.
-type finding struct {
-	marker string
+// Finding is a marker that was found.
+type Finding struct {
+	Marker string // its name
 	where  string
 	around string
 }
 
-func (f finding) String() string { return fmt.Sprintf("%s in %s: %q", f.marker, f.where, f.around) }
+func (f Finding) String() string { return fmt.Sprintf("%s in %s: %q", f.Marker, f.where, f.around) }
 
 // scan reads r to its end in pieces that overlap.
-func scan(r io.Reader, markers []marker, where func(at int64) string) (found []finding, n int64, err error) {
+func scan(r io.Reader, markers []Marker, where func(at int64) string) (found []Finding, n int64, err error) {
 	piece := make([]byte, 1<<20)
 	held := 0
 	for {
@@ -112,7 +118,7 @@ func scan(r io.Reader, markers []marker, where func(at int64) string) (found []f
 				if at += i; i < 0 || at >= end {
 					break
 				}
-				found = append(found, finding{m.name, where(n + int64(at)), string(b[max(0, at-40):min(len(b), at+60)])})
+				found = append(found, Finding{m.name, where(n + int64(at)), string(b[max(0, at-40):min(len(b), at+60)])})
 			}
 		}
 		n += int64(end)
@@ -126,8 +132,8 @@ func scan(r io.Reader, markers []marker, where func(at int64) string) (found []f
 	}
 }
 
-// scanFiles looks into every file below the folders, and at their names.
-func scanFiles(t *testing.T, markers []marker, dirs ...string) (found []finding, files int) {
+// Files looks into every file below the folders, and at their names.
+func Files(t *testing.T, markers []Marker, dirs ...string) (found []Finding, files int) {
 	t.Helper()
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -139,7 +145,7 @@ func scanFiles(t *testing.T, markers []marker, dirs ...string) (found []finding,
 			}
 			for _, m := range markers {
 				if m.find([]byte(d.Name())) >= 0 {
-					found = append(found, finding{m.name, "a name", path})
+					found = append(found, Finding{m.name, "a name", path})
 				}
 			}
 			if !d.Type().IsRegular() {
@@ -165,9 +171,9 @@ func scanFiles(t *testing.T, markers []marker, dirs ...string) (found []finding,
 	return found, files
 }
 
-// scanMemory looks into all memory of a process. Ours let nobody but root look
+// Memory looks into all memory of a process. Ours let nobody but root look
 // at them: a normal user's test reads through sudo, as `make test` installs.
-func scanMemory(t *testing.T, pid int, markers []marker) (found []finding, size int64) {
+func Memory(t *testing.T, pid int, markers []Marker) (found []Finding, size int64) {
 	t.Helper()
 	pr, pw := io.Pipe()
 	go func() {
@@ -201,8 +207,25 @@ func scanMemory(t *testing.T, pid int, markers []marker) (found []finding, size 
 	}
 }
 
-// dumpCommand makes the test program write a process's memory, for scanMemory.
+// dumpCommand makes the test program write a process's memory, for [Memory].
 const dumpCommand = "dump-memory"
+
+// Main is what a TestMain begins with: it writes memory and exits when that is
+// what the program was started for.
+func Main() {
+	if len(os.Args) != 3 || os.Args[1] != dumpCommand {
+		return
+	}
+	pid, err := strconv.Atoi(os.Args[2])
+	if err == nil {
+		err = dumpMemory(os.Stdout, pid)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
 
 // dumpMemory writes each readable mapping: its line, then chunks that begin
 // with their length, the last one empty.
@@ -273,48 +296,4 @@ func (c *chunks) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n
 	return n, err
-}
-
-// TestScan holds the searcher to what it must find, and to what not.
-func TestScan(t *testing.T) {
-	code := crypto.NewCode()
-	words := code.Words()
-	ms, err := codeMarkers("code", strings.Join(words, " "))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ms = append(ms, bytesMarker("text", "planted-0123456789"))
-	native := make([]byte, 0, 16)
-	for i := 0; i < 16; i += 2 {
-		native = binary.NativeEndian.AppendUint16(native, binary.BigEndian.Uint16(code.Canonical()[1+i:]))
-	}
-	far := strings.Repeat(".", 1<<20-5) // what follows lies across two pieces
-	for name, c := range map[string]struct {
-		text string
-		want int
-	}{
-		"nothing":        {"what happened", 0},
-		"text":           {far + "planted-0123456789" + far, 1},
-		"in the overlap": {strings.Repeat(".", 1<<20-overlap-9) + "planted-0123456789" + far, 1},
-		"spaces":         {strings.Join(words[2:5], " "), 1},
-		"hyphens":        {strings.Join(words[6:], "-"), 1},
-		"NUL":            {strings.Join(words[:3], "\x00"), 1},
-		"a list":         {far + strings.Join(words[1:4], "</li>\n<li>"), 1},
-		"two words":      {strings.Join(words[1:3], " "), 0},
-		"other order":    {words[3] + " " + words[2] + " " + words[1], 0},
-		"canonical":      {far + string(code.Canonical()), 2},
-		"numbers":        {string(native), 2},
-	} {
-		found, n, err := scan(strings.NewReader(c.text), ms, func(at int64) string { return fmt.Sprint(at) })
-		if err != nil || n != int64(len(c.text)) {
-			t.Errorf("%s: %d bytes, %v", name, n, err)
-		}
-		if len(found) != c.want {
-			t.Errorf("%s: found %d, want %d", name, len(found), c.want)
-		}
-	}
-	planted := []byte(strings.ToUpper("planted-in-this-process-") + fmt.Sprint(os.Getpid()))
-	if found, size := scanMemory(t, os.Getpid(), []marker{bytesMarker("own", string(planted))}); len(found) == 0 {
-		t.Errorf("%d bytes of this process's memory, and nothing found", size)
-	}
 }
