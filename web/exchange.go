@@ -27,8 +27,6 @@ type ExchangeOptions struct {
 	Holder string
 	// Preview puts a banner on every page.
 	Preview bool
-	// Locale is the language of the pages, one of [Locales]; "" is "en".
-	Locale string
 	// Log takes faults of ours; nil drops them.
 	Log func(string)
 }
@@ -47,20 +45,20 @@ type exchange struct {
 	router    *mux.Router
 }
 
+// exchangeWords are the words of the exchange.
+const exchangeWords = "locales/exchange"
+
 var exchangePages = []string{"batches", "delivered", "refused"}
 
 // Exchange serves one holder's batches and takes bundles. It knows of nobody
 // else and authenticates nobody: it must be reachable through the holder's own
-// onion address only (SECURITY.md S-13). It panics when o.Locale is not one of
-// [Locales].
+// onion address only (SECURITY.md S-13). Its pages are in English: they are for people who run
+// a desk, whose words are English too.
 func Exchange(o ExchangeOptions) http.Handler {
-	if o.Locale == "" {
-		o.Locale = "en"
-	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	words, err := loadLocale(o.Locale)
+	words, err := readLocale(exchangeWords, "en")
 	if err != nil {
 		panic(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"postern/crypto"
@@ -47,7 +48,7 @@ func repairOf(r crypto.Repair) repairView {
 func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans answer, done bool) {
 	f, readErr, ok := s.form(v)
 	if !ok || readErr != nil {
-		return nil, k, s.fixedAnswer(http.StatusBadRequest, "form"), true
+		return nil, k, s.fixedPage(v, http.StatusBadRequest, "form"), true
 	}
 	var err error
 	if a == actInbox && f.ticket == "" {
@@ -63,11 +64,11 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 		return nil, k, s.enterAgain(probExpired), true
 	}
 	k = s.tickets.slide(k)
-	if a == actErase { // asks only: no keys are needed
+	if a == actErase || a == actChange { // asks only: no keys are needed
 		return nil, k, answer{}, false
 	}
 	if x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin); err != nil {
-		return nil, k, s.failed("entering", err), true
+		return nil, k, s.failed(v, "entering", err), true
 	}
 	return x, k, answer{}, false
 }
@@ -80,6 +81,7 @@ type inboxView struct {
 	Replies  []replyLine
 	Open     bool // messages are taken
 	Message  formView
+	Change   string
 	Erase    string
 }
 
@@ -97,19 +99,26 @@ func (s *source) inbox(v *visit) answer {
 	defer x.Close()
 	list, err := x.Inbox(v.r.Context())
 	if err != nil {
-		return s.failed("listing replies", err)
+		return s.failed(v, "listing replies", err)
 	}
-	return s.inboxPage(x, k, list, "")
+	return s.inboxPage(x, k, list, inboxState{})
 }
 
-func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySummary, problem string) answer {
+// inboxState is what an inbox page shows besides what is in the mailbox.
+type inboxState struct {
+	problem string
+	typed   *fields // in the form of a message; nil: nothing yet
+	files   bool    // that were chosen and must be chosen again
+}
+
+func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySummary, st inboxState) answer {
 	d := s.service.Directory()
 	open, _ := s.service.Accepting()
 	all := k
 	all.slot = slotAll
 	view := inboxView{
-		Problem: problem, Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
-		Erase: s.tickets.seal(actErase, all),
+		Problem: st.problem, Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
+		Change: s.tickets.seal(actChange, k), Erase: s.tickets.seal(actErase, all),
 	}
 	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))
 	for i, r := range list {
@@ -121,9 +130,20 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 		}
 		view.Replies = append(view.Replies, line)
 	}
-	view.Message = s.formView(d, &fields{bodies: x.Choice()}, maxAnswerRead, messageGroups)
-	view.Message.Ticket = s.tickets.seal(actMessage, k)
-	return answer{name: "inbox", view: view, wait: true}
+	typed := st.typed
+	if typed == nil {
+		typed = &fields{bodies: x.Choice()}
+	}
+	message := s.tickets.seal(actMessage, k)
+	again := &choice{Form: writeForm, Action: "again/message"}
+	if !open {
+		again = &choice{Action: "inbox", Ticket: s.tickets.seal(actInbox, k)}
+	}
+	return answer{name: "inbox", text: typed.text, choice: again, wait: true, build: func(most int) any {
+		view.Message = s.formView(d, typed, most, messageGroups)
+		view.Message.Ticket, view.Message.Again, view.Message.Bodies.Later = message, st.files, true
+		return view
+	}}
 }
 
 // gone shows the inbox to somebody whose ticket is for a reply that was erased
@@ -131,40 +151,72 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
 	list, err := x.Inbox(v.r.Context())
 	if err != nil {
-		return s.failed("listing replies", err)
+		return s.failed(v, "listing replies", err)
 	}
-	return s.inboxPage(x, k, list, s.words.word("inbox.gone"))
+	return s.inboxPage(x, k, list, inboxState{problem: s.words.word("inbox.gone")})
 }
 
-var messageGroups = []form.Group{form.GroupUrgency}
+// messageAgain shows the form of a message alone, with what was typed. ask: the
+// visit has ended, and the code is asked for in the same form.
+func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, ask, files bool) answer {
+	sealed := ""
+	if !ask {
+		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
+	}
+	again := &choice{Form: writeForm, Action: "again/message", Below: ask}
+	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
+		view := s.formView(d, f, most, messageGroups)
+		view.Ticket, view.AskCode, view.Problem, view.Again, view.Bodies.Later = sealed, ask, problem, files, true
+		if ask {
+			view.Code = f.code
+		}
+		return view
+	}}
+}
+
+// messageInLanguage shows the inbox in another language, with what was typed;
+// or the message's form alone, when it asks for the code.
+func (s *source) messageInLanguage(v *visit) answer {
+	f, _, ok := s.form(v)
+	d := s.service.Directory()
+	switch {
+	case !ok:
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	case d == nil:
+		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
+	case f.ticket == "":
+		return s.messageAgain(d, ticket{}, f, "", true, v.up.hasFile())
+	}
+	k, err := s.tickets.open(actMessage, f.ticket, v.up.arrived)
+	if err != nil {
+		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), true, v.up.hasFile())
+	}
+	k = s.tickets.slide(k)
+	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
+	if err != nil {
+		return s.failed(v, "entering", err)
+	}
+	defer x.Close()
+	list, err := x.Inbox(v.r.Context())
+	if err != nil {
+		return s.failed(v, "listing replies", err)
+	}
+	return s.inboxPage(x, k, list, inboxState{typed: f, files: v.up.hasFile()})
+}
 
 // message takes a later message with its files. When the visit has expired the
 // text comes back and the code is asked for in the same form.
 func (s *source) message(v *visit) answer {
 	f, readErr, ok := s.form(v)
 	if !ok {
-		return s.fixedAnswer(http.StatusBadRequest, "form")
+		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
 	d := s.service.Directory()
 	if d == nil {
-		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
 	var k ticket
-	again := func(problem string, ask bool) answer {
-		sealed := ""
-		if !ask {
-			k = s.tickets.slide(k)
-			sealed = s.tickets.seal(actMessage, k)
-		}
-		return answer{name: "message", wait: true, text: f.text, build: func(most int) any {
-			view := s.formView(d, f, most, messageGroups)
-			view.Ticket, view.AskCode, view.Problem, view.Again = sealed, ask, problem, v.up.hasFile()
-			if ask {
-				view.Code = f.code
-			}
-			return view
-		}}
-	}
+	again := func(problem string, ask bool) answer { return s.messageAgain(d, k, f, problem, ask, v.up.hasFile()) }
 	var err error
 	if f.ticket == "" {
 		code, repair, err := crypto.ParseCode(f.code)
@@ -212,7 +264,11 @@ type replyView struct {
 	Withdrawn  bool
 	Body, Kind string
 	Day        string
-	Part       int // 1-based
+	Stage      string // of the case, as the body says
+	By         string // day until which the source will hear more
+	Ask        *askView
+	Text       bool // it has words
+	Part       int  // 1-based
 	Parts      int
 	Next       string // ticket of the next part
 	Files      []fileLine
@@ -225,6 +281,14 @@ type replyView struct {
 
 type fileLine struct{ Name, Size string }
 
+// askView asks whether a body that was not chosen may see the case.
+type askView struct {
+	bodyView
+	Ticket  string
+	Bodies  []string // ids of those who read the answer
+	Readers []string // their names
+}
+
 func (s *source) reply(v *visit) answer {
 	x, k, ans, done := s.enter(v, actReply)
 	if done {
@@ -234,26 +298,49 @@ func (s *source) reply(v *visit) answer {
 	return s.replyPage(v, x, k)
 }
 
+// notice adds what a reply says besides words.
+func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *replyView) {
+	n := r.Notice
+	if n == nil {
+		return
+	}
+	if n.Stage != "" {
+		view.Stage = s.words.word("stage." + n.Stage)
+	}
+	if n.By != 0 {
+		view.By = s.words.dateText(crypto.Day(n.By))
+	}
+	d := s.service.Directory()
+	b, ok := d.Body(n.Ask)
+	to := x.Choice()
+	if ok && b.Active() && !slices.Contains(to, b.ID) && r.Standing == crypto.SignerGood {
+		view.Ask = &askView{bodyView: s.body(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(d, to)}
+	}
+}
+
 func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
 	view := replyView{
 		Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Erase: s.tickets.seal(actErase, k),
 	}
+	again := &choice{Action: "reply", Ticket: s.tickets.seal(actReply, k)}
 	r, err := x.Reply(v.r.Context(), int(k.slot))
 	switch {
 	case errors.Is(err, intake.ErrNoReply), err == nil && r.ID != k.reply:
 		return s.gone(v, x, k)
 	case err != nil:
-		return s.failed("opening a reply", err)
+		return s.failed(v, "opening a reply", err)
 	case r.Standing == crypto.SignerUnknown:
 		view.Problem = s.words.word("reply.unsigned")
-		return answer{name: "reply", view: view, wait: true}
+		return answer{name: "reply", view: view, choice: again, wait: true}
 	}
 	view.Withdrawn = r.Standing == crypto.SignerWithdrawn
-	view.Body, view.Day = r.Body, r.Day.String()
+	view.Body, view.Day = r.Body, s.words.dateText(r.Day)
 	if b, ok := s.service.Directory().Body(r.Body); ok {
 		view.Body, view.Kind = s.bodyName(b), s.kindName(b.Kind)
 	}
+	s.noticeOf(r, x, k, &view)
 	var text string
+	view.Text = r.Text != ""
 	text, view.Part, view.Parts = partOf(form.Clean(r.Text), int(k.part))
 	if view.Part < view.Parts {
 		next := k
@@ -270,7 +357,7 @@ func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
 	if len(r.Files) > 0 {
 		view.Archive, view.Download = s.words.sizeText(r.FilesSize()), s.tickets.seal(actDownload, k)
 	}
-	return answer{name: "reply", view: view, text: text, wait: true}
+	return answer{name: "reply", view: view, text: text, choice: again, wait: true}
 }
 
 // partOf cuts a text into parts of at most partSize and returns one of them,
@@ -286,6 +373,41 @@ func partOf(text string, want int) (part string, number, parts int) {
 			return part, number, parts
 		}
 	}
+}
+
+// consent takes the answer to a reply's question: a signed yes or no for the
+// body that the reply asks about. It goes to the bodies that stood beside it.
+func (s *source) consent(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil || f.yesNo != "yes" && f.yesNo != "no" {
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actConsent, f.ticket, v.up.arrived)
+	d := s.service.Directory()
+	if err != nil || d == nil {
+		return s.enterAgain(probExpired)
+	}
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
+	if err != nil {
+		return s.failed(v, "answering a question", err)
+	}
+	defer x.Close()
+	r, err := x.Reply(v.lasting(), int(k.slot))
+	switch {
+	case errors.Is(err, intake.ErrNoReply), err == nil && (r.ID != k.reply || r.Notice == nil || r.Notice.Ask == ""):
+		return s.gone(v, x, s.tickets.slide(k))
+	case err != nil:
+		return s.failed(v, "answering a question", err)
+	}
+	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
+	res, err := s.store(v, x, fs)
+	if err != nil {
+		return s.failed(v, "answering a question", err)
+	}
+	next := s.tickets.slide(k)
+	return answer{name: "sent", wait: true, view: sentView{
+		Consent: true, Files: res, More: s.filesView(d, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
+	}}
 }
 
 // download sends the files of a reply as one padded archive.
@@ -326,7 +448,8 @@ func (s *source) erase(v *visit) answer {
 	if done {
 		return ans
 	}
-	return answer{name: "erase", wait: true, view: eraseView{
+	again := &choice{Action: "erase", Ticket: s.tickets.seal(actErase, k)}
+	return answer{name: "erase", wait: true, choice: again, view: eraseView{
 		k.slot == slotAll, s.tickets.seal(actErased, k), s.tickets.seal(actInbox, k),
 	}}
 }
@@ -347,7 +470,7 @@ func (s *source) erased(v *visit) answer {
 	case errors.Is(err, intake.ErrNoReply):
 		return s.gone(v, x, k)
 	case err != nil:
-		return s.failed("erasing", err)
+		return s.failed(v, "erasing", err)
 	}
 	return answer{name: "erased", wait: true, view: eraseView{All: k.slot == slotAll, Inbox: s.tickets.seal(actInbox, k)}}
 }

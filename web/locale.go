@@ -3,25 +3,77 @@ package web
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+
+	"postern/crypto"
 )
 
-//go:embed locales/*.json templates/*.html static/style.css
+//go:embed locales/*.json locales/exchange/*.json templates/*.html static/style.css
 var assets embed.FS
 
-// locale is one language's words. A text may hold fmt verbs, with %[n]s where
-// the order differs between languages.
+// locale is one language's words.
 type locale struct {
-	Lang  string            `json:"lang"` // BCP 47
-	Dir   string            `json:"dir"`  // ltr or rtl
-	Words map[string]string `json:"words"`
+	Lang string `json:"lang"` // BCP 47
+	Dir  string `json:"dir"`  // ltr or rtl
+	// Reviewed says which speaker of the language has read all of it, and when.
+	// While it is empty every page in this language says that nobody has.
+	Reviewed string          `json:"reviewed"`
+	Words    map[string]text `json:"words"`
+
+	tag language.Tag
 }
 
-// loadLocale reads one language.
-func loadLocale(lang string) (*locale, error) {
-	b, err := assets.ReadFile(path.Join("locales", lang+".json"))
+// text is one sentence, in the forms that the language's plural rules (CLDR)
+// ask for when its first value is a number; else in one form, other. {1}, {2}
+// are places for values.
+type text map[plural.Form]string
+
+// forms are the names of plural forms in locale files.
+var forms = map[string]plural.Form{
+	"zero": plural.Zero, "one": plural.One, "two": plural.Two, "few": plural.Few, "many": plural.Many, "other": plural.Other,
+}
+
+// UnmarshalJSON reads a string, or an object of plural forms.
+func (t *text) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*t = text{plural.Other: one}
+		return nil
+	}
+	var many map[string]string
+	if err := json.Unmarshal(b, &many); err != nil {
+		return errors.New("words must be a text, or an object of plural forms")
+	}
+	*t = text{}
+	for name, s := range many {
+		f, ok := forms[name]
+		if !ok {
+			return fmt.Errorf("no plural form %q; there are %v", name, slices.Sorted(maps.Keys(forms)))
+		}
+		(*t)[f] = s
+	}
+	return nil
+}
+
+// pluralForm is the form that a language uses with n things.
+func (l *locale) pluralForm(n int) plural.Form {
+	return plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)
+}
+
+// loadLocale reads one language of the source's pages.
+func loadLocale(lang string) (*locale, error) { return readLocale("locales", lang) }
+
+func readLocale(dir, lang string) (*locale, error) {
+	b, err := assets.ReadFile(path.Join(dir, lang+".json"))
 	if err != nil {
 		return nil, fmt.Errorf("no words in language %q", lang)
 	}
@@ -29,46 +81,68 @@ func loadLocale(lang string) (*locale, error) {
 	if err := json.Unmarshal(b, &l); err != nil {
 		return nil, fmt.Errorf("words in language %q: %w", lang, err)
 	}
+	if l.tag, err = language.Parse(l.Lang); err != nil {
+		return nil, fmt.Errorf("words in language %q: %w", lang, err)
+	}
 	return &l, nil
 }
 
-// t is the text of a key. A key that is not there is a fault that a test
-// finds; a source gets no half page for it.
-func (l *locale) t(key string, args ...any) (string, error) {
-	w, ok := l.Words[key]
+// t is the text of a key, with values in its places. A key that is not there
+// is a fault that a test finds; a source gets no half page for it.
+func (l *locale) t(key string, values ...any) (string, error) {
+	t, ok := l.Words[key]
 	if !ok {
 		return "", fmt.Errorf("no words for %q in language %q", key, l.Lang)
 	}
-	if len(args) > 0 {
-		w = fmt.Sprintf(w, args...)
+	w := t[plural.Other]
+	if len(t) > 1 && len(values) > 0 {
+		if n, ok := values[0].(int); ok {
+			if s, ok := t[l.pluralForm(n)]; ok {
+				w = s
+			}
+		}
 	}
-	return w, nil
+	places := make([]string, 0, 2*len(values))
+	for i, v := range values {
+		places = append(places, "{"+strconv.Itoa(i+1)+"}", fmt.Sprint(v))
+	}
+	return strings.NewReplacer(places...).Replace(w), nil
 }
 
 // word is t for keys made from ids of intake/form, of which a test knows that
 // all are there.
-func (l *locale) word(key string, args ...any) string {
-	w, err := l.t(key, args...)
+func (l *locale) word(key string, values ...any) string {
+	w, err := l.t(key, values...)
 	if err != nil {
 		return key
 	}
 	return w
 }
 
-// inLang picks a directory's text in a language, else in English, else in any.
-func inLang(texts map[string]string, lang string) string {
+// has says whether a key that may be missing has words.
+func (l *locale) has(key string) bool { return len(l.Words[key]) > 0 }
+
+// dateText is a day as people of the language write it, in the Gregorian
+// calendar: the one that everybody who answers here reckons by.
+func (l *locale) dateText(d crypto.Day) string {
+	t := d.Time()
+	return l.word("date", t.Day(), l.word("month."+strconv.Itoa(int(t.Month()))), t.Year())
+}
+
+// inLang picks a directory's text in a language, else in English, else in any,
+// and says which it is in.
+func inLang(texts map[string]string, lang string) (s, in string) {
 	for _, l := range []string{lang, "en"} {
 		if s := texts[l]; s != "" {
-			return s
+			return s, l
 		}
 	}
-	best := ""
-	for l := range texts {
-		if best == "" || l < best {
-			best = l
+	for _, l := range slices.Sorted(maps.Keys(texts)) {
+		if texts[l] != "" {
+			return texts[l], l
 		}
 	}
-	return texts[best]
+	return "", ""
 }
 
 // endonyms are languages in their own words, the same on every page.
@@ -89,7 +163,7 @@ func endonym(tag string) string {
 func (l *locale) sizeText(n int64) string {
 	switch {
 	case n >= 1e9:
-		return l.word("size.gb", fmt.Sprintf("%.1f", float64(n)/1e9))
+		return l.word("size.gb", strings.Replace(fmt.Sprintf("%.1f", float64(n)/1e9), ".", l.word("size.point"), 1))
 	case n >= 1e6:
 		return l.word("size.mb", fmt.Sprint((n+5e5)/1e6))
 	}

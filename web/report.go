@@ -50,18 +50,20 @@ type formView struct {
 	Groups   map[string]groupView
 	Files    int
 	FileSize string
-	Next     string // when a body can read it at the earliest
+	NextDay  string // when a body can read it at the earliest
+	NextHour string
 }
 
-// allGroups are the groups on a report's form; a message asks for urgency only.
-var allGroups = form.Groups()
+// reportGroups are the groups on a report's form, messageGroups those on a later one's.
+var (
+	reportGroups  = form.Groups()
+	messageGroups = form.LaterGroups()
+)
 
 func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []form.Group) formView {
 	limits := s.service.Limits()
-	v := formView{
-		Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.sizeText(limits.FileSize),
-		Next: s.service.NextRelease().UTC().Format("2006-01-02 15:04"),
-	}
+	v := formView{Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.sizeText(limits.FileSize)}
+	v.NextDay, v.NextHour = s.handover(s.service.NextRelease())
 	if d != nil {
 		v.Bodies = s.bodies(d, f.bodies)
 	}
@@ -72,19 +74,22 @@ func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []for
 }
 
 // reportForm shows an empty report with a fresh code inside its ticket.
-func (s *source) reportForm(*visit) answer {
+func (s *source) reportForm(v *visit) answer {
 	d := s.service.Directory()
 	if ok, _ := s.service.Accepting(); !ok || d == nil {
-		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
 	return s.reportAgain(d, s.tickets.start(), &fields{bodies: intake.Defaults(d)}, "", false)
 }
 
+// writeForm is the id of the form in which a source writes.
+const writeForm = "write"
+
 // reportAgain shows the form with what was typed. Its ticket lives no longer for it.
 func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
 	sealed := s.tickets.seal(actReport, k)
-	return answer{name: "report", text: f.text, build: func(most int) any {
-		v := s.formView(d, f, most, allGroups)
+	return answer{name: "report", text: f.text, choice: &choice{Form: writeForm, Action: "again/report"}, build: func(most int) any {
+		v := s.formView(d, f, most, reportGroups)
 		v.Ticket, v.Again = sealed, files
 		if problem != "" {
 			v.Problem = s.words.word("problem." + problem)
@@ -119,7 +124,7 @@ func (s *source) check(d *crypto.Directory, f *fields, hasFile bool) (fs intake.
 	fs.Text, fs.Bodies = f.text, f.bodies
 	var long string
 	fs.Answers, long = answersOf(f.answers)
-	fs.Urgent = fs.Answers.Get(form.QUrgency) != nil
+	fs.Urgent = fs.Answers.Get(form.QUrgency) != nil || fs.Answers.Get(form.QSince) != nil
 	known := 0
 	for i := range d.Bodies {
 		if slices.Contains(f.bodies, d.Bodies[i].ID) {
@@ -204,11 +209,29 @@ func (s *source) store(v *visit, x *intake.Session, fs intake.Fields) (fileResul
 // lostReasons are why a file was not kept. Each has words "lost.<id>".
 var lostReasons = []string{"internal", "line", "large", "many", "full", "gone"}
 
+// reportInLanguage shows a form with what was typed in another language. Its
+// files are read to their end in vain: a browser sends them along.
+func (s *source) reportInLanguage(v *visit) answer {
+	f, _, ok := s.form(v)
+	d := s.service.Directory()
+	switch {
+	case !ok:
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	case d == nil:
+		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
+	}
+	k, err := s.tickets.open(actReport, f.ticket, v.up.arrived)
+	if err != nil {
+		k = s.tickets.start()
+	}
+	return s.reportAgain(d, k, f, "", v.up.hasFile())
+}
+
 // report takes a report. It is never refused for its ticket.
 func (s *source) report(v *visit) answer {
 	f, readErr, ok := s.form(v)
 	if !ok {
-		return s.fixedAnswer(http.StatusBadRequest, "form")
+		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
 	k, err := s.tickets.open(actReport, f.ticket, v.up.arrived)
 	if err != nil {
@@ -216,7 +239,7 @@ func (s *source) report(v *visit) answer {
 	}
 	d := s.service.Directory()
 	if d == nil {
-		return s.fixedAnswer(http.StatusServiceUnavailable, "closed")
+		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
 	back := func(problem string) answer {
 		a := s.reportAgain(d, k, f, problem, v.up.hasFile())
@@ -289,10 +312,34 @@ func (s *source) filesView(d *crypto.Directory, k ticket, bodies []string) files
 // codePage shows the code. Its tickets end when k does, however often a wrong
 // code is typed back: they hold the right one.
 func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodies []string, res fileResults, problem string) answer {
-	return answer{name: "code", wait: true, view: codeView{
+	back := s.tickets.seal(actCode, k)
+	return answer{name: "code", wait: true, choice: &choice{Action: "again/code", Ticket: back}, view: codeView{
 		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
-		Ticket: s.tickets.seal(actCode, k), More: s.filesView(d, k, bodies),
+		Ticket: back, More: s.filesView(d, k, bodies),
 	}}
+}
+
+// codeInLanguage shows the page with the code in another language, as long as
+// the code was not typed back. What became of files is not said again.
+func (s *source) codeInLanguage(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actCode, f.ticket, v.up.arrived)
+	d := s.service.Directory()
+	if err != nil || d == nil {
+		return s.enterAgain(probExpired)
+	}
+	if s.typed.has(k.form, s.now()) {
+		return answer{name: "again", view: fileResults{}, wait: true}
+	}
+	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
+	if err != nil {
+		return s.failed(v, "showing a code", err)
+	}
+	defer x.Close()
+	return s.codePage(d, k, x, x.Choice(), fileResults{}, "")
 }
 
 // codeProblem is the sentence for input that is no code. It depends on the
@@ -319,11 +366,29 @@ func (s *source) codeProblem(err error) string {
 // keptView is the page after the code was typed back.
 type keptView struct{ More filesView }
 
+func (s *source) keptPage(more filesView) answer {
+	return answer{name: "kept", wait: true, view: keptView{more}, choice: &choice{Action: "again/files", Ticket: more.Ticket, Bodies: more.Bodies}}
+}
+
+// filesInLanguage shows the page that takes further files in another language.
+func (s *source) filesInLanguage(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	}
+	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
+	d := s.service.Directory()
+	if err != nil || d == nil {
+		return s.enterAgain(probExpired)
+	}
+	return s.keptPage(s.filesView(d, k, f.bodies))
+}
+
 // typeBack compares what was typed with the ticket's code.
 func (s *source) typeBack(v *visit) answer {
 	f, readErr, ok := s.form(v)
 	if !ok || readErr != nil {
-		return s.fixedAnswer(http.StatusBadRequest, "form")
+		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
 	k, err := s.tickets.open(actCode, f.ticket, v.up.arrived)
 	d := s.service.Directory()
@@ -332,13 +397,13 @@ func (s *source) typeBack(v *visit) answer {
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
-		return s.failed("typing a code back", err)
+		return s.failed(v, "typing a code back", err)
 	}
 	defer x.Close()
 	typed, _, err := crypto.ParseCode(f.code)
 	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
 		s.typed.add(k.form, s.now())
-		return answer{name: "kept", wait: true, view: keptView{s.filesView(d, k, x.Choice())}}
+		return s.keptPage(s.filesView(d, k, x.Choice()))
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -353,6 +418,7 @@ func (s *source) typeBack(v *visit) answer {
 // sentView is the page after files or a message were sent.
 type sentView struct {
 	Text    bool // words were sent, not files alone
+	Consent bool // or the answer to a question
 	Files   fileResults
 	Problem string
 	More    filesView
@@ -363,7 +429,7 @@ type sentView struct {
 func (s *source) addFiles(v *visit) answer {
 	f, readErr, ok := s.form(v)
 	if !ok {
-		return s.fixedAnswer(http.StatusBadRequest, "form")
+		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
 	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
 	d := s.service.Directory()

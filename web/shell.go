@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -34,18 +35,26 @@ var errPageFull = errors.New("page is larger than the one size all pages have")
 // where the template puts mark: it is escaped here with as few bytes as HTML
 // allows (html/template would take five bytes for a quotation mark), so that
 // 32 KiB of it fit.
+//
+// Links and actions of templates begin with here, which becomes the part of the
+// address that names the language.
 type page struct {
-	buf  []byte // of PageSize
-	n    int
-	mark string
-	at   int // where the text goes; -1: no mark seen
+	buf    []byte // of PageSize
+	n      int
+	mark   string
+	at     int // where the text goes; -1: no mark seen
+	prefix []byte
 }
+
+// here stands in templates only: what is filled in has no such quotation mark.
+var here = []byte(`="~/`)
 
 var pages = sync.Pool{New: func() any { return &page{buf: make([]byte, PageSize)} }}
 
-func newPage(mark string) *page {
+func newPage(mark, prefix string) *page {
 	p, _ := pages.Get().(*page)
 	p.n, p.mark, p.at = 0, mark, -1
+	p.prefix = []byte(`="` + prefix + `/`)
 	return p
 }
 
@@ -61,11 +70,24 @@ func (p *page) Write(b []byte) (int, error) {
 		p.at = p.n
 		return len(b), nil
 	}
+	for n := len(b); ; {
+		text, rest, found := bytes.Cut(b, here)
+		if err := p.put(text); err != nil || !found {
+			return n, err
+		}
+		if err := p.put(p.prefix); err != nil {
+			return n, err
+		}
+		b = rest
+	}
+}
+
+func (p *page) put(b []byte) error {
 	if len(b) > pageRoom-p.n {
-		return 0, errPageFull
+		return errPageFull
 	}
 	p.n += copy(p.buf[p.n:], b)
-	return len(b), nil
+	return nil
 }
 
 // room is how many bytes of escaped text still fit.

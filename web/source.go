@@ -10,7 +10,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +33,9 @@ type SourceOptions struct {
 	Tickets *Tickets
 	// Preview puts "do not report here" on every page.
 	Preview bool
-	// Locale is the language of the pages, one of [Locales]; "" is "en".
-	Locale string
+	// Languages the pages are offered in, of [Locales]; none is English alone. The
+	// first one answers where a browser prefers none of them.
+	Languages []string
 	// Quantum: 0 is [Quantum], negative none.
 	Quantum time.Duration
 	// Now is the clock that tickets and pages are judged by; nil is time.Now.
@@ -43,12 +44,13 @@ type SourceOptions struct {
 	Log func(string)
 }
 
-// source is the handler of the source's pages.
+// source is the handler of the source's pages in one language.
 type source struct {
 	service *intake.Service
 	tickets *Tickets
 	preview bool
 	words   *locale
+	others  []langView // languages that a page is offered in besides
 	quantum time.Duration
 	now     func() time.Time
 	log     func(string)
@@ -58,26 +60,13 @@ type source struct {
 	templates map[string]*template.Template
 	cross     *http.CrossOriginProtection
 	router    *mux.Router
-	typed     typedBack
+	typed     *typedBack // of all languages
 	fixed     atomic.Pointer[fixedPages]
 }
 
-// Locales are the languages there are words for.
-func Locales() []string {
-	var l []string
-	entries, _ := assets.ReadDir("locales") // embedded: cannot fail
-	for _, e := range entries {
-		l = append(l, strings.TrimSuffix(e.Name(), ".json"))
-	}
-	return l
-}
-
 // Source serves the pages of a source under the rules in the package comment.
-// It panics when o.Locale is not one of [Locales].
+// It panics when one of o.Languages is not one of [Locales], or stands there twice.
 func Source(o SourceOptions) http.Handler {
-	if o.Locale == "" {
-		o.Locale = "en"
-	}
 	if o.Quantum == 0 {
 		o.Quantum = Quantum
 	}
@@ -87,19 +76,41 @@ func Source(o SourceOptions) http.Handler {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	words, err := loadLocale(o.Locale)
+	locales, err := openLocales(o.Languages)
 	if err != nil {
 		panic(err)
 	}
-	s := &source{
-		service: o.Service, tickets: o.Tickets, preview: o.Preview, words: words,
-		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
-	}
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
-	s.mark = "text" + hex.EncodeToString(random)
-	s.templates, s.csp = parseTemplates(words, s.mark, sourcePages)
+	common := source{
+		service: o.Service, tickets: o.Tickets, preview: o.Preview, typed: new(typedBack),
+		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
+		mark: "text" + hex.EncodeToString(random),
+	}
+	list := make([]*source, len(locales))
+	for i, words := range locales {
+		list[i] = common.in(words, locales)
+	}
+	return newLanguages(list)
+}
 
+// in is the handler for one of the languages.
+func (s *source) in(words *locale, all []*locale) *source {
+	n := &source{
+		service: s.service, tickets: s.tickets, preview: s.preview, typed: s.typed, quantum: s.quantum,
+		now: s.now, log: s.log, cross: s.cross, mark: s.mark, words: words,
+	}
+	for _, l := range all {
+		if l != words {
+			n.others = append(n.others, langView{l.Lang, endonym(l.Lang)})
+		}
+	}
+	n.templates, n.csp = parseTemplates(words, s.mark, sourcePages)
+	n.routes()
+	return n
+}
+
+func (s *source) routes() {
 	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
 	s.router = mux.NewRouter().SkipClean(true) // cleaning answers with a redirect of another size
 	s.router.NotFoundHandler = s.serve(s.notice(http.StatusNotFound, "missing"))
@@ -121,19 +132,27 @@ func Source(o SourceOptions) http.Handler {
 		{"/download", post, s.download},
 		{"/erase", post, s.erase},
 		{"/erased", post, s.erased},
+		{"/consent", post, s.consent},
+		{"/change", post, s.change},
+		{"/changed", post, s.changed},
+		// The same page once more, in the language that the address names.
+		{"/again/report", post, s.reportInLanguage},
+		{"/again/message", post, s.messageInLanguage},
+		{"/again/change", post, s.changeInLanguage},
+		{"/again/code", post, s.codeInLanguage},
+		{"/again/files", post, s.filesInLanguage},
 	} {
 		s.router.HandleFunc(r.path, s.serve(r.handler)).Methods(r.methods...)
 	}
-	return s
 }
 
 // sourcePages are the templates of the source's pages.
 var sourcePages = []string{
-	"start", "report", "code", "kept", "again", "sent", "enter", "confirm", "inbox", "message", "reply", "erase", "erased", "notice",
+	"start", "report", "code", "kept", "again", "sent", "enter", "confirm", "inbox", "message", "change", "changed", "reply", "erase", "erased", "notice",
 }
 
 // notices are pages that say one thing.
-var notices = []string{"missing", "method", "cross", "form", "busy", "closed", "full", "internal"}
+var notices = []string{"missing", "method", "cross", "gateway", "form", "busy", "closed", "full", "internal"}
 
 // parseTemplates parses each page together with the layout and computes the
 // policy for its style sheet.
@@ -143,13 +162,15 @@ func parseTemplates(l *locale, mark string, names []string, parts ...string) (ma
 		panic(err) // embedded
 	}
 	funcs := template.FuncMap{
-		"t":       l.t,
-		"lang":    func() string { return l.Lang },
-		"dir":     func() string { return l.Dir },
-		"style":   func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
-		"text":    func() string { return mark },
-		"refused": func(why string) (string, error) { return l.t("refused." + why) },
-		"notice":  func(name, part string) (string, error) { return l.t("notice." + name + "." + part) },
+		"t":          l.t,
+		"endonym":    func() string { return endonym(l.Lang) },
+		"unreviewed": func() bool { return l.Reviewed == "" },
+		"lang":       func() string { return l.Lang },
+		"dir":        func() string { return l.Dir },
+		"style":      func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
+		"text":       func() string { return mark },
+		"refused":    func(why string) (string, error) { return l.t("refused." + why) },
+		"notice":     func(name, part string) (string, error) { return l.t("notice." + name + "." + part) },
 	}
 	base := template.Must(template.New("").Funcs(funcs).Option("missingkey=error").
 		ParseFS(assets, append([]string{"templates/layout.html", "templates/parts.html"}, parts...)...))
@@ -171,14 +192,27 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p)
 		default:
 			s.log("internal error at " + where()) // not the value: it may hold what a source wrote
-			s.send(w, answer{status: http.StatusInternalServerError, name: "notice", view: "internal"})
+			s.send(w, r, answer{status: http.StatusInternalServerError, name: "notice", view: "internal"})
 		}
 	}()
+	if throughGateway(r) {
+		s.serve(s.notice(http.StatusForbidden, "gateway"))(w, r)
+		return
+	}
 	if err := s.cross.Check(r); err != nil {
 		s.serve(s.notice(http.StatusForbidden, "cross"))(w, r)
 		return
 	}
 	s.router.ServeHTTP(w, r)
+}
+
+// gateways are headers that proxies between the web and onion services add,
+// and that neither a browser nor tor ever sends.
+var gateways = []string{"X-Tor2web", "Tor2web", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"}
+
+// throughGateway says whether somebody between us and the browser reads along.
+func throughGateway(r *http.Request) bool {
+	return slices.ContainsFunc(gateways, func(h string) bool { return r.Header.Get(h) != "" })
 }
 
 // visit is one request.
@@ -202,7 +236,8 @@ type answer struct {
 	view   any                // of the template
 	build  func(most int) any // instead of view, for forms that come back: bounds each answer's text
 	text   string             // goes where the template calls text
-	fixed  []byte             // a finished page instead
+	fixed  []byte             // a page made before instead, without its padding
+	choice *choice            // of languages; nil: none on this page
 	wait   bool               // answer at the next quantum
 	sent   bool               // the handler answered itself
 }
@@ -226,7 +261,7 @@ func (s *source) serve(h func(*visit) answer) http.HandlerFunc {
 		if a.wait {
 			s.wait(r.Context(), v.arrival)
 		}
-		s.send(w, a)
+		s.send(w, r, a)
 	}
 }
 
@@ -246,17 +281,18 @@ func (s *source) wait(ctx context.Context, arrival time.Time) {
 
 // send writes an answer. A page that cannot be made becomes the notice of an
 // internal error, which a test knows can be made.
-func (s *source) send(w http.ResponseWriter, a answer) {
+func (s *source) send(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	p := newPage(s.mark, prefixOf(r))
+	defer p.free()
 	if a.fixed != nil {
-		s.written(writePage(w, a.status, a.fixed))
+		p.n = copy(p.buf, a.fixed)
+		s.written(writePage(w, a.status, p.bytes()))
 		return
 	}
-	p := newPage(s.mark)
-	defer p.free()
 	if err := s.render(p, a); err != nil {
 		s.log(fmt.Sprintf("making page %s: %v", a.name, err))
 		a = answer{status: http.StatusInternalServerError, name: "notice", view: "internal"}
@@ -274,8 +310,17 @@ func (s *source) written(error) {}
 // frame is what the layout gets.
 type frame struct {
 	Title   string
+	Bare    bool // the title is all that stands in the window's name
 	Preview bool
+	Choice  *choice
 	View    any
+}
+
+// bare are pages that may be printed: nothing on the paper names the service.
+var bare = []string{"code", "change"}
+
+func (s *source) frame(a answer, view any) frame {
+	return frame{s.words.word("title." + a.name), slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
 }
 
 // echo bounds the text of each answer that comes back on a form, in bytes:
@@ -284,7 +329,7 @@ var echo = []int{maxAnswerRead, 800, 64}
 
 func (s *source) render(p *page, a answer) error {
 	if a.build == nil {
-		if err := s.templates[a.name].ExecuteTemplate(p, "layout", frame{s.words.word("title." + a.name), s.preview, a.view}); err != nil {
+		if err := s.templates[a.name].ExecuteTemplate(p, "layout", s.frame(a, a.view)); err != nil {
 			return cleanTemplateError(err)
 		}
 		return p.splice(a.text)
@@ -292,7 +337,7 @@ func (s *source) render(p *page, a answer) error {
 	var err error
 	for _, most := range echo {
 		p.n, p.at = 0, -1
-		err = s.templates[a.name].ExecuteTemplate(p, "layout", frame{s.words.word("title." + a.name), s.preview, a.build(most)})
+		err = s.templates[a.name].ExecuteTemplate(p, "layout", s.frame(a, a.build(most)))
 		if err == nil && p.room() >= escapedLen(a.text) {
 			break
 		}
@@ -317,86 +362,103 @@ func cleanTemplateError(err error) error {
 }
 
 // fixedPages are pages that are the same for everybody as long as the
-// directory and its standing are.
+// directory, its standing and the next handover are. Each is made when it is first
+// asked for, once for each kind of address, and kept without its padding.
 type fixedPages struct {
 	directory *crypto.Directory
 	ok        bool
 	warn      int
-	pages     map[string][]byte
+	next      time.Time
+
+	mu    sync.Mutex
+	pages map[string][]byte
 }
 
-// fixedPage returns a page rendered once.
-func (s *source) fixedPage(key string) []byte {
+// fixedPage answers with a page made once.
+func (s *source) fixedPage(v *visit, status int, key string) answer {
 	d := s.service.Directory()
 	ok, warn := s.service.Accepting()
-	if f := s.fixed.Load(); f != nil && f.directory == d && f.ok == ok && f.warn == warn {
-		return f.pages[key]
+	next := s.service.NextRelease()
+	f := s.fixed.Load()
+	if f == nil || f.directory != d || f.ok != ok || f.warn != warn || !f.next.Equal(next) {
+		f = &fixedPages{directory: d, ok: ok, warn: warn, next: next, pages: map[string][]byte{}}
+		s.fixed.Store(f)
 	}
-	f := &fixedPages{d, ok, warn, map[string][]byte{}}
-	add := func(key string, a answer) {
-		p := newPage(s.mark)
+	prefix := prefixOf(v.r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	made := f.pages[prefix+" "+key]
+	if made == nil {
+		p := newPage(s.mark, prefix)
 		defer p.free()
-		if err := s.render(p, a); err != nil {
+		if err := s.render(p, s.fixedAnswer(f, key)); err != nil {
 			s.log(fmt.Sprintf("making page %s: %v", key, err))
-			return
+			return answer{status: http.StatusInternalServerError, name: "notice", view: "internal"}
 		}
-		f.pages[key] = slices.Clone(p.bytes())
+		made = slices.Clone(p.buf[:p.n])
+		f.pages[prefix+" "+key] = made
 	}
-	v := startView{Open: ok, Warn: warn}
-	if d != nil {
-		v.Bodies = s.bodies(d, nil)
+	return answer{status: status, fixed: made}
+}
+
+// fixedAnswer is what such a page is made of.
+func (s *source) fixedAnswer(f *fixedPages, key string) answer {
+	switch key {
+	case "start":
+		v := startView{Open: f.ok, Warn: f.warn}
+		v.NextDay, v.NextHour = s.handover(f.next)
+		if f.directory != nil {
+			v.Bodies = s.bodies(f.directory, nil)
+		}
+		return answer{name: "start", view: v, choice: &choice{Path: "/"}}
+	case "enter":
+		return answer{name: "enter", view: enterView{}, choice: &choice{Path: "/inbox"}}
 	}
-	add("start", answer{name: "start", view: v})
-	add("enter", answer{name: "enter", view: enterView{}})
-	for _, n := range notices {
-		add(n, answer{name: "notice", view: n})
-	}
-	s.fixed.Store(f)
-	return f.pages[key]
+	return answer{name: "notice", view: key, choice: &choice{Path: "/"}}
+}
+
+// handover is when bodies can fetch what is sent now: a day and an hour, UTC.
+func (s *source) handover(t time.Time) (day, hour string) {
+	return s.words.dateText(crypto.DayOf(t)), t.UTC().Format("15:04")
 }
 
 // startView is the first page.
 type startView struct {
-	Bodies bodiesView
-	Open   bool // new reports are taken
-	Warn   int  // days left to warn about, or 0
+	Bodies   bodiesView
+	Open     bool // new reports are taken
+	Warn     int  // days left to warn about, or 0
+	NextDay  string
+	NextHour string
 }
 
-func (s *source) start(*visit) answer { return s.fixedAnswer(0, "start") }
+func (s *source) start(v *visit) answer { return s.fixedPage(v, 0, "start") }
 
-func (s *source) enterForm(*visit) answer { return s.fixedAnswer(0, "enter") }
+func (s *source) enterForm(v *visit) answer { return s.fixedPage(v, 0, "enter") }
 
 func (s *source) notice(status int, name string) func(*visit) answer {
-	return func(*visit) answer { return s.fixedAnswer(status, name) }
-}
-
-func (s *source) fixedAnswer(status int, key string) answer {
-	if b := s.fixedPage(key); b != nil {
-		return answer{status: status, fixed: b}
-	}
-	return answer{status: http.StatusInternalServerError, name: "notice", view: "internal"}
+	return func(v *visit) answer { return s.fixedPage(v, status, name) }
 }
 
 // failed answers for an error of intake on a page that has nothing typed to
 // give back.
-func (s *source) failed(doing string, err error) answer {
+func (s *source) failed(v *visit, doing string, err error) answer {
 	for _, n := range []struct {
 		err    error
 		notice string
 	}{{intake.ErrBusy, "busy"}, {intake.ErrClosed, "closed"}, {intake.ErrFull, "full"}} {
 		if errors.Is(err, n.err) {
-			a := s.fixedAnswer(http.StatusServiceUnavailable, n.notice)
+			a := s.fixedPage(v, http.StatusServiceUnavailable, n.notice)
 			a.wait = true
 			return a
 		}
 	}
-	return s.internal(doing, err)
+	return s.internal(v, doing, err)
 }
 
 // internal logs a fault and answers for it.
-func (s *source) internal(doing string, err error) answer {
+func (s *source) internal(v *visit, doing string, err error) answer {
 	s.fault(doing, err)
-	a := s.fixedAnswer(http.StatusInternalServerError, "internal")
+	a := s.fixedPage(v, http.StatusInternalServerError, "internal")
 	a.wait = true
 	return a
 }

@@ -22,7 +22,7 @@ const (
 	slideLife  = 30 * time.Minute // of an inbox page
 	visitLife  = 4 * time.Hour    // of a visit, however often it slides
 	keyLife    = 24 * time.Hour   // of a ticket key, before it becomes the previous one
-	ticketSize = 1 + 16 + 3*8 + 17 + 2 + len(intake.ReplyID{})
+	ticketSize = 1 + 16 + 3*8 + 2*17 + 2 + len(intake.ReplyID{})
 )
 
 // action is the one thing a ticket is good for.
@@ -39,6 +39,9 @@ const (
 	actDownload action = "download" // fetch its files
 	actErase    action = "erase"    // ask before erasing
 	actErased   action = "erased"   // erase
+	actConsent  action = "consent"  // answer what a reply asks
+	actChange   action = "change"   // show a new code
+	actChanged  action = "changed"  // take it
 )
 
 // slotAll in a ticket of actErase or actErased means everything.
@@ -56,6 +59,7 @@ type ticket struct {
 	started time.Time // of the visit, for its end
 	expires time.Time
 	code    crypto.Code
+	next    crypto.Code    // in a ticket of actChanged: the new one
 	slot    uint8          // of a reply
 	part    uint8          // of a long reply, from 0
 	reply   intake.ReplyID // in that slot when the page was made
@@ -195,7 +199,7 @@ func (t *Tickets) seal(a action, k ticket) string {
 	for _, x := range []time.Time{k.issued, k.started, k.expires} {
 		b = binary.BigEndian.AppendUint64(b, uint64(x.Unix())) //nolint:gosec // not before 1970
 	}
-	b = append(b, k.code.Canonical()...)
+	b = append(append(b, k.code.Canonical()...), k.next.Canonical()...)
 	b = append(append(b, k.slot, k.part), k.reply[:]...)
 	defer clear(b)
 	key, previous := t.keys()
@@ -228,11 +232,14 @@ func (t *Tickets) open(a action, s string, at time.Time) (ticket, error) {
 		*x = time.Unix(int64(binary.BigEndian.Uint64(rest)), 0) //nolint:gosec // sealed by us
 		rest = rest[8:]
 	}
-	if k.code, err = crypto.CodeFromCanonical(rest[:17]); err != nil {
-		return ticket{}, errTicket
+	for _, c := range []*crypto.Code{&k.code, &k.next} {
+		if *c, err = crypto.CodeFromCanonical(rest[:17]); err != nil {
+			return ticket{}, errTicket
+		}
+		rest = rest[17:]
 	}
-	k.slot, k.part = rest[17], rest[18]
-	copy(k.reply[:], rest[19:])
+	k.slot, k.part = rest[0], rest[1]
+	copy(k.reply[:], rest[2:])
 	if at.Before(k.issued.Add(-time.Minute)) || !at.Before(k.expires) {
 		return k, errExpired
 	}

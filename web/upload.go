@@ -37,6 +37,7 @@ const (
 	fieldBody   = "body"
 	fieldFile   = "file"
 	fieldAnswer = "q-"
+	fieldYesNo  = "answer" // to a question in a reply: "yes" or "no"
 )
 
 var (
@@ -52,8 +53,9 @@ type fields struct {
 	cut     bool   // more text was sent than maxTextRead
 	bodies  []string
 	answers map[string][]string // by question id: the first text, the options ticked
-	seen    []string            // of the fields that stand once in a form
-	left    int64               // of maxFields
+	yesNo   string
+	seen    []string // of the fields that stand once in a form
+	left    int64    // of maxFields
 }
 
 // upload streams one multipart form. Nothing is kept but the fields
@@ -188,7 +190,7 @@ func (f *fields) take(p *multipart.Part) error {
 	}
 	most := int64(maxShort)
 	switch {
-	case name == fieldTicket, name == fieldCode, name == fieldText:
+	case name == fieldTicket, name == fieldCode, name == fieldText, name == fieldYesNo:
 		if slices.Contains(f.seen, name) {
 			return errForm
 		}
@@ -232,6 +234,8 @@ func (f *fields) take(p *multipart.Part) error {
 		f.ticket = v
 	case fieldCode:
 		f.code = v
+	case fieldYesNo:
+		f.yesNo = v
 	case fieldText:
 		f.text, f.cut = form.Clean(v), cut
 	case fieldBody:

@@ -22,8 +22,10 @@ const (
 type bodyView struct {
 	ID        string
 	Name      string
+	NameIn    string // the language it is in, when not the page's
 	Kind      string
 	Mandate   string
+	MandateIn string
 	Languages []langView
 	Ticked    bool
 }
@@ -37,6 +39,7 @@ type bodiesView struct {
 	Chain   []bodyView
 	Quorum  int
 	Few     bool // one independent body stands alone
+	Later   bool // something was sent before, to others perhaps
 }
 
 // outside says whether a body stands outside the chain that may be reported:
@@ -59,10 +62,8 @@ func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
 		return form.BodyKindOrder(a.Kind) - form.BodyKindOrder(b.Kind)
 	})
 	for _, b := range list {
-		bv := bodyView{
-			ID: b.ID, Name: s.bodyName(b), Kind: s.kindName(b.Kind), Mandate: cut(inLang(b.Mandates, s.words.Lang), maxMandate),
-			Ticked: slices.Contains(ticked, b.ID),
-		}
+		bv := s.body(b)
+		bv.Ticked = slices.Contains(ticked, b.ID)
 		for _, l := range b.Languages[:min(len(b.Languages), maxLanguages)] {
 			bv.Languages = append(bv.Languages, langView{l, endonym(l)})
 		}
@@ -76,12 +77,24 @@ func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
 	return v
 }
 
-func (s *source) bodyName(b *crypto.Body) string {
-	if n := cut(inLang(b.Names, s.words.Lang), maxName); n != "" {
-		return n
+// body is a body without its languages.
+func (s *source) body(b *crypto.Body) bodyView {
+	v := bodyView{ID: b.ID, Kind: s.kindName(b.Kind)}
+	v.Name, v.NameIn = inLang(b.Names, s.words.Lang)
+	v.Mandate, v.MandateIn = inLang(b.Mandates, s.words.Lang)
+	v.Name, v.Mandate = cut(v.Name, maxName), cut(v.Mandate, maxMandate)
+	if v.Name == "" {
+		v.Name = b.ID
 	}
-	return b.ID
+	for _, in := range []*string{&v.NameIn, &v.MandateIn} {
+		if *in == s.words.Lang {
+			*in = ""
+		}
+	}
+	return v
 }
+
+func (s *source) bodyName(b *crypto.Body) string { return s.body(b).Name }
 
 func (s *source) kindName(kind string) string {
 	if _, ok := form.BodyKindOf(kind); !ok {
@@ -113,6 +126,11 @@ type questionView struct {
 	TooLong bool
 }
 
+// Answered says whether something stands in it.
+func (q questionView) Answered() bool {
+	return q.Value != "" || slices.ContainsFunc(q.Options, func(o optionView) bool { return o.On })
+}
+
 type optionView struct {
 	ID, Label string
 	On        bool
@@ -138,8 +156,8 @@ func (s *source) groups(answers map[string][]string, most int, want ...form.Grou
 		}
 		got := answers[q.ID]
 		v := questionView{Name: fieldAnswer + q.ID, Label: s.words.word("q." + q.ID)}
-		if h, ok := s.words.Words["q."+q.ID+".hint"]; ok {
-			v.Hint = h
+		if s.words.has("q." + q.ID + ".hint") {
+			v.Hint = s.words.word("q." + q.ID + ".hint")
 		}
 		switch q.Kind {
 		case form.Text:

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+)
+
+// Locales are the languages there are words for.
+func Locales() []string {
+	var l []string
+	entries, _ := assets.ReadDir("locales") // embedded: cannot fail
+	for _, e := range entries {
+		if tag, ok := strings.CutSuffix(e.Name(), ".json"); ok {
+			l = append(l, tag)
+		}
+	}
+	return l
+}
+
+// Reviewed says which speaker of a language has read its words, and when; ""
+// when nobody has. Pages in such a language say so.
+func Reviewed(lang string) string {
+	l, err := loadLocale(lang)
+	if err != nil {
+		return ""
+	}
+	return l.Reviewed
+}
+
+// languages serves one [source] for each language. The address says which
+// one: /fr/report is the form in French. An address without a language is
+// answered in the one that the browser prefers, or else in the first. Links and
+// forms of a page lead to addresses of the same kind, so that a choice needs no
+// cookie and is stored nowhere (SECURITY.md S-10).
+type languages struct {
+	list    []*source
+	matcher language.Matcher
+}
+
+func newLanguages(list []*source) *languages {
+	tags := make([]language.Tag, len(list))
+	for i, s := range list {
+		tags[i] = s.words.tag
+	}
+	return &languages{list, language.NewMatcher(tags)}
+}
+
+// ServeHTTP picks the language.
+func (ls *languages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if s := ls.of(first); s != nil && r.URL.RawPath == "" {
+		r = r.Clone(context.WithValue(r.Context(), prefixKey{}, "/"+first))
+		r.URL.Path = "/" + rest
+		s.ServeHTTP(w, r)
+		return
+	}
+	ls.preferred(r).ServeHTTP(w, r)
+}
+
+func (ls *languages) of(lang string) *source {
+	if i := slices.IndexFunc(ls.list, func(s *source) bool { return s.words.Lang == lang }); i >= 0 {
+		return ls.list[i]
+	}
+	return nil
+}
+
+// preferred is the language that a browser asks for, as far as there is one.
+func (ls *languages) preferred(r *http.Request) *source {
+	if len(ls.list) == 1 {
+		return ls.list[0]
+	}
+	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	if err != nil || len(wanted) == 0 {
+		return ls.list[0]
+	}
+	_, i, confidence := ls.matcher.Match(wanted...)
+	if confidence == language.No {
+		return ls.list[0]
+	}
+	return ls.list[i]
+}
+
+// prefixKey is the request's address before the path: "/fr", or "" when the
+// address names no language.
+type prefixKey struct{}
+
+func prefixOf(r *http.Request) string {
+	p, _ := r.Context().Value(prefixKey{}).(string)
+	return p
+}
+
+// choice is how a page offers its other languages.
+type choice struct {
+	Languages []langView
+	// Path is where the same page is in every language, when it is the same for everybody.
+	Path string
+	// Form is the id of the form on this page whose content goes along to Action.
+	Form string
+	// Action, without its first slash, takes the form, or what stands below, and shows this page again.
+	Action string
+	Ticket string
+	Bodies []string
+	Below  bool // at the end of the page: a form on it is sent with the Enter key, by its first button
+}
+
+// offer completes a choice: nil where there is only one language.
+func (s *source) offer(c *choice) *choice {
+	if c == nil || len(s.others) == 0 {
+		return nil
+	}
+	c.Languages = s.others
+	return c
+}
+
+// openLocales reads the languages that are to be offered, the first one first.
+func openLocales(langs []string) ([]*locale, error) {
+	if len(langs) == 0 {
+		langs = []string{"en"}
+	}
+	var list []*locale
+	for i, lang := range langs {
+		if slices.Contains(langs[:i], lang) {
+			return nil, fmt.Errorf("language %q stands twice in the list", lang)
+		}
+		l, err := loadLocale(lang)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
