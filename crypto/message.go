@@ -32,8 +32,9 @@ const (
 // make the fields of any form fit the smallest class.
 const (
 	MaxText      = 32 << 10 // text frame, UTF-8
-	MaxAnswers   = 10 << 10 // all answers frames of one message together
+	MaxAnswers   = 10 << 10 // all answers frames of one message together, and its consents
 	MaxEvent     = 16 << 10 // event frame
+	MaxNotice    = 1 << 10  // notice frame
 	MaxFileName  = 255
 	MaxMediaType = 127
 	MaxReaders   = 31 // bodies in frame 3
@@ -97,6 +98,9 @@ type Message struct {
 	Drop    *DropRef          // frame 30; every reply has it
 	Event   []byte            // frame 41
 	Signer  ed25519.PublicKey // frame 98; set by the reader once 99 was verified
+
+	Consents []Consent // frames 43, each about another body; where answers may stand
+	Notice   []byte    // frame 42 of a reply, opaque here: intake/form encodes it
 }
 
 // File is a file's begin frame and, once read, its end frame.
@@ -122,6 +126,8 @@ const (
 	frameDrop      = 30
 	frameAnswer    = 40
 	frameEvent     = 41
+	frameNotice    = 42
+	frameConsent   = 43
 	frameSigner    = 98
 	frameSignature = 99
 )
@@ -174,12 +180,16 @@ func (m *Message) check() (grammar, error) {
 		{!validText(m.Text), "text is not UTF-8 without NUL"},
 		{!g.answers && len(m.Answers) > 0, "answers out of place"},
 		{answers > MaxAnswers || len(m.Answers) > maxAnswerFrames, "answers too long"},
+		{!g.answers && len(m.Consents) > 0, "consents out of place"},
+		{len(m.Consents) > MaxConsents, "too many consents"},
 		{!g.prekeys && len(m.Prekeys) > 0, "prekeys out of place"},
 		{!g.inner && m.Inner != nil, "inner recipient out of place"},
 		{g.drop != (m.Drop != nil), "drop missing or out of place"},
 		{m.Drop != nil && m.Drop.Slot >= ReplySlots, "drop of no slot"},
 		{g.event != (len(m.Event) > 0), "event missing or out of place"},
 		{len(m.Event) > MaxEvent, "event too long"},
+		{!g.drop && len(m.Notice) > 0, "frame 42 of a reply"},
+		{len(m.Notice) > MaxNotice, "notice too long"},
 	} {
 		if c.bad {
 			return g, malformed("%s in a message of kind %d", c.say, m.Meta.Kind)
@@ -195,7 +205,7 @@ func (m *Message) check() (grammar, error) {
 			return g, malformed("prekey slot %d", p.Slot)
 		}
 	}
-	return g, nil
+	return g, m.checkConsents()
 }
 
 func validText(s string) bool { return utf8.ValidString(s) && !bytes.ContainsRune([]byte(s), 0) }
@@ -235,7 +245,7 @@ func (s *signedFrames) add(typ byte, data []byte) {
 	s.signed.Write(h[:])
 	s.signed.Write(data)
 	switch typ {
-	case frameText, frameAnswer, frameFileBegin, frameFileEnd, frameEvent:
+	case frameText, frameAnswer, frameFileBegin, frameFileEnd, frameEvent, frameNotice, frameConsent:
 		s.content.Write(h[:])
 		s.content.Write(data)
 	}
@@ -291,11 +301,17 @@ func NewMessageWriter(dst io.Writer, m *Message, key ed25519.PrivateKey) (*Messa
 	for _, a := range m.Answers {
 		w.put(frameAnswer, a)
 	}
+	for _, c := range m.Consents {
+		w.put(frameConsent, c.Encode())
+	}
 	for _, p := range m.Prekeys {
 		w.put(framePrekey, append([]byte{p.Slot}, p.Recipient.Bytes()...))
 	}
 	if m.Inner != nil {
 		w.put(frameInner, m.Inner.Bytes())
+	}
+	if len(m.Notice) > 0 {
+		w.put(frameNotice, m.Notice)
 	}
 	if m.Drop != nil {
 		w.put(frameDrop, append(m.Drop.Drop[:len(m.Drop.Drop):len(m.Drop.Drop)], m.Drop.Slot))
@@ -510,6 +526,11 @@ func (p *messageReader) head(m *Message) error {
 			return nil
 		}},
 		{frameAnswer, maxAnswerFrames, func(b []byte) error { m.Answers = append(m.Answers, bytes.Clone(b)); return nil }},
+		{frameConsent, MaxConsents, func(b []byte) error {
+			c, err := DecodeConsent(b)
+			m.Consents = append(m.Consents, c)
+			return err
+		}},
 		{framePrekey, ReplySlots, func(b []byte) error {
 			if len(b) != 1+RecipientSize {
 				return malformed("prekey of %d bytes", len(b))
@@ -525,6 +546,13 @@ func (p *messageReader) head(m *Message) error {
 			if m.Inner, err = RecipientFromBytes(b); err != nil {
 				return malformed("inner recipient: %v", err)
 			}
+			return nil
+		}},
+		{frameNotice, 1, func(b []byte) error {
+			if len(b) == 0 {
+				return malformed("empty notice frame")
+			}
+			m.Notice = bytes.Clone(b)
 			return nil
 		}},
 		{frameDrop, 1, func(b []byte) error {

@@ -298,6 +298,12 @@ func TestMessageRoundTrip(t *testing.T) {
 		if g.answers {
 			m.Answers = rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 40), 0, 9).Draw(t, "answers")
 		}
+		if g.answers && rapid.Bool().Draw(t, "consents") {
+			m.Consents = askedMessage(kind).Consents[:rapid.IntRange(0, 2).Draw(t, "number of consents")]
+		}
+		if g.drop {
+			m.Notice = rapid.SliceOfN(rapid.Byte(), 0, MaxNotice).Draw(t, "notice")
+		}
 		if g.prekeys {
 			m.Prekeys = m.Prekeys[:rapid.IntRange(0, 3).Draw(t, "prekeys")]
 		}
@@ -689,7 +695,10 @@ func FuzzReadMessage(f *testing.F) {
 	for kind := range grammars {
 		f.Add(bytes.TrimRight(writeMessage(f, testMessage(kind), testFiles(kind)...), "\x00"))
 	}
-	for _, x := range invalidContainers(f) {
+	for _, kind := range askedKinds {
+		f.Add(bytes.TrimRight(writeMessage(f, askedMessage(kind)), "\x00"))
+	}
+	for _, x := range append(invalidContainers(f), invalidAsked(f)...) {
 		if len(x.data) <= 64<<10 {
 			f.Add(bytes.TrimRight(x.data, "\x00"))
 		}

@@ -228,11 +228,17 @@ func describe(m *Read, files []testFile) []string {
 	for _, a := range m.Answers {
 		add("answer %x", a)
 	}
+	for _, c := range m.Consents {
+		add("consent %t %v %s %x", c.Yes, c.Day, c.Body, c.Signature)
+	}
 	for _, p := range m.Prekeys {
 		add("prekey %d %v", p.Slot, p.Recipient)
 	}
 	if m.Inner != nil {
 		add("inner %v", m.Inner)
+	}
+	if m.Notice != nil {
+		add("notice %x", m.Notice)
 	}
 	if m.Drop != nil {
 		add("drop %x %d", m.Drop.Drop, m.Drop.Slot)
@@ -252,8 +258,9 @@ func describe(m *Read, files []testFile) []string {
 
 func messageVector(kind Kind) string { return "message-" + kindNames[kind] + "-1.txt" }
 
-func newMessageVector(t *testing.T, kind Kind) []byte {
-	b := writeMessage(t, testMessage(kind), testFiles(kind)...)
+func newMessageVector(t *testing.T, m *Message) []byte {
+	kind := m.Meta.Kind
+	b := writeMessage(t, m, testFiles(kind)...)
 	got, files, err := readMessage(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
@@ -282,58 +289,64 @@ func entryPoints(t *testing.T, b []byte) map[string]io.Reader {
 }
 
 func TestMessageVectors(t *testing.T) {
-	for kind, kindName := range kindNames {
-		writeVector(t, messageVector(kind), func() []byte { return newMessageVector(t, kind) })
-		v := readFileVector(t, messageVector(kind))
-		f := strings.Fields(v.one("container"))
-		b := fromVectorContainer(t, f[0], f[1])
-		want := map[string][]string{}
-		for key, l := range v.m {
-			if key != "container" && key != "signing-seed" {
-				want[key] = l
+	for kind := range kindNames {
+		writeVector(t, messageVector(kind), func() []byte { return newMessageVector(t, testMessage(kind)) })
+		checkMessageVector(t, messageVector(kind), kind != KindCover)
+	}
+}
+
+// checkMessageVector reads a vector through every entry point and writes it again.
+func checkMessageVector(t *testing.T, file string, sign bool) {
+	t.Helper()
+	v := readFileVector(t, file)
+	f := strings.Fields(v.one("container"))
+	b := fromVectorContainer(t, f[0], f[1])
+	want := map[string][]string{}
+	for key, l := range v.m {
+		if key != "container" && key != "signing-seed" {
+			want[key] = l
+		}
+	}
+	for name, r := range entryPoints(t, b) {
+		got, files, err := readMessage(r)
+		if err != nil {
+			t.Errorf("%s, %s: %v", file, name, err)
+			continue
+		}
+		said := map[string][]string{}
+		for _, line := range describe(got, files) {
+			key, value, _ := strings.Cut(line, " ")
+			said[key] = append(said[key], value)
+		}
+		for key := range want {
+			if !slices.Equal(said[key], want[key]) {
+				t.Errorf("%s, %s: %s is %q, not %q", file, name, key, said[key], want[key])
 			}
 		}
-		for name, r := range entryPoints(t, b) {
-			got, files, err := readMessage(r)
-			if err != nil {
-				t.Errorf("%s, %s: %v", kindName, name, err)
-				continue
-			}
-			said := map[string][]string{}
-			for _, line := range describe(got, files) {
-				key, value, _ := strings.Cut(line, " ")
-				said[key] = append(said[key], value)
-			}
-			for key := range want {
-				if !slices.Equal(said[key], want[key]) {
-					t.Errorf("%s, %s: %s is %q, not %q", kindName, name, key, said[key], want[key])
-				}
-			}
-			if len(said) != len(want) {
-				t.Errorf("%s, %s: %d fields, not %d", kindName, name, len(said), len(want))
-			}
-			// The writer writes the same bytes.
-			var key ed25519.PrivateKey
-			if kind != KindCover {
-				key = ed25519.NewKeyFromSeed(v.hex("signing-seed"))
-			}
-			var again bytes.Buffer
-			w, err := NewMessageWriter(&again, &got.Message, key)
+		if len(said) != len(want) {
+			t.Errorf("%s, %s: %d fields, not %d", file, name, len(said), len(want))
+		}
+		// The writer writes the same bytes.
+		var key ed25519.PrivateKey
+		if sign {
+			key = ed25519.NewKeyFromSeed(v.hex("signing-seed"))
+		}
+		var again bytes.Buffer
+		w, err := NewMessageWriter(&again, &got.Message, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			fw, err := w.File(f.name, f.mediaType)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range files {
-				fw, err := w.File(f.name, f.mediaType)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := fw.Write(f.data); err != nil {
-					t.Fatal(err)
-				}
+			if _, err := fw.Write(f.data); err != nil {
+				t.Fatal(err)
 			}
-			if err := w.Close(); err != nil || !bytes.Equal(again.Bytes(), b) {
-				t.Errorf("%s, %s: written in another way, %v", kindName, name, err)
-			}
+		}
+		if err := w.Close(); err != nil || !bytes.Equal(again.Bytes(), b) {
+			t.Errorf("%s, %s: written in another way, %v", file, name, err)
 		}
 	}
 }
@@ -341,8 +354,12 @@ func TestMessageVectors(t *testing.T) {
 const invalidVector = "message-invalid-1.txt"
 
 func TestInvalidMessageVectors(t *testing.T) {
-	list := invalidContainers(t)
-	writeVector(t, invalidVector, func() []byte {
+	checkInvalidVector(t, invalidVector, invalidContainers(t))
+}
+
+func checkInvalidVector(t *testing.T, file string, list []invalid) {
+	t.Helper()
+	writeVector(t, file, func() []byte {
 		var b bytes.Buffer
 		b.WriteString("# Containers that are refused: FORMAT.md section 7. case: name, length, base64 without the zeros at the end (- for none), what the refusal says.\n")
 		for _, x := range list {
@@ -351,7 +368,7 @@ func TestInvalidMessageVectors(t *testing.T) {
 		}
 		return b.Bytes()
 	})
-	lines := readFileVector(t, invalidVector).all("case")
+	lines := readFileVector(t, file).all("case")
 	if len(lines) != len(list) {
 		t.Errorf("%d vectors, %d cases", len(lines), len(list))
 	}

@@ -82,6 +82,7 @@ const (
 	GroupFacts        Group = "facts"         // what the narrative may have left out
 	GroupSafety       Group = "safety"        // the source's own risk, and what may be done with the report
 	GroupIllTreatment Group = "ill-treatment" // Istanbul Protocol 2022, shown only to those who open it
+	GroupSince        Group = "since"         // what happened since the report: asked in later messages only
 )
 
 // Question is one optional question.
@@ -102,6 +103,15 @@ const (
 	QReporter     = "reporter"
 	QClassified   = "classified"
 	QIllTreatment = "ill-treatment" // a topic, and the name of the group about it
+	QSince        = "since"
+	QWish         = "wish"
+)
+
+// Ids of options that programs ask for by name.
+const (
+	SinceRetaliation = "retaliation" // of QSince
+	SinceDanger      = "danger"      // of QSince
+	WishWithdraw     = "withdraw"    // of QWish
 )
 
 var yesNo = []Option{{"yes", "Yes"}, {"no", "No"}, {"unsure", "Not sure"}}
@@ -173,6 +183,13 @@ var questions = []Question{
 	{ID: "it-care", Label: "Medical care", Kind: Text, Group: GroupIllTreatment, MaxBytes: 400},
 	{ID: "it-witnesses", Label: "Witnesses", Kind: Text, Group: GroupIllTreatment, MaxBytes: 400},
 	{ID: "it-threats", Label: "Threats since", Kind: Text, Group: GroupIllTreatment, MaxBytes: 400},
+	{ID: QSince, Label: "Since the report", Kind: Choices, Group: GroupSince, Options: []Option{
+		{SinceRetaliation, "Retaliation against the source or others since the report"},
+		{SinceDanger, "New danger to somebody since the report"},
+	}},
+	{ID: QWish, Label: "Wish", Kind: Choice, Group: GroupSince, Options: []Option{
+		{WishWithdraw, "The source withdraws the report"},
+	}},
 }
 
 // Questions in their order, which is also the order of answers.
@@ -188,10 +205,13 @@ func QuestionOf(id string) (Question, bool) {
 	return Question{}, false
 }
 
-// Groups in the order of the questions.
+// Groups of a report's form, in the order of the questions.
 func Groups() []Group {
 	return []Group{GroupUrgency, GroupTopics, GroupFacts, GroupSafety, GroupIllTreatment}
 }
+
+// LaterGroups are the groups of a later message's form, in the order of the questions.
+func LaterGroups() []Group { return []Group{GroupUrgency, GroupSince} }
 
 var stages = []Option{
 	{"received", "Received"},
