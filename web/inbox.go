@@ -307,8 +307,8 @@ func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *re
 	if n.Stage != "" {
 		view.Stage = s.words.word("stage." + n.Stage)
 	}
-	if n.By != 0 {
-		view.By = s.words.dateText(crypto.Day(n.By))
+	if n.Until != 0 {
+		view.By = s.words.dateText(crypto.Day(n.Until))
 	}
 	d := s.service.Directory()
 	b, ok := d.Body(n.Ask)
@@ -401,7 +401,10 @@ func (s *source) consent(v *visit) answer {
 	}
 	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
 	res, err := s.store(v, x, fs)
-	if err != nil {
+	switch {
+	case errors.Is(err, intake.ErrQuorum), errors.Is(err, intake.ErrUnknownBody): // the list has changed
+		return s.replyPage(v, x, s.tickets.slide(k))
+	case err != nil:
 		return s.failed(v, "answering a question", err)
 	}
 	next := s.tickets.slide(k)

@@ -161,7 +161,19 @@ func parseTemplates(l *locale, mark string, names []string, parts ...string) (ma
 	if err != nil {
 		panic(err) // embedded
 	}
-	funcs := template.FuncMap{
+	funcs := templateFuncs(l, mark, style)
+	base := template.Must(template.New("").Funcs(funcs).Option("missingkey=error").
+		ParseFS(assets, append([]string{"templates/layout.html", "templates/parts.html"}, parts...)...))
+	m := map[string]*template.Template{}
+	for _, n := range names {
+		m[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
+	}
+	return m, policy(style)
+}
+
+// templateFuncs are what templates can call.
+func templateFuncs(l *locale, mark string, style []byte) template.FuncMap {
+	return template.FuncMap{
 		"t":          l.t,
 		"endonym":    func() string { return endonym(l.Lang) },
 		"unreviewed": func() bool { return l.Reviewed == "" },
@@ -172,13 +184,6 @@ func parseTemplates(l *locale, mark string, names []string, parts ...string) (ma
 		"refused":    func(why string) (string, error) { return l.t("refused." + why) },
 		"notice":     func(name, part string) (string, error) { return l.t("notice." + name + "." + part) },
 	}
-	base := template.Must(template.New("").Funcs(funcs).Option("missingkey=error").
-		ParseFS(assets, append([]string{"templates/layout.html", "templates/parts.html"}, parts...)...))
-	m := map[string]*template.Template{}
-	for _, n := range names {
-		m[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
-	}
-	return m, policy(style)
 }
 
 // ServeHTTP is the shell around the router: same headers on every answer, no

@@ -708,7 +708,9 @@ func TestWorstPages(t *testing.T) {
 		bodies = append(bodies, b)
 	}
 	for _, lang := range Locales() {
-		w := newWorld(t, func(c *settings) { c.bodies, c.slots, c.source.Locale, c.source.Preview = bodies, 32, lang, true })
+		w := newWorld(t, func(c *settings) {
+			c.bodies, c.slots, c.source.Languages, c.source.Preview = bodies, 32, append([]string{lang}, others(lang)...), true
+		})
 		w.get("/")
 		f := w.get("/report").form("/report")
 		f.set("text", strings.Repeat("<", 8<<10)) // 32 KiB as escaped

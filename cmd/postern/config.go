@@ -20,7 +20,7 @@ import (
 // in configTemplate, which `postern init` writes out: the file is the manual.
 type config struct {
 	Name      string    `toml:"name"`
-	Language  string    `toml:"language"`
+	Languages []string  `toml:"languages"`
 	Run       string    `toml:"run"`
 	Drain     duration  `toml:"drain"`
 	Storage   storage   `toml:"storage"`
@@ -83,8 +83,11 @@ const configTemplate = `# The configuration of a Postern server. Every value her
 # Lower case letters, digits and hyphens. Never the address; never changed later.
 name = %q
 
-# The language of the source's pages.
-language = "en"
+# The languages of the source's pages. Browsers get the one they prefer, or else
+# the first; every page offers the others. Enable those that your reviewers read.
+# There are %s.
+# No speaker has read all of these yet, which their pages say: %s.
+languages = ["en"]
 
 # Where the sockets lie. Empty: /run/postern for the instance in
 # /var/lib/postern, else the directory "run" beside this file. Keep it short: a
@@ -155,7 +158,16 @@ recipient = %q
 
 // newConfig is the text of a new postern.conf.
 func newConfig(name, keyWrappedBy string, slots int, tor, recipient string) string {
-	return fmt.Sprintf(configTemplate, name, keyWrappedBy, slots, tor, recipient)
+	return fmt.Sprintf(configTemplate, name, strings.Join(web.Locales(), ", "), unreviewed(), keyWrappedBy, slots, tor, recipient)
+}
+
+// unreviewed are the languages whose words no speaker has read, as a list.
+func unreviewed() string {
+	list := slices.DeleteFunc(web.Locales(), func(lang string) bool { return web.Reviewed(lang) != "" })
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
 }
 
 // parseConfig reads a configuration. A key that is not there keeps its default.
@@ -175,6 +187,21 @@ func parseConfig(text string) (*config, error) {
 	return &c, c.valid()
 }
 
+func (c *config) validLanguages() error {
+	if len(c.Languages) == 0 {
+		return errors.New(`languages: name at least one, as ["en"]`)
+	}
+	for i, lang := range c.Languages {
+		switch {
+		case !slices.Contains(web.Locales(), lang):
+			return fmt.Errorf("languages: no pages in %q; there are %s", lang, strings.Join(web.Locales(), ", "))
+		case slices.Contains(c.Languages[:i], lang):
+			return fmt.Errorf("languages: %q stands twice", lang)
+		}
+	}
+	return nil
+}
+
 func (c *config) valid() error {
 	if !validName(c.Name) {
 		return fmt.Errorf("name %q: use 1 to 40 of a-z, 0-9 and hyphens", c.Name)
@@ -182,9 +209,10 @@ func (c *config) valid() error {
 	if err := (crypto.Policy{Slots: c.Directory.Slots, Quorum: c.Directory.Quorum}).Valid(); err != nil {
 		return fmt.Errorf("[directory]: %w", err)
 	}
+	if err := c.validLanguages(); err != nil {
+		return err
+	}
 	switch {
-	case !slices.Contains(web.Locales(), c.Language):
-		return fmt.Errorf("language %q: there are words for %s", c.Language, strings.Join(web.Locales(), ", "))
 	case c.Drain < 0:
 		return errors.New("drain: must not be negative")
 	case c.Storage.Quota < 256<<20:

@@ -26,7 +26,7 @@ func TestConfigTemplate(t *testing.T) {
 		t.Errorf("what is not in the file has not its default: %+v", short)
 	}
 	for _, key := range []string{
-		"name", "language", "run", "drain", "quota", "reserve_text", "key_wrapped_by", "file_size", "files", "hours", "size", "urgent",
+		"name", "languages", "run", "drain", "quota", "reserve_text", "key_wrapped_by", "file_size", "files", "hours", "size", "urgent",
 		"slots", "quorum", "roots", "days", "mode", "binary", "control_socket", "proof_of_work", "max_streams", "torrc", "recipient",
 	} {
 		if n := strings.Count(configTemplate, "\n"+key+" = "); n != 1 {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -49,7 +50,7 @@ func (c *cli) preview(ctx context.Context, e *engine, address string) error {
 		return err
 	}
 	h := web.Source(web.SourceOptions{
-		Service: e.intake, Tickets: tickets, Preview: true,
+		Service: e.intake, Tickets: tickets, Preview: true, Languages: e.previewLanguages(),
 		Log: func(line string) { fmt.Fprintln(c.err, "postern: a fault of ours:", line) },
 	})
 	l, err := net.Listen("tcp", address)
@@ -66,6 +67,18 @@ func (c *cli) preview(ctx context.Context, e *engine, address string) error {
 	case <-ctx.Done():
 		return srv.Close()
 	}
+}
+
+// previewLanguages are all there are, those of the configuration first, so that
+// an operator can look at one before enabling it.
+func (e *engine) previewLanguages() []string {
+	list := slices.Clone(e.conf.Languages)
+	for _, lang := range web.Locales() {
+		if !slices.Contains(list, lang) {
+			list = append(list, lang)
+		}
+	}
+	return list
 }
 
 // previewInstance opens a directory that an earlier preview made, or makes

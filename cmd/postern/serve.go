@@ -137,10 +137,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(web.Locales(), s.conf.Language) {
-		return fmt.Errorf("reading %s: no pages in language %q; there are %v", s.configPath(), s.conf.Language, web.Locales())
-	}
-	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Locale: s.conf.Language, Log: s.fault})
+	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Languages: s.conf.Languages, Log: s.fault})
 	if s.public, err = s.open(s.socketPath(publicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
 		return err
 	}
@@ -269,7 +266,7 @@ func (s *server) shut(ctx context.Context, d *door) error {
 }
 
 func (s *server) openExchange(ctx context.Context, x *exchange) error {
-	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.signedDirectory, Holder: x.holder, Locale: s.conf.Language, Log: s.fault})
+	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.signedDirectory, Holder: x.holder, Log: s.fault})
 	d, err := s.open(s.socketPath(holderName(x.holder)), s.doorMode(), web.NewServer(h))
 	if err != nil {
 		return err
