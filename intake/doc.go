@@ -11,6 +11,7 @@
 //
 //	service.go   Service, Options, the directory in force
 //	session.go   what one request of a source can do: Submit, AddFile, Inbox, Reply, Erase
+//	consent.go   what a source consents to: whom else its case may be shown
 //	mailbox.go   the record of a code: slots, sealed state
 //	scratch.go   where a visit writes that has nothing to keep
 //	item.go      sealed messages on their way into the store, and the queue

@@ -207,6 +207,12 @@ func (w *world) release(l crypto.Lane) uint64 {
 // reply seals a reply of a body to the prekey of a slot, as a desk does.
 func (w *world) reply(body string, to *crypto.Read, slot int, text string, files ...[]byte) crypto.BundleEntry {
 	w.t.Helper()
+	return w.replyNotice(body, to, slot, nil, text, files...)
+}
+
+// replyNotice seals a reply that tells the source something besides words.
+func (w *world) replyNotice(body string, to *crypto.Read, slot int, notice []byte, text string, files ...[]byte) crypto.BundleEntry {
+	w.t.Helper()
 	h := w.holders[body]
 	i := slices.IndexFunc(to.Prekeys, func(p crypto.Prekey) bool { return int(p.Slot) == slot })
 	if i < 0 {
@@ -225,7 +231,7 @@ func (w *world) reply(body string, to *crypto.Read, slot int, text string, files
 	drop := crypto.DropOf(rec)
 	m := &crypto.Message{
 		Meta:    crypto.Meta{Kind: crypto.KindReply, Case: to.Meta.Case, Form: newForm(), DirHash: w.dir.Hash(), Day: crypto.DayOf(w.now())},
-		Readers: to.Readers, Quorum: 1, Text: text, Drop: &crypto.DropRef{Drop: drop, Slot: byte(slot)},
+		Readers: to.Readers, Quorum: 1, Text: text, Drop: &crypto.DropRef{Drop: drop, Slot: byte(slot)}, Notice: notice,
 	}
 	mw, err := crypto.NewMessageWriter(sw, m, h.key)
 	if err != nil {

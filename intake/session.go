@@ -41,6 +41,8 @@ type Fields struct {
 	Answers form.Answers
 	Bodies  []string
 	Urgent  bool
+
+	Consents []Consent // each about another body; signed by Submit
 }
 
 // ReplyID tells a reply from another that took its slot. It says nothing of
@@ -69,6 +71,7 @@ type Reply struct {
 	Day      crypto.Day // of writing, as the reviewer says
 	Text     string     // "" when Standing is SignerUnknown: nothing unsigned is shown
 	Files    []crypto.File
+	Notice   *form.Notice // what it tells besides words; nil when nothing, or not of a form known here
 }
 
 // reload reads the mailbox as it is now.
@@ -225,7 +228,7 @@ func (x *Session) readers(ids []string) (ordered []string, bodies [][]*crypto.Re
 }
 
 // Submit seals and commits the fields as one message of the smallest class;
-// durable when nil (SECURITY.md S-6). With neither text nor answers it only
+// durable when nil (SECURITY.md S-6). With neither text, answers nor consents it only
 // sets who reads the files that AddFile brings. Submitting the same form
 // again is accepted: desks tell repeats.
 func (x *Session) Submit(ctx context.Context, f Fields) error {
@@ -240,12 +243,16 @@ func (x *Session) Submit(ctx context.Context, f Fields) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAnswers, err)
 	}
+	consents, err := x.consents(f.Consents, answers)
+	if err != nil {
+		return err
+	}
 	ordered, bodies, err := x.readers(f.Bodies)
 	if err != nil {
 		return err
 	}
 	f.Bodies = ordered
-	say := f.Text != "" || len(answers) > 0
+	say := f.Text != "" || len(answers) > 0 || len(consents) > 0
 
 	x.s.release.RLock()
 	defer x.s.release.RUnlock()
@@ -264,7 +271,7 @@ func (x *Session) Submit(ctx context.Context, f Fields) error {
 		}
 		x.state.writes++
 		m := x.message(kind, n, f.Form, ordered)
-		m.Text, m.Answers, m.Prekeys = f.Text, answers, x.prekeys()
+		m.Text, m.Answers, m.Consents, m.Prekeys = f.Text, answers, consents, x.prekeys()
 		sealed, err := seal(x.d, m, x.src.Signing, bodies)
 		if err != nil {
 			return nil, fmt.Errorf("sealing a message: %w", err)
@@ -549,6 +556,9 @@ func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
 		return r, nil
 	}
 	r.Body, r.Text, r.Files = body.ID, m.Text, m.Files
+	if n, err := form.DecodeNotice(m.Notice); err == nil {
+		r.Notice = &n
+	}
 	return r, nil
 }
 
