@@ -13,8 +13,6 @@ import (
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
-
-	"postern/crypto"
 )
 
 //go:embed locales/*.json locales/exchange/*.json templates/*.html static/style.css
@@ -121,13 +119,6 @@ func (l *locale) word(key string, values ...any) string {
 
 // has says whether a key that may be missing has words.
 func (l *locale) has(key string) bool { return len(l.Words[key]) > 0 }
-
-// dateText is a day as people of the language write it, in the Gregorian
-// calendar: the one that everybody who answers here reckons by.
-func (l *locale) dateText(d crypto.Day) string {
-	t := d.Time()
-	return l.word("date", t.Day(), l.word("month."+strconv.Itoa(int(t.Month()))), t.Year())
-}
 
 // inLang picks a directory's text in a language, else in English, else in any,
 // and says which it is in.

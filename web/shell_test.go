@@ -11,7 +11,7 @@ import (
 
 func TestPageIsPadded(t *testing.T) {
 	for _, n := range []int{0, 1, 5000, pageRoom} {
-		p := newPage("mark")
+		p := newPage("mark", "")
 		if _, err := p.Write([]byte(strings.Repeat("x", n))); err != nil {
 			t.Fatal(err)
 		}
@@ -24,7 +24,7 @@ func TestPageIsPadded(t *testing.T) {
 		}
 		p.free()
 	}
-	p := newPage("mark")
+	p := newPage("mark", "")
 	defer p.free()
 	if _, err := p.Write(make([]byte, pageRoom+1)); err == nil {
 		t.Error("a page larger than the one size was accepted")
@@ -34,7 +34,7 @@ func TestPageIsPadded(t *testing.T) {
 func TestSplice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[a-z<&>"'é\n+;]{0,300}`).Draw(t, "text")
-		p := newPage("mark")
+		p := newPage("mark", "")
 		defer p.free()
 		for _, s := range []string{"<textarea>\n", "mark", "</textarea>"} {
 			if _, err := p.Write([]byte(s)); err != nil {
@@ -53,7 +53,7 @@ func TestSplice(t *testing.T) {
 }
 
 func TestFreedPageIsWiped(t *testing.T) {
-	p := newPage("")
+	p := newPage("", "")
 	if _, err := p.Write([]byte("secret")); err != nil {
 		t.Fatal(err)
 	}

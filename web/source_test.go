@@ -198,7 +198,7 @@ func TestACodesTicketEnds(t *testing.T) {
 	w.advance(11 * time.Hour)
 	p := back.set("text", "x").send().want(200, "Received")
 	w.advance(50 * time.Minute)
-	p = p.form("/code").set("code", "wrong").send().want(200, "Received").has("nine words; 1 were read")
+	p = p.form("/code").set("code", "wrong").send().want(200, "Received").has("nine words; 1 was read")
 	w.advance(15 * time.Minute)
 	p.form("/code").set("code", "wrong").send().want(200, "Read replies").has("has expired")
 	p.form("/files").file("a.txt", strings.NewReader("a")).send().want(200, "Read replies").has("has expired")
@@ -448,10 +448,7 @@ func TestFullStorageHasWords(t *testing.T) {
 	w.enter(first).form("/erase").send().form("/erased").send().want(200, "Erased")
 
 	// Beyond the reserve the steps of a visit are refused too, in words.
-	s, ok := w.source.(*source)
-	if !ok {
-		t.Fatal("not our handler")
-	}
+	s := w.first()
 	for i, c := range []struct {
 		err  error
 		says string
@@ -461,7 +458,7 @@ func TestFullStorageHasWords(t *testing.T) {
 		{intake.ErrClosed, "New reports cannot be taken"},
 	} {
 		path := fmt.Sprintf("/failed/%d", i)
-		s.router.HandleFunc(path, s.serve(func(*visit) answer { return s.failed("erasing", fmt.Errorf("visiting: %w", c.err)) }))
+		s.router.HandleFunc(path, s.serve(func(v *visit) answer { return s.failed(v, "erasing", fmt.Errorf("visiting: %w", c.err)) }))
 		if rec := w.record(httptest.NewRequest(http.MethodGet, path, nil)); rec.Code != 503 || !strings.Contains(rec.Body.String(), c.says) {
 			t.Errorf("%v: status %d", c.err, rec.Code)
 		}
@@ -753,10 +750,7 @@ func TestQuantum(t *testing.T) {
 
 func TestPanicIsAPage(t *testing.T) {
 	w := newWorld(t)
-	s, ok := w.source.(*source)
-	if !ok {
-		t.Fatal("not our handler")
-	}
+	s := w.first()
 	s.router.HandleFunc("/panic", s.serve(func(*visit) answer { panic("with the secret narrative") }))
 	rec := w.record(httptest.NewRequest(http.MethodGet, "/panic", nil))
 	if rec.Code != 500 || rec.Body.Len() != PageSize {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,6 +18,13 @@ const (
 	maxMandate   = 240
 	maxLanguages = 6
 )
+
+// dateText is a day as people of the language write it, in the Gregorian
+// calendar: the one that everybody who answers here reckons by.
+func (l *locale) dateText(d crypto.Day) string {
+	t := d.Time()
+	return l.word("date", t.Day(), l.word("month."+strconv.Itoa(int(t.Month()))), t.Year())
+}
 
 // bodyView is a body as pages show it.
 type bodyView struct {

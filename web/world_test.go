@@ -562,3 +562,18 @@ func (w *world) record(r *http.Request) *httptest.ResponseRecorder {
 	w.source.ServeHTTP(rec, r)
 	return rec
 }
+
+// first is the handler of the first language.
+func (w *world) first() *source {
+	w.t.Helper()
+	l, ok := w.source.(*languages)
+	if !ok {
+		w.t.Fatal("not our handler")
+	}
+	return l.list[0]
+}
+
+// others are all languages but one.
+func others(lang string) []string {
+	return slices.DeleteFunc(Locales(), func(l string) bool { return l == lang })
+}
