@@ -26,6 +26,16 @@
 // fresh code in the same request. A message from an expired inbox comes back
 // with its text, and asks for the code.
 //
+// Languages. /fr/report is the form in French; an address without a language
+// follows the browser's Accept-Language. Links and forms lead to addresses of
+// the same kind, so no cookie is needed and nothing is stored. Every page that a
+// source may have to read twice offers the others: pages that are the same for
+// everybody by links, the rest by buttons that send the page's own form or ticket
+// to /fr/again/…, which shows the same page and does nothing else (languages.go).
+//
+// Gateways. Who comes through a proxy between the web and onion services, which
+// reads everything along, is told so instead of getting a form (SECURITY.md S-23).
+//
 // Received means durable (SECURITY.md S-6): the page with the code is written
 // after the commit. Sending the same form again, by reload or because the
 // answer was lost, stores it again under the same code and form id, and desks
@@ -76,6 +86,9 @@
 //
 // # Words
 //
-// Every sentence stands in locales/, one file per language; a missing or an
-// unused one fails a test. Templates hold structure only.
+// Every sentence stands in locales/, one file per language: a missing or unused
+// one, an empty one, other places for values or plural forms than the language
+// needs fail a test. A file says which speaker of the language has read it; as
+// long as nobody has, its pages say so. Templates hold structure only. The
+// exchange's words are apart, in English: they are for people who run a desk.
 package web

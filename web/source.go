@@ -211,7 +211,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// gateways are headers that proxies between the web and onion services add,
+// gateways (SECURITY.md S-23) are headers that proxies between the web and onion services add,
 // and that neither a browser nor tor ever sends.
 var gateways = []string{"X-Tor2web", "Tor2web", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"}
 
