@@ -3,10 +3,13 @@ package web
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/crypto"
 )
@@ -119,4 +122,89 @@ func BenchmarkUpload(b *testing.B) {
 			r.Body.Close()
 		}
 	}
+}
+
+// BenchmarkCodesAlike opens inboxes in turn, in random order, with a code that
+// has a reply waiting, one whose mailbox is empty, and one never used, under real
+// Argon2 costs and without the steps of [Quantum], which would hide a difference.
+// It reports how far the medians are apart, as the 95 % interval of the difference
+// (bootstrap), and how many answers would have missed their first step.
+func BenchmarkCodesAlike(b *testing.B) {
+	const tries = 500
+	w := newWorld(b, func(c *settings) { c.kdf = crypto.DefaultKDF })
+	known, empty := w.report("x").code(), w.report("y").code()
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		if m.Text == "x" {
+			w.reply("audit", m.Read, 0, "an answer", nil)
+		}
+	}
+	w.enter(known).hasNot("Nothing is waiting")
+	w.enter(empty).has("Nothing is waiting")
+	kinds := []string{"known", "empty", "unknown"}
+	codes := [][]string{{known}, {empty}, nil}
+	took := make([][]float64, len(kinds)) // ms
+	late := make([]int, len(kinds))
+	page := w.get("/inbox")
+	b.ResetTimer()
+	for range b.N {
+		took, late = make([][]float64, len(kinds)), make([]int, len(kinds))
+		for range tries {
+			for _, i := range rand.Perm(len(kinds)) {
+				code := strings.Join(crypto.NewCode().Words(), " ") // for all alike
+				if codes[i] != nil {
+					code = codes[i][0]
+				}
+				var body bytes.Buffer
+				m, err := page.form("/inbox").set("code", code).encode(&body)
+				if err != nil {
+					b.Fatal(err)
+				}
+				r := httptest.NewRequest(http.MethodPost, "/inbox", &body)
+				r.Header.Set("Content-Type", m.FormDataContentType())
+				d := &discard{head: http.Header{}}
+				began := time.Now()
+				w.source.ServeHTTP(d, r)
+				t := time.Since(began)
+				if d.status != 200 || d.n != PageSize {
+					b.Fatalf("status %d, %d bytes", d.status, d.n)
+				}
+				took[i] = append(took[i], float64(t.Microseconds())/1000)
+				if t > Quantum {
+					late[i]++
+				}
+			}
+		}
+	}
+	b.StopTimer()
+	for i, kind := range kinds {
+		b.ReportMetric(median(took[i]), kind+"-ms")
+		b.ReportMetric(float64(late[i]), kind+"-late")
+		j := (i + 1) % len(kinds)
+		low, high := medianDifference(took[i], took[j])
+		b.ReportMetric(low, kind+"-"+kinds[j]+"-low-ms")
+		b.ReportMetric(high, kind+"-"+kinds[j]+"-high-ms")
+	}
+}
+
+func median(x []float64) float64 {
+	s := slices.Sorted(slices.Values(x))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// medianDifference is the 95 % interval of median(x) − median(y), by 2,000 resamples.
+func medianDifference(x, y []float64) (low, high float64) {
+	const resamples = 2000
+	again := func(from []float64) float64 {
+		s := make([]float64, len(from))
+		for i := range s {
+			s[i] = from[rand.IntN(len(from))]
+		}
+		return median(s)
+	}
+	diffs := make([]float64, resamples)
+	for i := range diffs {
+		diffs[i] = again(x) - again(y)
+	}
+	slices.Sort(diffs)
+	return diffs[resamples*25/1000], diffs[resamples*975/1000]
 }
