@@ -575,6 +575,7 @@ func TestGallery(t *testing.T) {
 				head = g.scenes[0].head
 			}
 			t.Run("OneSizeSameHeaders", func(t *testing.T) { g.oneSize(t, head) })
+			t.Run("ValidHTML", g.validHTML)
 		})
 	}
 }
