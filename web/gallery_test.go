@@ -29,11 +29,12 @@ import (
 
 // scene is one page in one state.
 type scene struct {
-	name    string
-	request string // its first line
-	status  int
-	head    string // header lines as sent
-	body    []byte
+	name     string
+	template string
+	request  string // its first line
+	status   int
+	head     string // header lines as sent
+	body     []byte
 }
 
 // at is the path of a page in a language, and of the action of its forms.
@@ -129,7 +130,7 @@ func (g *gallery) keep(name, template string, status int, p *shown) *shown {
 	if slices.ContainsFunc(g.scenes, func(s scene) bool { return s.name == name }) {
 		g.t.Fatalf("two scenes are called %s", name)
 	}
-	r.name = name
+	r.name, r.template = name, template
 	g.scenes = append(g.scenes, r)
 	g.shown["page "+template] = true
 	return p
@@ -328,7 +329,9 @@ func (g *gallery) visits() {
 	g.keep("erased-all", "erased", 200, g.form(sure, "/erased").send())
 	w.advance(31 * time.Minute)
 	late := g.problem("message-expired", "message", probExpired, write().file("list.txt", strings.NewReader("x")).send())
-	with := func(words ...string) *shown { return g.form(late, "/message").set("code", strings.Join(words, " ")).send() }
+	with := func(words ...string) *shown {
+		return g.form(late, "/message").set("code", strings.Join(words, " ")).send()
+	}
 	g.problem("message-words", "message", probWords, with(code[:8]...))
 	g.problem("message-unknown", "message", probUnknown, with(bad...))
 	g.problem("message-order", "message", probOrder, with(mixed...))
@@ -564,9 +567,12 @@ func hangings(t *testing.T, scenes []scene) (url string) {
 	}))
 }
 
-// TestGallery judges every page in every state in every language.
+// TestGallery judges every page in every state in every language. What depends
+// on structure and direction alone is judged in one language of each direction;
+// of the others one page of each template is.
 func TestGallery(t *testing.T) {
 	head := "" // the same in all languages
+	browser := chromium(t)
 	for _, lang := range Locales() {
 		t.Run(lang, func(t *testing.T) {
 			g := hang(t, lang)
@@ -575,9 +581,27 @@ func TestGallery(t *testing.T) {
 				head = g.scenes[0].head
 			}
 			t.Run("OneSizeSameHeaders", func(t *testing.T) { g.oneSize(t, head) })
-			t.Run("ValidHTML", g.validHTML)
+			t.Run("Narrow", func(t *testing.T) { g.narrow(t, browser, g.scenes) })
+			scenes := g.scenes
+			if !slices.Contains(directions(t), lang) {
+				scenes = g.plain()
+			}
+			t.Run("ValidHTML", func(t *testing.T) { g.validHTML(t, scenes) })
+			t.Run("Accessible", func(t *testing.T) { g.accessible(t, browser, scenes) })
 		})
 	}
+}
+
+// plain are the first scenes of each template.
+func (g *gallery) plain() (scenes []scene) {
+	seen := map[string]bool{}
+	for _, s := range g.scenes {
+		if !seen[s.template] {
+			seen[s.template] = true
+			scenes = append(scenes, s)
+		}
+	}
+	return scenes
 }
 
 // oneSize: every answer has the same length and the same headers in the same

@@ -28,19 +28,19 @@ func needNPM(t *testing.T, file string) string {
 }
 
 // validHTML runs html-validate over every scene, under the rules beside its lock file.
-func (g *gallery) validHTML(t *testing.T) {
+func (g *gallery) validHTML(t *testing.T, scenes []scene) {
 	program := needNPM(t, "html-validate/bin/html-validate.mjs")
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatalf("node is not installed (on Debian: apt-get install nodejs): %v", err)
 	}
 	dir := t.TempDir()
-	for _, s := range g.scenes {
+	for _, s := range scenes {
 		if err := os.WriteFile(filepath.Join(dir, s.name+".html"), s.body, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, s := range g.scenes {
+	for _, s := range scenes {
 		sharedNames(t, s)
 	}
 	report := filepath.Join(t.TempDir(), "report.txt") // a pipe would be cut when it ends

@@ -70,7 +70,7 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	// The sandbox does not run as root nor in most containers; what is opened here are our own pages.
 	// Through a proxy where nobody listens nothing leaves the machine.
 	c.cmd = exec.Command(exe, "--headless", "--remote-debugging-pipe", "--user-data-dir="+dir, "--no-sandbox", // #nosec G204 -- a fixed program
-		"--proxy-server=socks5://127.0.0.1:1", "--proxy-bypass-list=<-loopback>;127.0.0.1", "--disable-dev-shm-usage", "--disable-gpu",
+		"--proxy-server=socks5://127.0.0.1:1", "--proxy-bypass-list=<-loopback>;127.0.0.1", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
 		"--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update",
 		"--disable-default-apps", "--disable-extensions", "--disable-sync", "--disable-features=Translate,OptimizationHints,MediaRouter",
 		"--password-store=basic", "--use-mock-keychain", "about:blank")

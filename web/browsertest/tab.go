@@ -28,6 +28,14 @@ type Tab struct {
 // Do sends one command of the DevTools protocol. For what has no method here.
 func (t *Tab) Do(method string, params, out any) error { return t.c.do(t.session, method, params, out) }
 
+// Close closes the tab.
+func (t *Tab) Close() {
+	_ = t.c.do("", "Target.disposeBrowserContext", map[string]any{"browserContextId": t.context}, nil)
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	delete(t.c.tabs, t.session)
+}
+
 // event notes what the page does.
 func (t *Tab) event(method string, params json.RawMessage) {
 	var e struct {
