@@ -12,11 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -53,12 +51,11 @@ const (
 
 // Firefox is a running browser with one window. Not safe for concurrent use.
 type Firefox struct {
-	cmd    *exec.Cmd
-	conn   net.Conn
-	r      *bufio.Reader
-	id     int
-	exited chan struct{}
-	once   sync.Once
+	process
+	conn net.Conn
+	r    *bufio.Reader
+	id   int
+	once sync.Once
 }
 
 // Start starts a browser. It ends with ctx, with [Firefox.Close], or with this process.
@@ -81,7 +78,7 @@ func Start(ctx context.Context, o Options) (*Firefox, error) {
 	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(js), 0o600); err != nil {
 		return nil, err
 	}
-	f := &Firefox{exited: make(chan struct{})}
+	f := &Firefox{}
 	if err := f.launch(exe, dir); err != nil {
 		return nil, fmt.Errorf("starting firefox-esr: %w", err)
 	}
@@ -98,29 +95,11 @@ func (f *Firefox) launch(exe, dir string) error {
 	if err := os.Remove(filepath.Join(dir, "MarionetteActivePort")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	log, err := os.Create(filepath.Join(dir, "firefox.log"))
-	if err != nil {
-		return err
-	}
 	// #nosec G204 -- the program is fixed, the profile is the test's own.
 	f.cmd = exec.Command(exe, "--headless", "--no-remote", "--profile", dir, "--marionette", "--remote-allow-system-access", "about:blank")
 	f.cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "TZ=UTC", "LANG=C.UTF-8", "MOZ_CRASHREPORTER_DISABLE=1",
 		"MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // without it the preference for the settings server is not heard
-	f.cmd.Stdout, f.cmd.Stderr = log, log
-	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the kernel's signal comes when this thread ends
-		defer runtime.UnlockOSThread()
-		err := f.cmd.Start()
-		_ = log.Close()
-		started <- err
-		if err == nil {
-			_ = f.cmd.Wait()
-			close(f.exited)
-		}
-	}()
-	return <-started
+	return f.start(filepath.Join(dir, "firefox.log"))
 }
 
 // open connects and begins the session.
@@ -279,15 +258,6 @@ func (f *Firefox) Text(css string) (string, error) {
 	return e.Text()
 }
 
-// kill ends the browser and its helpers at once.
-func (f *Firefox) kill() {
-	select {
-	case <-f.exited:
-	default:
-		_ = syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
-	}
-}
-
 // Close ends the browser; it returns when it is gone.
 func (f *Firefox) Close() {
 	f.once.Do(func() {
@@ -296,12 +266,7 @@ func (f *Firefox) Close() {
 			_ = f.quit()
 			_ = f.conn.Close()
 		}
-		select {
-		case <-f.exited:
-		case <-time.After(10 * time.Second):
-			f.kill()
-			<-f.exited
-		}
+		f.await()
 	})
 }
 

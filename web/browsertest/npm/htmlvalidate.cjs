@@ -1,0 +1,16 @@
+// The rules of html-validate for every page: all that it recommends, but
+module.exports = {
+	root: true,
+	extends: ["html-validate:recommended", "html-validate:document"],
+	rules: {
+		// "doctype" is written small here, always. HTML does not care.
+		"doctype-style": ["error", {style: "lowercase"}],
+		// web/htmlvalidate_test.go has this rule with one more exception: the rule
+		// itself knows checkboxes that share a name, but not hidden fields that
+		// stand for boxes ticked on the page before.
+		"form-dup-name": "off",
+		// The rule guards against buttons that submit by accident. Every button of
+		// ours submits, and there is one in each form (web/htmlcheck_test.go).
+		"no-implicit-button-type": "off",
+	},
+};

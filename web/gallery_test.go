@@ -1,0 +1,615 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/crypto"
+	"postern/intake"
+	"postern/intake/form"
+)
+
+// The gallery is every page of a source in every state, as it went over the
+// line. What must hold for all pages is judged on it: one size and the same
+// headers, valid HTML, accessibility, nothing that scrolls sideways. A page is
+// known here by its template, whose title no other has, never by a sentence.
+//
+// A new page, state or problem gets its scene in hang; what lists know (pages,
+// notices, problems) is missed when it has none.
+
+// scene is one page in one state.
+type scene struct {
+	name     string
+	template string
+	request  string // its first line
+	status   int
+	head     string // header lines as sent
+	body     []byte
+}
+
+// at is the path of a page in a language, and of the action of its forms.
+func at(_, path string) string { return path }
+
+// titleOf is the title of the pages that a template makes.
+func titleOf(l *locale, template string) string {
+	return l.word("title."+template) + " · " + l.word("brand")
+}
+
+// directions are languages enough for what depends on structure and direction
+// alone: the first of each.
+func directions(t *testing.T) (langs []string) {
+	seen := map[string]bool{}
+	for _, lang := range append([]string{"en"}, Locales()...) {
+		if l := wordsOf(t, lang); !seen[l.Dir] {
+			seen[l.Dir] = true
+			langs = append(langs, lang)
+		}
+	}
+	return langs
+}
+
+func wordsOf(t testing.TB, lang string) *locale {
+	t.Helper()
+	l, err := loadLocale(lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// gallery is a language's.
+type gallery struct {
+	t      *testing.T
+	words  *locale
+	tape   tape
+	scenes []scene
+	shown  map[string]bool // pages, notices and problems
+	staged int
+}
+
+// hang makes the gallery of a language.
+func hang(t *testing.T, lang string) *gallery {
+	g := &gallery{t: t, words: wordsOf(t, lang), shown: map[string]bool{}}
+	g.notices()
+	g.writing()
+	g.problems()
+	g.visits()
+	g.replies()
+	g.directories()
+	g.worst()
+	var want []string
+	for prefix, ids := range map[string][]string{"page ": sourcePages, "notice ": notices, "problem ": problems} {
+		for _, id := range ids {
+			want = append(want, prefix+id)
+		}
+	}
+	for _, w := range want {
+		if !g.shown[w] {
+			t.Errorf("no scene shows %s", w)
+		}
+	}
+	return g
+}
+
+// world is one whose answers are kept as they go over the line.
+func (g *gallery) world(change ...func(*settings)) *world {
+	w := newWorld(g.t, append([]func(*settings){func(c *settings) { c.source.Locale = g.words.Lang }}, change...)...)
+	w.url = g.tape.serve(g.t, w.source)
+	return w
+}
+
+func (g *gallery) source(w *world) *source {
+	s, ok := w.source.(*source)
+	if !ok {
+		g.t.Fatal("not our handler")
+	}
+	return s
+}
+
+// keep hangs the page that came last.
+func (g *gallery) keep(name, template string, status int, p *shown) *shown {
+	g.t.Helper()
+	r := g.tape.last()
+	title := textOf(find(p.doc, "title")[0])
+	if p.status != status || title != titleOf(g.words, template) {
+		g.t.Fatalf("%s is page %q with status %d, not %s with %d:\n%s", name, title, p.status, template, status, textOf(find(p.doc, "main")[0]))
+	}
+	if string(r.body) != p.body || r.status != status {
+		g.t.Fatalf("%s: the tape holds another page", name)
+	}
+	if slices.ContainsFunc(g.scenes, func(s scene) bool { return s.name == name }) {
+		g.t.Fatalf("two scenes are called %s", name)
+	}
+	r.name, r.template = name, template
+	g.scenes = append(g.scenes, r)
+	g.shown["page "+template] = true
+	return p
+}
+
+// problem is keep for a page that names a problem.
+func (g *gallery) problem(name, template, problem string, p *shown) *shown {
+	g.t.Helper()
+	says, _, _ := strings.Cut(g.words.word("problem."+problem), "%")
+	if !strings.Contains(textOf(p.doc), says) {
+		g.t.Fatalf("%s does not name the problem %q:\n%s", name, problem, textOf(find(p.doc, "main")[0]))
+	}
+	g.shown["problem "+problem] = true
+	return g.keep(name, template, http.StatusOK, p)
+}
+
+// notice is keep for a page that says one thing.
+func (g *gallery) notice(notice string, status int, p *shown) {
+	g.t.Helper()
+	if !strings.Contains(textOf(p.doc), g.words.word("notice."+notice+".text")) {
+		g.t.Fatalf("not the notice %s:\n%s", notice, textOf(find(p.doc, "main")[0]))
+	}
+	g.shown["notice "+notice] = true
+	g.keep("notice-"+notice, "notice", status, p)
+}
+
+// stage shows an answer that only a fault or a crowd would bring about.
+func (g *gallery) stage(w *world, a func(*source) answer) *shown {
+	g.staged++
+	url := fmt.Sprintf("/staged/%d", g.staged)
+	s := g.source(w)
+	s.router.HandleFunc(url, s.serve(func(*visit) answer { return a(s) }))
+	return w.get(url)
+}
+
+func (g *gallery) form(p *shown, action string, n ...int) *fill {
+	g.t.Helper()
+	return p.form(at(g.words.Lang, action), n...)
+}
+
+func (g *gallery) get(w *world, path string) *shown { return w.get(at(g.words.Lang, path)) }
+
+func (g *gallery) report(w *world) *fill {
+	return g.form(g.get(w, "/report"), "/report").set("text", "What happened, in a few words.")
+}
+
+func (g *gallery) enter(w *world, code string) *shown {
+	return g.form(g.get(w, "/inbox"), "/inbox").set("code", code).send()
+}
+
+func (g *gallery) notices() {
+	w := g.world()
+	g.notice("missing", http.StatusNotFound, g.get(w, "/nowhere"))
+	g.notice("method", http.StatusMethodNotAllowed, g.get(w, "/erased"))
+	g.notice("cross", http.StatusForbidden, g.raw(w, "/inbox", "multipart/form-data; boundary=x", "--x--\r\n", "http://elsewhere.onion"))
+	g.notice("form", http.StatusBadRequest, g.raw(w, "/inbox", "text/plain", "x", w.url))
+	for name, err := range map[string]error{"busy": intake.ErrBusy, "full": intake.ErrFull} {
+		g.notice(name, http.StatusServiceUnavailable, g.stage(w, func(s *source) answer { return s.failed("visiting", err) }))
+	}
+	g.notice("internal", http.StatusInternalServerError, g.stage(w, func(s *source) answer { return s.failed("visiting", errors.New("staged")) }))
+	w.logs = nil // of that one
+}
+
+// raw posts what no form of ours would send.
+func (g *gallery) raw(w *world, path, mediaType, body, origin string) *shown {
+	g.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, w.url+at(g.words.Lang, path), strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", mediaType)
+	r.Header.Set("Origin", origin)
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return w.show(a)
+}
+
+// answered fills every question of a form.
+func answered(f *fill) *fill {
+	for _, q := range form.Questions() {
+		name := fieldAnswer + q.ID
+		if !slices.Contains(f.names, name) {
+			continue
+		}
+		switch q.Kind {
+		case form.Text:
+			f.set(name, "In May, near the bridge.")
+		case form.Choice:
+			f.set(name, q.Options[0].ID)
+		case form.Choices:
+			f.set(name, q.Options[0].ID, q.Options[1].ID)
+		}
+	}
+	return f
+}
+
+// writing is the first visit: a report, its code, files.
+func (g *gallery) writing() {
+	w := g.world(func(c *settings) { c.options.Limits = intake.Limits{FileSize: 1 << 20, Files: 3} })
+	g.keep("start", "start", 200, g.get(w, "/"))
+	g.keep("report", "report", 200, g.get(w, "/report"))
+	g.keep("enter", "enter", 200, g.get(w, "/inbox"))
+	g.keep("report-answered", "report", 200, answered(g.report(w)).set("body").send())
+
+	g.keep("code", "code", 200, g.report(w).send())
+	g.keep("code-one-reader", "code", 200, g.report(w).set("body", "audit").send())
+	f := answered(g.report(w)).file("list.txt", strings.NewReader("x")).file("film.mp4", io.LimitReader(noise{}, 2<<20))
+	for i := range 3 {
+		f.file(fmt.Sprintf("photo %d.jpg", i), strings.NewReader("x"))
+	}
+	p := g.keep("code-files", "code", 200, f.send())
+	code := strings.Fields(p.code())
+	back := func(typed ...string) *shown { return g.form(p, "/code").set("code", strings.Join(typed, " ")).send() }
+	g.problem("code-words", "code", probWords, back(code[:8]...))
+	g.problem("code-unknown", "code", probUnknown, back(slices.Concat(code[:8], []string{"qqqqqqqq"})...))
+	g.problem("code-order", "code", probOrder, back(slices.Concat(code[4:], code[:4])...))
+	g.problem("code-other", "code", probOther, back(crypto.NewCode().Words()...))
+	kept := g.keep("kept", "kept", 200, back(code...))
+	g.keep("again", "again", 200, back("wrong"))
+	f.files = []file{{"list.txt", strings.NewReader("x")}, {"film.mp4", io.LimitReader(noise{}, 2<<20)}}
+	g.keep("again-files", "again", 200, f.send())
+
+	g.problem("sent-nofile", "sent", probNoFile, g.form(kept, "/files").send())
+	g.keep("sent-files", "sent", 200, g.form(kept, "/files").file("late.txt", strings.NewReader("x")).send())
+	g.keep("sent-lost", "sent", 200, g.form(kept, "/files").file("film.mp4", io.LimitReader(noise{}, 2<<20)).send())
+	w.advance(25 * time.Hour)
+	g.problem("enter-expired", "enter", probExpired, g.form(kept, "/files").file("late.txt", strings.NewReader("x")).send())
+}
+
+// problems are forms that come back.
+func (g *gallery) problems() {
+	w := g.world()
+	for problem, change := range map[string]func(*fill) *fill{
+		probText:   func(f *fill) *fill { return f.set("text", strings.Repeat("long ", 20<<10)) },
+		probAnswer: func(f *fill) *fill { return f.set("q-period", strings.Repeat("y", 250)) },
+		probEmpty:  func(f *fill) *fill { return f.set("text", "") },
+		probQuorum: func(f *fill) *fill { return f.set("body") },
+		probBody:   func(f *fill) *fill { return f.set("body", "audit", "nobody") },
+	} {
+		g.problem("report-"+problem, "report", problem, change(g.report(w)).send())
+	}
+	g.problem("report-files-again", "report", probQuorum, g.report(w).set("body").file("list.txt", strings.NewReader("x")).send())
+	d := w.service.Directory()
+	typed := &fields{text: "What happened.", bodies: []string{"audit"}}
+	for _, problem := range []string{probClosed, probFull, probLine, probInternal} {
+		says := g.words.word("problem." + problem)
+		g.problem("report-"+problem, "report", problem, g.stage(w, func(s *source) answer {
+			return s.reportAgain(d, s.tickets.start(), typed, problem, true)
+		}))
+		g.problem("message-"+problem, "message", problem, g.stage(w, func(s *source) answer {
+			return answer{name: "message", text: typed.text, build: func(most int) any {
+				v := s.formView(d, typed, most, messageGroups)
+				v.Ticket, v.Problem, v.Again = s.tickets.seal(actMessage, s.tickets.start()), says, true
+				return v
+			}}
+		}))
+		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source) answer {
+			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, s.tickets.start(), typed.bodies)}}
+		}))
+	}
+}
+
+// visits are what a code opens.
+func (g *gallery) visits() {
+	w := g.world(func(c *settings) { c.options.Limits = intake.Limits{FileSize: 1 << 20, Files: 3} })
+	code := strings.Fields(g.report(w).send().code())
+	ask := func(words ...string) *shown { return g.enter(w, strings.Join(words, " ")) }
+	swapped, slip, bad := slices.Clone(code), slices.Clone(code), slices.Clone(code)
+	swapped[3], swapped[4] = code[4], code[3]
+	slip[2] += "x"
+	bad[2], bad[6] = "qqqqqqqqqq", "zzzzzzzzzz"
+	mixed := slices.Concat(code[4:], code[:4])
+	g.problem("enter-words", "enter", probWords, ask(code[:8]...))
+	g.problem("enter-unknown", "enter", probUnknown, ask(bad...))
+	g.problem("enter-order", "enter", probOrder, ask(mixed...))
+	g.keep("confirm-word", "confirm", 200, ask(slip...))
+	g.keep("confirm-swap", "confirm", 200, ask(swapped...))
+	inbox := g.keep("inbox-empty", "inbox", 200, ask(code...))
+
+	write := func() *fill { return g.form(inbox, "/message").set("text", "Something new.") }
+	for problem, f := range map[string]*fill{
+		probText:   write().set("text", strings.Repeat("long ", 20<<10)),
+		probEmpty:  write().set("text", ""),
+		probQuorum: write().set("body"),
+		probBody:   write().set("body", "audit", "nobody"),
+	} {
+		g.problem("message-"+problem, "message", problem, f.send())
+	}
+	g.keep("sent-message", "sent", 200, answered(write()).send())
+	g.keep("sent-message-files", "sent", 200, write().file("list.txt", strings.NewReader("x")).file("film.mp4", io.LimitReader(noise{}, 2<<20)).send())
+
+	one := g.form(inbox, "/erase")
+	sure := g.keep("erase-all", "erase", 200, one.send())
+	g.keep("erased-all", "erased", 200, g.form(sure, "/erased").send())
+	w.advance(31 * time.Minute)
+	late := g.problem("message-expired", "message", probExpired, write().file("list.txt", strings.NewReader("x")).send())
+	with := func(words ...string) *shown {
+		return g.form(late, "/message").set("code", strings.Join(words, " ")).send()
+	}
+	g.problem("message-words", "message", probWords, with(code[:8]...))
+	g.problem("message-unknown", "message", probUnknown, with(bad...))
+	g.problem("message-order", "message", probOrder, with(mixed...))
+	g.problem("message-repair", "message", probRepair, with(slip...))
+}
+
+// replies are what reviewers wrote.
+func (g *gallery) replies() {
+	w := g.world()
+	code := g.report(w).send().code()
+	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	foreign := *first
+	foreign.Meta.Case[0]++ // signed for another case
+	many := map[string]string{}
+	for i := range maxNamed + 5 {
+		many[fmt.Sprintf("%02d %s.pdf", i, strings.Repeat("a long name ", 12))] = "x"
+	}
+	w.reply("audit", first, 0, "Thank you.\n\nPlease tell us more: when did it begin?", nil)
+	w.reply("ombuds", first, 1, "A form is attached. النموذج مرفق.", map[string]string{"form.txt": strings.Repeat("x", 300<<10)})
+	w.reply("press", first, 2, strings.Repeat("&<", 16<<10), nil)
+	w.reply("audit", first, 3, strings.Repeat("oneveryveryverylongword", 40), many)
+	w.reply("audit", &foreign, 4, "not for this case", nil)
+	inbox := g.keep("inbox-replies", "inbox", 200, g.enter(w, code))
+	read := func(n int) *shown { return g.form(inbox, "/reply", n).send() }
+	plain := g.keep("reply", "reply", 200, read(0))
+	g.keep("reply-files", "reply", 200, read(1))
+	part := g.keep("reply-part-1", "reply", 200, read(2))
+	for i := 2; i <= 3; i++ {
+		part = g.keep(fmt.Sprintf("reply-part-%d", i), "reply", 200, g.form(part, "/reply").send())
+	}
+	g.keep("reply-many-files", "reply", 200, read(3))
+	g.keep("reply-unsigned", "reply", 200, read(4))
+	sure := g.keep("erase-one", "erase", 200, g.form(plain, "/erase").send())
+	g.keep("erased-one", "erased", 200, g.form(sure, "/erased").send())
+	g.keep("inbox-gone", "inbox", 200, read(0))
+	g.directory(w, func(d *crypto.Directory) {
+		for i := range d.Bodies {
+			if d.Bodies[i].ID == "ombuds" {
+				h := d.Bodies[i].Holders[0]
+				h.Status, h.Since, h.Epochs = crypto.StatusRevoked, 2, nil
+				d.Bodies[i].Holders = []crypto.Holder{h}
+			}
+		}
+	})
+	g.keep("reply-withdrawn", "reply", 200, read(1))
+}
+
+// directory puts a changed one in force.
+func (g *gallery) directory(w *world, change func(*crypto.Directory)) {
+	g.t.Helper()
+	d := *w.dir
+	d.Bodies = slices.Clone(d.Bodies)
+	d.Version++
+	change(&d)
+	if err := w.service.SetDirectory(&d); err != nil {
+		g.t.Fatal(err)
+	}
+	w.dir = &d
+}
+
+// directories change what a first visit shows.
+func (g *gallery) directories() {
+	w := g.world(func(c *settings) { c.source.Preview = true })
+	g.keep("preview-start", "start", 200, g.get(w, "/"))
+	g.keep("preview-code", "code", 200, g.report(w).send())
+	g.keep("preview-missing", "notice", 404, g.get(w, "/nowhere"))
+
+	w = g.world(func(c *settings) { c.bodies = []crypto.Body{body("ombuds", "ombuds", true)} })
+	g.keep("start-one-body", "start", 200, g.get(w, "/"))
+	g.keep("report-one-body", "report", 200, g.get(w, "/report"))
+
+	// No directory of version 1 can ask for two bodies; the pages can.
+	w = g.world()
+	d := w.service.Directory()
+	g.keep("report-quorum-2", "report", 200, g.stage(w, func(s *source) answer {
+		return answer{name: "report", build: func(most int) any {
+			v := s.formView(d, &fields{bodies: intake.Defaults(d)}, most, allGroups)
+			v.Ticket, v.Bodies.Quorum = s.tickets.seal(actReport, s.tickets.start()), 2
+			return v
+		}}
+	}))
+
+	w = g.world()
+	code := g.report(w).send().code()
+	w.advance((300 - 20) * 24 * time.Hour)
+	g.keep("start-warning", "start", 200, g.get(w, "/"))
+	w.advance(30 * 24 * time.Hour)
+	g.keep("start-closed", "start", 200, g.get(w, "/"))
+	g.notice("closed", http.StatusServiceUnavailable, g.get(w, "/report"))
+	g.keep("inbox-closed", "inbox", 200, g.enter(w, code))
+}
+
+// worst are the longest pages that a directory and a source can bring about.
+func (g *gallery) worst() {
+	var bodies []crypto.Body
+	long := "a" + strings.Repeat(`"&'<+>`, 300)
+	for i := range 31 {
+		b := body(fmt.Sprintf("body-number-%d", i), "detention-monitor", i%2 == 0)
+		b.Names["en"], b.Mandates["en"] = long, long
+		b.Languages = []string{"ar", "de", "en", "es", "fa", "fr", "pt", "ru", "sq", "sr", "tr", "uk"}
+		bodies = append(bodies, b)
+	}
+	w := g.world(func(c *settings) { c.bodies, c.slots, c.source.Preview = bodies, 32, true })
+	g.keep("worst-start", "start", 200, g.get(w, "/"))
+	f := g.form(g.keep("worst-report", "report", 200, g.get(w, "/report")), "/report")
+	f.set("text", strings.Repeat("<", 8<<10))
+	for _, q := range form.Questions() {
+		if n := fieldAnswer + q.ID; q.Kind == form.Text && slices.Contains(f.names, n) {
+			f.set(n, strings.Repeat(`"`, q.MaxBytes))
+		}
+	}
+	g.keep("worst-report-back", "report", 200, f.set("body").send())
+	f.set("body", "body-number-0")
+	for i := range maxNamed + 5 {
+		f.file(strings.Repeat("&", 200)+fmt.Sprint(i), strings.NewReader("x"))
+	}
+	code := g.keep("worst-code", "code", 200, f.send()).code()
+	inbox := g.keep("worst-inbox", "inbox", 200, g.enter(w, code))
+	g.keep("worst-message", "message", 200, g.form(inbox, "/message").set("text", strings.Repeat("<", 8<<10)).set("body").send())
+}
+
+// tape keeps what a server writes, answer by answer. One request at a time.
+type tape struct {
+	mu      sync.Mutex
+	answers []*taped
+}
+
+type taped struct {
+	request bytes.Buffer // as far as its first line
+	answer  bytes.Buffer
+}
+
+// serve runs a handler in the server that the program uses, and records.
+func (t *tape) serve(tb testing.TB, h http.Handler) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := NewServer(h)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(&tapedListener{Limit(l), t}) }()
+	tb.Cleanup(func() { _ = s.Close(); <-done })
+	return "http://" + l.Addr().String()
+}
+
+type tapedListener struct {
+	net.Listener
+	tape *tape
+}
+
+func (l *tapedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &tapedConn{Conn: c, tape: l.tape}, nil
+}
+
+type tapedConn struct {
+	net.Conn
+	tape *tape
+	now  *taped
+}
+
+// Read begins a new answer with the first byte after the one before.
+func (c *tapedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.tape.mu.Lock()
+	defer c.tape.mu.Unlock()
+	if n > 0 && (c.now == nil || c.now.answer.Len() > 0) {
+		c.now = &taped{}
+		c.tape.answers = append(c.tape.answers, c.now)
+	}
+	if n > 0 && !bytes.Contains(c.now.request.Bytes(), []byte("\n")) {
+		c.now.request.Write(b[:n])
+	}
+	return n, err
+}
+
+func (c *tapedConn) Write(b []byte) (int, error) {
+	c.tape.mu.Lock()
+	c.now.answer.Write(b)
+	c.tape.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+// CloseWrite is what net/http looks for.
+func (c *tapedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+func (t *tape) last() scene {
+	all := t.all()
+	return all[len(all)-1]
+}
+
+// all are the answers on the tape, taken apart.
+func (t *tape) all() (list []scene) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.answers {
+		var s scene
+		s.request, _, _ = strings.Cut(x.request.String(), "\r\n")
+		head, body, _ := bytes.Cut(x.answer.Bytes(), []byte("\r\n\r\n"))
+		line, lines, _ := strings.Cut(string(head), "\r\n")
+		_, _ = fmt.Sscanf(line, "HTTP/1.1 %d", &s.status)
+		s.head, s.body = lines, slices.Clone(body)
+		list = append(list, s)
+	}
+	return list
+}
+
+// hangings serves scenes again, each with the headers it had, for browsers.
+// A scene's address ends in its name.
+func hangings(t *testing.T, scenes []scene) (url string) {
+	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i := slices.IndexFunc(scenes, func(s scene) bool { return s.name == path.Base(r.URL.Path) })
+		if i < 0 {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header()["Date"] = nil
+		for line := range strings.SplitSeq(scenes[i].head, "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(scenes[i].status)
+		_, _ = w.Write(scenes[i].body)
+	}))
+}
+
+// TestGallery judges every page in every state in every language. What depends
+// on structure and direction alone is judged in one language of each direction;
+// of the others one page of each template is.
+func TestGallery(t *testing.T) {
+	head := "" // the same in all languages
+	browser := chromium(t)
+	for _, lang := range Locales() {
+		t.Run(lang, func(t *testing.T) {
+			g := hang(t, lang)
+			t.Logf("%d scenes, %d answers", len(g.scenes), len(g.tape.all()))
+			if head == "" {
+				head = g.scenes[0].head
+			}
+			t.Run("OneSizeSameHeaders", func(t *testing.T) { g.oneSize(t, head) })
+			t.Run("Narrow", func(t *testing.T) { g.narrow(t, browser, g.scenes) })
+			scenes := g.scenes
+			if !slices.Contains(directions(t), lang) {
+				scenes = g.plain()
+			}
+			t.Run("ValidHTML", func(t *testing.T) { g.validHTML(t, scenes) })
+			t.Run("Accessible", func(t *testing.T) { g.accessible(t, browser, scenes) })
+		})
+	}
+}
+
+// plain are the first scenes of each template.
+func (g *gallery) plain() (scenes []scene) {
+	seen := map[string]bool{}
+	for _, s := range g.scenes {
+		if !seen[s.template] {
+			seen[s.template] = true
+			scenes = append(scenes, s)
+		}
+	}
+	return scenes
+}
+
+// oneSize: every answer has the same length and the same headers in the same
+// order (SECURITY.md S-9); also those that are no scene.
+func (g *gallery) oneSize(t *testing.T, head string) {
+	for i, s := range g.tape.all() {
+		if len(s.body) != PageSize || s.head != head {
+			t.Errorf("answer %d, to %s: status %d, %d bytes, headers\n%s", i, s.request, s.status, len(s.body), s.head)
+		}
+	}
+}
