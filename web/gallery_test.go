@@ -42,6 +42,9 @@ func at(_, path string) string { return path }
 
 // titleOf is the title of the pages that a template makes.
 func titleOf(l *locale, template string) string {
+	if slices.Contains(bare, template) {
+		return l.word("title." + template)
+	}
 	return l.word("title."+template) + " · " + l.word("brand")
 }
 
@@ -103,17 +106,13 @@ func hang(t *testing.T, lang string) *gallery {
 
 // world is one whose answers are kept as they go over the line.
 func (g *gallery) world(change ...func(*settings)) *world {
-	w := newWorld(g.t, append([]func(*settings){func(c *settings) { c.source.Locale = g.words.Lang }}, change...)...)
+	w := newWorld(g.t, append([]func(*settings){func(c *settings) { c.source.Languages = append([]string{g.words.Lang}, others(g.words.Lang)...) }}, change...)...)
 	w.url = g.tape.serve(g.t, w.source)
 	return w
 }
 
 func (g *gallery) source(w *world) *source {
-	s, ok := w.source.(*source)
-	if !ok {
-		g.t.Fatal("not our handler")
-	}
-	return s
+	return w.first()
 }
 
 // keep hangs the page that came last.
@@ -139,7 +138,7 @@ func (g *gallery) keep(name, template string, status int, p *shown) *shown {
 // problem is keep for a page that names a problem.
 func (g *gallery) problem(name, template, problem string, p *shown) *shown {
 	g.t.Helper()
-	says, _, _ := strings.Cut(g.words.word("problem."+problem), "%")
+	says, _, _ := strings.Cut(g.words.word("problem."+problem), "{")
 	if !strings.Contains(textOf(p.doc), says) {
 		g.t.Fatalf("%s does not name the problem %q:\n%s", name, problem, textOf(find(p.doc, "main")[0]))
 	}
@@ -158,11 +157,11 @@ func (g *gallery) notice(notice string, status int, p *shown) {
 }
 
 // stage shows an answer that only a fault or a crowd would bring about.
-func (g *gallery) stage(w *world, a func(*source) answer) *shown {
+func (g *gallery) stage(w *world, a func(*source, *visit) answer) *shown {
 	g.staged++
 	url := fmt.Sprintf("/staged/%d", g.staged)
 	s := g.source(w)
-	s.router.HandleFunc(url, s.serve(func(*visit) answer { return a(s) }))
+	s.router.HandleFunc(url, s.serve(func(v *visit) answer { return a(s, v) }))
 	return w.get(url)
 }
 
@@ -188,9 +187,9 @@ func (g *gallery) notices() {
 	g.notice("cross", http.StatusForbidden, g.raw(w, "/inbox", "multipart/form-data; boundary=x", "--x--\r\n", "http://elsewhere.onion"))
 	g.notice("form", http.StatusBadRequest, g.raw(w, "/inbox", "text/plain", "x", w.url))
 	for name, err := range map[string]error{"busy": intake.ErrBusy, "full": intake.ErrFull} {
-		g.notice(name, http.StatusServiceUnavailable, g.stage(w, func(s *source) answer { return s.failed("visiting", err) }))
+		g.notice(name, http.StatusServiceUnavailable, g.stage(w, func(s *source, v *visit) answer { return s.failed(v, "visiting", err) }))
 	}
-	g.notice("internal", http.StatusInternalServerError, g.stage(w, func(s *source) answer { return s.failed("visiting", errors.New("staged")) }))
+	g.notice("internal", http.StatusInternalServerError, g.stage(w, func(s *source, v *visit) answer { return s.failed(v, "visiting", errors.New("staged")) }))
 	w.logs = nil // of that one
 }
 
@@ -279,17 +278,17 @@ func (g *gallery) problems() {
 	typed := &fields{text: "What happened.", bodies: []string{"audit"}}
 	for _, problem := range []string{probClosed, probFull, probLine, probInternal} {
 		says := g.words.word("problem." + problem)
-		g.problem("report-"+problem, "report", problem, g.stage(w, func(s *source) answer {
+		g.problem("report-"+problem, "report", problem, g.stage(w, func(s *source, _ *visit) answer {
 			return s.reportAgain(d, s.tickets.start(), typed, problem, true)
 		}))
-		g.problem("message-"+problem, "message", problem, g.stage(w, func(s *source) answer {
+		g.problem("message-"+problem, "message", problem, g.stage(w, func(s *source, _ *visit) answer {
 			return answer{name: "message", text: typed.text, build: func(most int) any {
 				v := s.formView(d, typed, most, messageGroups)
 				v.Ticket, v.Problem, v.Again = s.tickets.seal(actMessage, s.tickets.start()), says, true
 				return v
 			}}
 		}))
-		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source) answer {
+		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source, _ *visit) answer {
 			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, s.tickets.start(), typed.bodies)}}
 		}))
 	}
@@ -406,9 +405,9 @@ func (g *gallery) directories() {
 	// No directory of version 1 can ask for two bodies; the pages can.
 	w = g.world()
 	d := w.service.Directory()
-	g.keep("report-quorum-2", "report", 200, g.stage(w, func(s *source) answer {
+	g.keep("report-quorum-2", "report", 200, g.stage(w, func(s *source, _ *visit) answer {
 		return answer{name: "report", build: func(most int) any {
-			v := s.formView(d, &fields{bodies: intake.Defaults(d)}, most, allGroups)
+			v := s.formView(d, &fields{bodies: intake.Defaults(d)}, most, reportGroups)
 			v.Ticket, v.Bodies.Quorum = s.tickets.seal(actReport, s.tickets.start()), 2
 			return v
 		}}
