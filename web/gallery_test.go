@@ -87,7 +87,9 @@ func hang(t *testing.T, lang string) *gallery {
 	g.writing()
 	g.problems()
 	g.visits()
+	g.changes()
 	g.replies()
+	g.asked()
 	g.directories()
 	g.worst()
 	var want []string
@@ -185,12 +187,28 @@ func (g *gallery) notices() {
 	g.notice("missing", http.StatusNotFound, g.get(w, "/nowhere"))
 	g.notice("method", http.StatusMethodNotAllowed, g.get(w, "/erased"))
 	g.notice("cross", http.StatusForbidden, g.raw(w, "/inbox", "multipart/form-data; boundary=x", "--x--\r\n", "http://elsewhere.onion"))
+	g.notice("gateway", http.StatusForbidden, g.through(w, "X-Tor2web"))
 	g.notice("form", http.StatusBadRequest, g.raw(w, "/inbox", "text/plain", "x", w.url))
 	for name, err := range map[string]error{"busy": intake.ErrBusy, "full": intake.ErrFull} {
 		g.notice(name, http.StatusServiceUnavailable, g.stage(w, func(s *source, v *visit) answer { return s.failed(v, "visiting", err) }))
 	}
 	g.notice("internal", http.StatusInternalServerError, g.stage(w, func(s *source, v *visit) answer { return s.failed(v, "visiting", errors.New("staged")) }))
 	w.logs = nil // of that one
+}
+
+// through asks for a page as a gateway does.
+func (g *gallery) through(w *world, header string) *shown {
+	g.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, w.url+at(g.words.Lang, "/report"), nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set(header, "1")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return w.show(a)
 }
 
 // raw posts what no form of ours would send.
@@ -335,6 +353,38 @@ func (g *gallery) visits() {
 	g.problem("message-unknown", "message", probUnknown, with(bad...))
 	g.problem("message-order", "message", probOrder, with(mixed...))
 	g.problem("message-repair", "message", probRepair, with(slip...))
+}
+
+// changes are of a code.
+func (g *gallery) changes() {
+	w := g.world()
+	code := g.report(w).send().code()
+	inbox := g.enter(w, code)
+	p := g.keep("change", "change", 200, g.form(inbox, "/change").send())
+	next := strings.Fields(p.code())
+	back := func(typed ...string) *shown {
+		return g.form(p, "/changed").set("code", strings.Join(typed, " ")).send()
+	}
+	g.problem("change-words", "change", probWords, back(next[:8]...))
+	g.problem("change-other", "change", probOther, back(strings.Fields(code)...))
+	g.keep("changed", "changed", 200, back(next...))
+	g.keep("inbox-old-code", "inbox", 200, g.enter(w, code))
+	g.keep("inbox-new-code", "inbox", 200, g.enter(w, strings.Join(next, " ")))
+}
+
+// asked are replies that say how a case stands, and ask.
+func (g *gallery) asked() {
+	w := g.world()
+	p := g.report(w).set("body", "audit").send()
+	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	until := uint32(crypto.DayOf(w.now()) + 30)
+	w.reply("audit", first, 0, "", nil, form.Notice{Stage: "acknowledged"})
+	w.reply("audit", first, 1, "We would like to show your case to the press.", nil, form.Notice{Stage: "inquiry", Until: until, Ask: "press"})
+	inbox := g.enter(w, p.code())
+	g.keep("reply-stage", "reply", 200, g.form(inbox, "/reply").send())
+	ask := g.keep("reply-asks", "reply", 200, g.form(inbox, "/reply", 1).send())
+	g.keep("sent-consent", "sent", 200, g.form(ask, "/consent").send())
+	g.keep("sent-refusal", "sent", 200, g.form(ask, "/consent", 1).send())
 }
 
 // replies are what reviewers wrote.

@@ -23,6 +23,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake"
+	"postern/intake/form"
 	"postern/store"
 )
 
@@ -466,7 +467,7 @@ func (w *world) open(batch uint64, body string) []opened {
 }
 
 // reply hands in a reply of a body to a message.
-func (w *world) reply(body string, to *crypto.Read, slot int, text string, files map[string]string) {
+func (w *world) reply(body string, to *crypto.Read, slot int, text string, files map[string]string, notice ...form.Notice) {
 	w.t.Helper()
 	i := slices.IndexFunc(to.Prekeys, func(p crypto.Prekey) bool { return int(p.Slot) == slot })
 	if i < 0 {
@@ -483,7 +484,14 @@ func (w *world) reply(body string, to *crypto.Read, slot int, text string, files
 		w.t.Fatal(err)
 	}
 	drop := crypto.DropOf(rec)
+	var said []byte
+	for _, n := range notice {
+		if said, err = n.Encode(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	mw, err := crypto.NewMessageWriter(sw, &crypto.Message{
+		Notice:  said,
 		Meta:    crypto.Meta{Kind: crypto.KindReply, Case: to.Meta.Case, Form: newFormID(), DirHash: w.dir.Hash(), Day: crypto.DayOf(w.now())},
 		Readers: to.Readers, Quorum: 1, Text: text, Drop: &crypto.DropRef{Drop: drop, Slot: byte(slot)},
 	}, w.holders[body].key)
