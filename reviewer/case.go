@@ -26,6 +26,7 @@ type Case struct {
 	Waiting  int // own replies not yet exported
 	Sent     int // own replies exported
 	Left     int // own reply places left, the last shared one not counted
+	Now      Situation
 	entries  []entry
 }
 
@@ -67,6 +68,9 @@ const (
 	MarkAgain   = string(markAgain)   // the same content under the same form id
 	MarkChanged = string(markChanged) // other content under the same form id
 )
+
+// stateWaiting is Message.State of a reply that was not exported yet.
+const stateWaiting = "waiting"
 
 var shortBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
@@ -140,7 +144,7 @@ func (v *Vault) newCase(entries []entry) Case {
 		switch {
 		case m.Mark == MarkAgain:
 			c.Again++
-		case m.State == "waiting":
+		case m.State == stateWaiting:
 			c.Waiting++
 		case m.Own:
 			c.Sent++
@@ -158,6 +162,7 @@ func (v *Vault) newCase(entries []entry) Case {
 		}
 		return cmp.Compare(x.Day, y.Day)
 	})
+	c.Now = situation(c.Messages, entries)
 	if l, ok := latest(entries); ok {
 		c.Readers = l.readers
 		c.Left = len(v.places(&l, entries).free)
@@ -180,7 +185,7 @@ func (v *Vault) newMessage(e *entry, at int, named map[string]bool) Message {
 		case len(o.Bundle) != 0:
 			m.State = "sent"
 		default:
-			m.State = "waiting"
+			m.State = stateWaiting
 		}
 		if len(o.Bundle) != 0 {
 			m.Bundle = bundleName(o.Bundle)
@@ -303,7 +308,9 @@ type Letter struct {
 	Words   string
 	Told    form.Answers
 	Event   *form.CaseEvent
-	Unclear bool // answers or event are of a version this desk does not know
+	Notice  *form.Notice // what a reply tells the source besides words
+	Agreed  []Consent    // whom the source lets its case be shown to, or not
+	Unclear bool         // answers, event or notice are of a version this desk does not know
 }
 
 // Read opens one message of a case and verifies it again.
@@ -329,5 +336,14 @@ func (v *Vault) Read(c *Case, m *Message) (*Letter, error) {
 			l.Event = &ev
 		}
 	}
+	if len(read.Notice) > 0 {
+		n, err := form.DecodeNotice(read.Notice)
+		if err != nil {
+			l.Unclear = true
+		} else {
+			l.Notice = &n
+		}
+	}
+	l.Agreed = consentsOf(read)
 	return l, nil
 }

@@ -29,6 +29,7 @@
 //	import.go     volumes in
 //	case.go       what a case holds, in which order, and who may read it
 //	reply.go      answer; which slot
+//	notice.go     what a reply tells the source besides words, and what the source answers
 //	export.go     bundles out
 //	extract.go    files and whole cases in clear, by name only
 //	erase.go      one case; seeds of past months (advance.go)

@@ -561,7 +561,7 @@ func newEntry(m opened, arrival uint64, h crypto.VolumeHeader) entry {
 		Form: r.Meta.Form[:], DirHash: r.Meta.DirHash[:], Content: r.Content[:],
 		Readers: r.Readers, Source: r.Source, Signer: r.Signer,
 		Text: len(r.Text), Answers: len(r.Answers), Files: r.Files, Blob: m.blob,
-		Batch: &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}, Released: h.DirVersion,
+		Batch: &crypto.BatchRef{Instance: h.Instance, Batch: h.Batch}, Released: h.DirVersion, Aside: newAside(r),
 	}
 	for _, p := range r.Prekeys {
 		d := crypto.DropOf(p.Recipient)

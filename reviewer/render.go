@@ -27,6 +27,9 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 			p.line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
 		}
 	}
+	for _, l := range v.situationLines(&c.Now) {
+		p.line("%s", l)
+	}
 	p.line("Reply places left for your body: %d, and the shared one.", c.Left)
 	for i := range c.Messages {
 		m := &c.Messages[i]
@@ -54,7 +57,10 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 	for _, note := range v.notes(&l.Message) {
 		p.line("    %s", note)
 	}
-	if l.Unclear {
+	switch {
+	case l.Unclear && l.Kind == crypto.KindReply:
+		p.line("    ! It tells the source something this desk does not know: use a newer desk to see it.")
+	case l.Unclear:
 		p.line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
 	}
 	for _, a := range l.Told {
@@ -80,6 +86,14 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 	if l.Event != nil {
 		p.line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
 		p.quote(l.Event.Note)
+	}
+	if l.Notice != nil {
+		for _, s := range v.NoticeLines(l.Notice) {
+			p.line("    %s", s)
+		}
+	}
+	for _, c := range l.Agreed {
+		p.line("    %s", v.ConsentLine(c))
 	}
 	p.quote(l.Words)
 	for _, f := range l.Files {

@@ -176,13 +176,14 @@ type Attachment struct {
 
 // Draft is a reply to be written.
 type Draft struct {
-	Text  string // at most 32 KiB once it is clean: UTF-8, no control characters
-	Files []Attachment
+	Text   string // at most 32 KiB once it is clean: UTF-8, no control characters
+	Files  []Attachment
+	Notice *form.Notice // what the source is told besides words; a reply may be that alone
 }
 
 func (d *Draft) valid() error {
 	switch {
-	case d.Text == "" && len(d.Files) == 0:
+	case d.Text == "" && len(d.Files) == 0 && d.Notice == nil:
 		return errors.New("the reply is empty")
 	case len(d.Text) > crypto.MaxText:
 		return fmt.Errorf("the text has %d bytes, a reply holds %d: shorten it, or send the rest as a second reply", len(d.Text), crypto.MaxText)
@@ -200,6 +201,10 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 	if err := d.valid(); err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
+	notice, err := v.encodeNotice(p, d.Notice)
+	if err != nil {
+		return 0, fmt.Errorf("reply: %w", err)
+	}
 	recipient, err := v.prekeyRecipient(p)
 	if err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
@@ -214,7 +219,7 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 			DirHash: v.dirs.Hash(), Day: p.today,
 		},
 		Readers: p.Bodies, Quorum: byte(v.dirs.Policy.Quorum), //nolint:gosec // a policy's quorum is small
-		Text: d.Text,
+		Text: d.Text, Notice: notice,
 		Drop: &crypto.DropRef{Drop: crypto.DropOf(recipient), Slot: p.prekey.Slot},
 	}
 	e, packs, err := v.sealReply(m, p, d.Files, recipient)

@@ -87,6 +87,7 @@ type entry struct {
 	Released uint64           `json:"released,omitempty"` // directory version of that batch
 	Mark     mark             `json:"mark,omitempty"`
 	Own      *own             `json:"own,omitempty"`
+	Aside    aside            `json:"aside,omitzero"` // what it says besides words
 }
 
 // prekey is a reply slot and its drop; the recipient stays in the message.

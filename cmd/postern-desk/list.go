@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"strings"
 
 	"postern/crypto"
 	"postern/reviewer"
@@ -13,7 +14,9 @@ var cmdList = &command{
 	short: "list the cases",
 	long: `List shows every case: its id, the days of its first and newest message, how many
 messages and files it has, how many of your replies wait and were sent, and how
-many reply places are left. No words of a report are shown.`,
+many reply places are left. TO NOTE says whether the source reports retaliation or
+new danger since, or withdraws; whether a day that it was promised has passed; and
+the stage it was told last. No words of a report are shown.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -33,10 +36,12 @@ many reply places are left. No words of a report are shown.`,
 				d.printf("No cases yet.\n")
 				return nil
 			}
-			d.printf("%-10s  %-10s  %-10s  %8s  %5s  %7s  %4s  %4s\n", "CASE", "FIRST", "NEWEST", "MESSAGES", "FILES", "WAITING", "SENT", "LEFT")
+			d.printf("%-10s  %-10s  %-10s  %8s  %5s  %7s  %4s  %4s  %s\n", "CASE", "FIRST", "NEWEST", "MESSAGES", "FILES", "WAITING", "SENT", "LEFT", "TO NOTE")
 			for i := range cases {
 				c := &cases[i]
-				d.printf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d\n", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Left)
+				row := fmt.Sprintf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d  %s", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Left,
+					remarks(c, v.Clock().Today()))
+				d.printf("%s\n", strings.TrimRight(row, " "))
 			}
 			return nil
 		}
@@ -71,12 +76,14 @@ type caseJSON struct {
 	Waiting  int      `json:"waiting"`
 	Sent     int      `json:"sent"`
 	Left     int      `json:"left"`
+	situationJSON
 }
 
 func newCaseJSON(c *reviewer.Case) caseJSON {
 	return caseJSON{
 		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: listed(c.Readers),
 		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
+		situationJSON: newSituationJSON(&c.Now),
 	}
 }
 

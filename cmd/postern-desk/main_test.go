@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"postern/crypto"
+	"postern/intake/form"
 	"postern/reviewer"
 	"postern/reviewer/reviewertest"
 )
@@ -137,6 +138,8 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 //
 //	source new                     source say FILE BODY…
 //	source attach NAME FILE BODY…  source reads TEXT
+//	source told STAGE DAYS ASK     source agrees ASK yes|no BODY…
+//	source since OPTION BODY…      source withdraws BODY…
 func sourceCmd(ts *testscript.TestScript, neg bool, args []string) {
 	o := other(ts)
 	today := crypto.DayOf(time.Now())
@@ -153,6 +156,29 @@ func sourceCmd(ts *testscript.TestScript, neg bool, args []string) {
 		name, uerr := strconv.Unquote(`"` + args[1] + `"`)
 		ts.Check(uerr)
 		sealed, err = o.source.Attach(o.form, today, name, []byte(ts.ReadFile(args[2])), args[3:]...)
+	case "agrees":
+		sealed, err = o.source.Agree(reviewertest.NewForm(), today, args[1], args[2] == "yes", args[3:]...)
+	case "since":
+		sealed, err = o.source.Say(reviewertest.NewForm(), today, "", form.Answers{{ID: form.QSince, Values: args[1:2]}}, args[2:]...)
+	case "withdraws":
+		sealed, err = o.source.Say(reviewertest.NewForm(), today, "", form.Answers{{ID: form.QWish, Values: []string{form.WishWithdraw}}}, args[1:]...)
+	case "told":
+		want := form.Notice{Stage: args[1], Until: uint32(int(today) + number(ts, args[2])), Ask: args[3]}
+		found := false
+		for _, e := range o.inbox {
+			m, _, err := o.source.Receive(e)
+			ts.Check(err)
+			if m == nil || m.Notice == nil {
+				continue
+			}
+			n, err := form.DecodeNotice(m.Notice)
+			ts.Check(err)
+			found = found || n == want
+		}
+		if found == neg {
+			ts.Fatalf("the source is told %+v: %v", want, found)
+		}
+		return
 	case "reads":
 		found := false
 		for _, e := range o.inbox {

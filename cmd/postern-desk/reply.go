@@ -14,17 +14,29 @@ import (
 )
 
 var cmdReply = &command{
-	name: "reply", args: "CASE --text FILE|- [--file FILE]…", json: true, yes: true, clock: true, least: 1, most: 1,
+	name: "reply", args: "CASE [--text FILE|-] [--file FILE]… [--stage STAGE] [--by DAY] [--ask BODY]", json: true, yes: true, clock: true, least: 1, most: 1,
 	short: "answer the source",
 	long: `Reply seals an answer to the source and to the bodies the source chose, signs it
 with your key, and keeps it in the vault until export. It shows who will read it
 and asks first. Files keep their name but not their folder; what a program wrote
-inside them (author, place, time) goes along: clean them before.`,
+inside them (author, place, time) goes along: clean them before.
+
+Besides words a reply can tell the source how far the case is (--stage), promise
+that it hears more by a day (--by 2026-12-31, or --by +30), and ask whether the
+case may be shown to one more body (--ask). Each of them can also stand alone.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		text := fs.String("text", "", "the `FILE` with the answer's text; - is standard input")
+		var tell noticeFlags
+		tell.define(fs)
 		var files list
 		fs.Var(&files, "file", "a `FILE` to send along, once for each")
 		return func(args []string) error {
+			if *text == "" && len(files) == 0 && !tell.given() {
+				return usagef("reply: --text names the file with the answer, - is standard input; --stage, --by and --ask can also stand alone")
+			}
+			if _, err := tell.notice(0); err != nil { // before anybody types a passphrase
+				return err
+			}
 			draft, err := d.draft(*text, files)
 			if err != nil {
 				return err
@@ -41,15 +53,23 @@ inside them (author, place, time) goes along: clean them before.`,
 			if err != nil {
 				return err
 			}
-			plan, err := v.PlanReply(c, v.Clock().Today())
+			today := v.Clock().Today()
+			plan, err := v.PlanReply(c, today)
 			if err != nil {
 				return err
+			}
+			if draft.Notice, err = tell.notice(today); err != nil {
+				return err
+			}
+			if err := v.CheckNotice(plan, draft.Notice); err != nil {
+				return fmt.Errorf("reply: %w", err)
 			}
 			out := d.stdout
 			if d.json {
 				out = d.stderr // who will read it is always shown; JSON goes alone to standard output
 			}
 			showPlan(out, v, plan)
+			showNotice(out, v, plan, draft.Notice)
 			if err := d.confirm("Seal this reply?"); err != nil {
 				return err
 			}
@@ -59,16 +79,17 @@ inside them (author, place, time) goes along: clean them before.`,
 			}
 			if d.json {
 				return d.writeJSON(struct {
-					Case    string   `json:"case"`
-					Message int      `json:"message"`
-					Readers []string `json:"readers"`
-					Unable  []string `json:"unable"`
-					Narrow  bool     `json:"narrowed"`
-					Borrow  bool     `json:"borrowed_place"`
-					Shared  bool     `json:"shared_place"`
-					Replace bool     `json:"replaces"`
-					Left    int      `json:"left"`
-				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Narrowed, plan.Borrowed, plan.Shared, plan.Replaces, plan.Left})
+					Case    string      `json:"case"`
+					Message int         `json:"message"`
+					Readers []string    `json:"readers"`
+					Unable  []string    `json:"unable"`
+					Narrow  bool        `json:"narrowed"`
+					Borrow  bool        `json:"borrowed_place"`
+					Shared  bool        `json:"shared_place"`
+					Replace bool        `json:"replaces"`
+					Left    int         `json:"left"`
+					Notice  *noticeJSON `json:"notice,omitempty"`
+				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Narrowed, plan.Borrowed, plan.Shared, plan.Replaces, plan.Left, newNoticeJSON(draft.Notice)})
 			}
 			d.printf("The reply is message %d of case %s and waits. Next: postern-desk export --to FOLDER\n", no, c.Short)
 			return nil
@@ -103,9 +124,6 @@ func showPlan(w io.Writer, v *reviewer.Vault, p *reviewer.Plan) {
 }
 
 func (d *desk) draft(text string, files []string) (*reviewer.Draft, error) {
-	if text == "" && len(files) == 0 {
-		return nil, usagef("reply: --text names the file with the answer, - is standard input")
-	}
 	var draft reviewer.Draft
 	switch text {
 	case "":

@@ -16,7 +16,9 @@ var cmdShow = &command{
 	long: `Show prints every message of a case, oldest first. Words of others stand behind a
 bar. Characters that could hide or reorder words or take over the terminal are
 shown as their numbers, like ⟨U+202E⟩. Files are listed with size and hash and not
-opened.`,
+opened. The head says what the source was told besides words, to which further
+bodies it lets the case be shown, and whether it reports retaliation or new danger,
+or withdraws.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -54,6 +56,8 @@ type messageJSON struct {
 	Answers  map[string][]string `json:"answers,omitempty"`
 	Files    []fileJSON          `json:"files"`
 	Lost     bool                `json:"unreadable,omitempty"` // its words are lost from this vault
+	Notice   *noticeJSON         `json:"notice,omitempty"`
+	Consents []consentJSON       `json:"consents,omitempty"`
 }
 
 type fileJSON struct {
@@ -87,6 +91,7 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
 		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, NotOurs: l.Forwarded, State: l.State, Bundle: l.Bundle,
 		Readers: listed(l.Readers), Text: l.Words, Files: []fileJSON{},
+		Notice: newNoticeJSON(l.Notice), Consents: newConsentsJSON(l.Agreed),
 	}
 	switch {
 	case l.Own:

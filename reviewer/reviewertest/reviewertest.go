@@ -101,13 +101,22 @@ func (s *Source) Head(kind crypto.Kind, f crypto.FormID, day crypto.Day, bodies 
 
 // Say seals a text, with keys for every free reply slot: a report first, a follow-up later.
 func (s *Source) Say(f crypto.FormID, day crypto.Day, text string, answers form.Answers, bodies ...string) ([]byte, error) {
+	return s.send(f, day, text, answers, nil, bodies)
+}
+
+// Agree seals nothing but the answer to "may your case be shown to this body?".
+func (s *Source) Agree(f crypto.FormID, day crypto.Day, body string, yes bool, bodies ...string) ([]byte, error) {
+	return s.send(f, day, "", nil, []crypto.Consent{crypto.SignConsent(s.Signing, body, yes, day)}, bodies)
+}
+
+func (s *Source) send(f crypto.FormID, day crypto.Day, text string, answers form.Answers, consents []crypto.Consent, bodies []string) ([]byte, error) {
 	kind := crypto.KindFollowUp
 	if s.counter == 0 {
 		kind = crypto.KindReport
 	}
 	m := s.Head(kind, f, day, bodies...)
 	s.counter += 11
-	m.Text, m.Prekeys = text, s.Prekeys()
+	m.Text, m.Consents, m.Prekeys = text, consents, s.Prekeys()
 	var err error
 	if m.Answers, err = answers.Encode(); err != nil {
 		return nil, err

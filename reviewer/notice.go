@@ -1,0 +1,268 @@
+package reviewer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake/form"
+)
+
+// Published is what a reply told the source besides words.
+type Published struct {
+	form.Notice
+	Body string     // whose holder signed it
+	Day  crypto.Day // of the reply
+}
+
+// Consent is the source's signed answer to "may your case be shown to this body?".
+type Consent struct {
+	Body string     `json:"body"`
+	Yes  bool       `json:"yes"`
+	Day  crypto.Day `json:"day"` // of the answer, as the source signed it
+}
+
+// Situation is what a case's messages have said besides words, up to the newest.
+type Situation struct {
+	Stage    *Published  // newest stage that was published to the source; nil: none
+	Promise  *Published  // newest day until which the source was promised to hear more; nil: none
+	Kept     bool        // the promising body has answered on a later day
+	Asked    []Published // questions about consent that the source has not answered
+	Consents []Consent   // the newest answer about each body
+
+	// The newest day on which the source said so; 0: never.
+	Retaliation crypto.Day // against the source or others since the report
+	Danger      crypto.Day // new danger to somebody since the report
+	Withdrawn   crypto.Day // the source withdraws the report
+}
+
+// aside is what an entry keeps of these, so that a list of cases needs no message opened.
+type aside struct {
+	Notice   *form.Notice `json:"notice,omitempty"`
+	Consents []Consent    `json:"consents,omitempty"`
+	Since    []string     `json:"since,omitempty"` // options of form.QSince
+	Wish     []string     `json:"wish,omitempty"`  // of form.QWish
+}
+
+func newAside(r *crypto.Read) (a aside) {
+	if n, err := form.DecodeNotice(r.Notice); err == nil {
+		a.Notice = &n
+	}
+	a.Consents = consentsOf(r)
+	// Each answer alone: one that this desk does not know must not hide these.
+	for _, frame := range r.Answers {
+		x, err := form.DecodeAnswers([][]byte{frame})
+		if err != nil {
+			continue
+		}
+		a.Since = append(a.Since, x.Get(form.QSince)...)
+		a.Wish = append(a.Wish, x.Get(form.QWish)...)
+	}
+	return a
+}
+
+func consentsOf(r *crypto.Read) (list []Consent) {
+	for _, c := range r.Consents {
+		list = append(list, Consent{c.Body, c.Yes, c.Day})
+	}
+	return list
+}
+
+// situation goes through the messages in reading order. Replies count when a
+// holder of a body the source chose signed them, and once they were exported:
+// what still waits in the vault is not published.
+func situation(messages []Message, entries []entry) (s Situation) {
+	answers := make(map[string]*entry) // the message that holds the newest answer about a body
+	for i := range messages {
+		m, e := &messages[i], &entries[messages[i].at]
+		switch {
+		case m.Mark == MarkAgain:
+		case m.Source:
+			s.hear(e, answers)
+		case m.Kind == crypto.KindReply && !m.Outside && m.Body != "" && m.State != stateWaiting && (m.Own || m.Standing == crypto.SignerGood):
+			if s.Promise != nil && s.Promise.Body == m.Body && s.Promise.Day < m.Day {
+				s.Kept = true
+			}
+			if e.Aside.Notice != nil {
+				s.publish(Published{*e.Aside.Notice, m.Body, m.Day})
+			}
+		}
+	}
+	slices.SortFunc(s.Consents, func(a, b Consent) int { return cmp.Compare(a.Body, b.Body) })
+	return s
+}
+
+// hear takes what one message of the source says. Where the same day's answers
+// about a body could be in either order (the source erased everything in
+// between, see latest), a no stands.
+func (s *Situation) hear(e *entry, answers map[string]*entry) {
+	for _, c := range e.Aside.Consents {
+		s.Asked = slices.DeleteFunc(s.Asked, func(p Published) bool { return p.Ask == c.Body })
+		i := slices.IndexFunc(s.Consents, func(x Consent) bool { return x.Body == c.Body })
+		switch {
+		case i < 0:
+			s.Consents = append(s.Consents, c)
+		case !s.Consents[i].Yes && answers[c.Body].Day == e.Day && releasedBefore(e, answers[c.Body]):
+			continue
+		default:
+			s.Consents[i] = c
+		}
+		answers[c.Body] = e
+	}
+	if slices.Contains(e.Aside.Since, form.SinceRetaliation) {
+		s.Retaliation = e.Day
+	}
+	if slices.Contains(e.Aside.Since, form.SinceDanger) {
+		s.Danger = e.Day
+	}
+	if slices.Contains(e.Aside.Wish, form.WishWithdraw) {
+		s.Withdrawn = e.Day
+	}
+}
+
+func (s *Situation) publish(p Published) {
+	if p.Stage != "" {
+		s.Stage = &p
+	}
+	if p.Until != 0 {
+		s.Promise, s.Kept = &p, false
+	}
+	if p.Ask != "" {
+		s.Asked = append(slices.DeleteFunc(s.Asked, func(q Published) bool { return q.Ask == p.Ask }), p)
+	}
+}
+
+// Overdue says that the day until which the source was promised to hear more
+// has passed, and the body has said nothing since.
+func (s *Situation) Overdue(today crypto.Day) bool {
+	return s.Promise != nil && !s.Kept && crypto.Day(s.Promise.Until) < today
+}
+
+// Marks are what nobody should overlook in a case, in a few words each.
+func (s *Situation) Marks() (out []string) {
+	for _, m := range []struct {
+		day crypto.Day
+		say string
+	}{{s.Retaliation, "RETALIATION"}, {s.Danger, "NEW DANGER"}, {s.Withdrawn, "WITHDRAWN"}} {
+		if m.day != 0 {
+			out = append(out, m.say)
+		}
+	}
+	return out
+}
+
+// CheckNotice says what is wrong with telling the source this: nil when nothing is.
+func (v *Vault) CheckNotice(p *Plan, n *form.Notice) error {
+	if n == nil {
+		return nil
+	}
+	if *n == (form.Notice{}) {
+		return errors.New("the notice tells the source nothing")
+	}
+	if n.Stage != "" && form.Label(form.Stages(), n.Stage) == "" {
+		return ErrStage
+	}
+	if d := crypto.Day(n.Until); n.Until != 0 && d < p.today {
+		return fmt.Errorf("the source cannot be promised to hear more by %s: that day is past; name a day from %s on", d, p.today)
+	}
+	if n.Ask != "" {
+		return v.checkAsk(p, n.Ask)
+	}
+	return nil
+}
+
+// encodeNotice is the frame of a notice that CheckNotice takes; nil without one.
+func (v *Vault) encodeNotice(p *Plan, n *form.Notice) ([]byte, error) {
+	if err := v.CheckNotice(p, n); n == nil || err != nil {
+		return nil, err
+	}
+	return n.Encode()
+}
+
+// ErrStage says that there is no such stage, and lists them.
+var ErrStage = func() error {
+	var ids []string
+	for _, s := range form.Stages() {
+		ids = append(ids, s.ID)
+	}
+	return errors.New("there is no such stage: use one of " + strings.Join(ids, ", "))
+}()
+
+// checkAsk says why the source cannot be asked about a body.
+func (v *Vault) checkAsk(p *Plan, id string) error {
+	b, ok := v.dirs.Body(id)
+	switch {
+	case slices.Contains(p.view.readers, id):
+		return fmt.Errorf("%s reads this case already: the source chose it", v.bodyName(id))
+	case ok && b.Active():
+		return nil
+	}
+	var ids []string
+	for i := range v.dirs.Bodies {
+		if b := &v.dirs.Bodies[i]; b.Active() && !slices.Contains(p.view.readers, b.ID) {
+			ids = append(ids, b.ID)
+		}
+	}
+	switch {
+	case len(ids) == 0:
+		return errors.New("there is no body to ask about: every one that the directory lists with a reader has this case already")
+	case ok:
+		return fmt.Errorf("nobody reads for %s at present; the source can be asked about: %s", v.bodyName(id), strings.Join(ids, ", "))
+	}
+	return fmt.Errorf("no body %s is in the directory; the source can be asked about: %s", SafeLine(id), strings.Join(ids, ", "))
+}
+
+// NoticeLines say in words what a notice tells the source.
+func (v *Vault) NoticeLines(n *form.Notice) (out []string) {
+	if n.Stage != "" {
+		out = append(out, "Stage told to the source: "+form.Label(form.Stages(), n.Stage)+".")
+	}
+	if n.Until != 0 {
+		out = append(out, fmt.Sprintf("Promised to the source: more by %s.", crypto.Day(n.Until)))
+	}
+	if n.Ask != "" {
+		out = append(out, fmt.Sprintf("Asked: may this case be shown to %s?", v.bodyName(n.Ask)))
+	}
+	return out
+}
+
+// ConsentLine says in words what the source answered.
+func (v *Vault) ConsentLine(c Consent) string {
+	if c.Yes {
+		return fmt.Sprintf("The source says YES: this case may be shown to %s (signed, %s).", v.bodyName(c.Body), c.Day)
+	}
+	return fmt.Sprintf("The source says NO: this case may not be shown to %s (signed, %s).", v.bodyName(c.Body), c.Day)
+}
+
+// situationLines are the head of a case.
+func (v *Vault) situationLines(s *Situation) (out []string) {
+	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
+	if s.Retaliation != 0 {
+		say("! RETALIATION against the source or others since the report, the source says (%s).", s.Retaliation)
+	}
+	if s.Danger != 0 {
+		say("! NEW DANGER to somebody since the report, the source says (%s).", s.Danger)
+	}
+	if s.Withdrawn != 0 {
+		say("! THE SOURCE WITHDRAWS THE REPORT (%s).", s.Withdrawn)
+	}
+	if p := s.Stage; p != nil {
+		say("Stage told to the source: %s (%s, %s).", form.Label(form.Stages(), p.Stage), v.bodyName(p.Body), p.Day)
+	}
+	if p := s.Promise; p != nil {
+		say("Promised to the source: more by %s (%s, %s).", crypto.Day(p.Until), v.bodyName(p.Body), p.Day)
+		if s.Overdue(v.Clock().Today()) {
+			say("! That day has passed, and the source has heard nothing more from them.")
+		}
+	}
+	for _, p := range s.Asked {
+		say("Asked, not yet answered: may this case be shown to %s? (%s, %s)", v.bodyName(p.Ask), v.bodyName(p.Body), p.Day)
+	}
+	for _, c := range s.Consents {
+		out = append(out, v.ConsentLine(c))
+	}
+	return out
+}
