@@ -97,6 +97,8 @@ type Message struct {
 	Drop    *DropRef          // frame 30; every reply has it
 	Event   []byte            // frame 41
 	Signer  ed25519.PublicKey // frame 98; set by the reader once 99 was verified
+
+	Succeeds *Succession // frame 5, where prekeys may stand; verified by writer and reader
 }
 
 // File is a file's begin frame and, once read, its end frame.
@@ -169,6 +171,8 @@ func (m *Message) check() (grammar, error) {
 		{!g.cover && (m.Quorum == 0 || int(m.Quorum) > len(m.Readers)), "quorum without so many readers"},
 		{g.source != (len(m.Source) == ed25519.PublicKeySize), "source key missing or out of place"},
 		{g.source && m.Meta.Case != CaseOf(m.Source), "another case than the source key's"},
+		{!g.prekeys && m.Succeeds != nil, "succession out of place"},
+		{m.Succeeds != nil && !m.Succeeds.valid(m.Source), "a succession that the earlier key did not sign"},
 		{!g.text && m.Text != "", "text out of place"},
 		{len(m.Text) > MaxText, "text too long"},
 		{!validText(m.Text), "text is not UTF-8 without NUL"},
@@ -284,6 +288,9 @@ func NewMessageWriter(dst io.Writer, m *Message, key ed25519.PrivateKey) (*Messa
 	w.put(frameReaders, encodeReaders(m.Quorum, m.Readers))
 	if g.source {
 		w.put(frameSource, m.Source)
+	}
+	if m.Succeeds != nil {
+		w.put(frameSuccession, m.Succeeds.Encode())
 	}
 	if m.Text != "" {
 		w.put(frameText, []byte(m.Text))
@@ -502,6 +509,7 @@ func (p *messageReader) head(m *Message) error {
 			m.Source = bytes.Clone(b)
 			return nil
 		}},
+		{frameSuccession, 1, func(b []byte) (err error) { m.Succeeds, err = DecodeSuccession(b); return err }},
 		{frameText, 1, func(b []byte) error {
 			if len(b) == 0 {
 				return malformed("empty text frame")

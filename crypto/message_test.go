@@ -278,6 +278,7 @@ func maximalMessage() *Message {
 	for i := range byte(ReplySlots) {
 		m.Prekeys = append(m.Prekeys, Prekey{i, testRecipient(fmt.Sprint("prekey ", i))})
 	}
+	m.Succeeds = succeeding(KindReport).Succeeds
 	m.Readers, m.Quorum = nil, MaxReaders
 	for i := range MaxReaders {
 		m.Readers = append(m.Readers, fmt.Sprintf("%0*d", MaxBodyID, i))
@@ -303,6 +304,9 @@ func TestMessageRoundTrip(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "less") {
 			m.Inner = nil
+		}
+		if g.prekeys && rapid.Bool().Draw(t, "succeeds") {
+			m.Succeeds = succeeding(kind).Succeeds
 		}
 		var files []testFile
 		for range rapid.IntRange(g.minFiles, min(g.maxFiles, 3)).Draw(t, "files") {
@@ -460,6 +464,8 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"event without an event", KindEvent, testKey, func(m *Message) { m.Event = nil }, "event missing"},
 		{"event in a reply", KindReply, testKey, func(m *Message) { m.Event = []byte("x") }, "event missing"},
 		{"event too long", KindEvent, testKey, func(m *Message) { m.Event = make([]byte, MaxEvent+1) }, "event too long"},
+		{"succession in a file", KindFile, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds }, "succession out of place"},
+		{"succession of another day", KindReport, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds; m.Succeeds.Day++ }, "did not sign"},
 		{"no key", KindReport, nil, func(*Message) {}, "signing key is missing"},
 		{"key for a cover", KindCover, testKey, func(*Message) {}, "given for a cover"},
 		{"another's key", KindReport, otherKey, func(*Message) {}, "not the signing key's"},
@@ -570,6 +576,7 @@ func TestContentHash(t *testing.T) {
 		"counter": func(m *Message) { m.Meta.Counter++ }, "day": func(m *Message) { m.Meta.Day++ },
 		"directory": func(m *Message) { m.Meta.DirHash[0]++ }, "readers": func(m *Message) { m.Readers = m.Readers[:1] },
 		"prekeys": func(m *Message) { m.Prekeys = nil }, "inner": func(m *Message) { m.Inner = nil },
+		"code": func(m *Message) { m.Succeeds = succeeding(m.Meta.Kind).Succeeds },
 		"kind": func(m *Message) { m.Meta.Kind = KindFollowUp },
 	} {
 		m := testMessage(KindReport)
@@ -689,7 +696,10 @@ func FuzzReadMessage(f *testing.F) {
 	for kind := range grammars {
 		f.Add(bytes.TrimRight(writeMessage(f, testMessage(kind), testFiles(kind)...), "\x00"))
 	}
-	for _, x := range invalidContainers(f) {
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindPrekeys} {
+		f.Add(bytes.TrimRight(writeMessage(f, succeeding(kind)), "\x00"))
+	}
+	for _, x := range slices.Concat(invalidContainers(f), invalidSuccessions(f)) {
 		if len(x.data) <= 64<<10 {
 			f.Add(bytes.TrimRight(x.data, "\x00"))
 		}

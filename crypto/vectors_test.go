@@ -222,6 +222,9 @@ func describe(m *Read, files []testFile) []string {
 	if m.Source != nil {
 		add("source %x", []byte(m.Source))
 	}
+	if s := m.Succeeds; s != nil {
+		add("succeeds %x %v %x", []byte(s.Earlier), s.Day, s.Signature)
+	}
 	if m.Text != "" {
 		add("text %q", m.Text)
 	}
@@ -250,10 +253,18 @@ func describe(m *Read, files []testFile) []string {
 	return l
 }
 
-func messageVector(kind Kind) string { return "message-" + kindNames[kind] + "-1.txt" }
+// messageVectors are the messages of the vectors, by file.
+func messageVectors() map[string]*Message {
+	all := map[string]*Message{"message-prekeys-2.txt": succeeding(KindPrekeys)}
+	for kind, name := range kindNames {
+		all["message-"+name+"-1.txt"] = testMessage(kind)
+	}
+	return all
+}
 
-func newMessageVector(t *testing.T, kind Kind) []byte {
-	b := writeMessage(t, testMessage(kind), testFiles(kind)...)
+func newMessageVector(t *testing.T, m *Message) []byte {
+	kind := m.Meta.Kind
+	b := writeMessage(t, m, testFiles(kind)...)
 	got, files, err := readMessage(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
@@ -282,9 +293,10 @@ func entryPoints(t *testing.T, b []byte) map[string]io.Reader {
 }
 
 func TestMessageVectors(t *testing.T) {
-	for kind, kindName := range kindNames {
-		writeVector(t, messageVector(kind), func() []byte { return newMessageVector(t, kind) })
-		v := readFileVector(t, messageVector(kind))
+	for kindName, m := range messageVectors() {
+		kind := m.Meta.Kind
+		writeVector(t, kindName, func() []byte { return newMessageVector(t, m) })
+		v := readFileVector(t, kindName)
 		f := strings.Fields(v.one("container"))
 		b := fromVectorContainer(t, f[0], f[1])
 		want := map[string][]string{}
@@ -341,8 +353,13 @@ func TestMessageVectors(t *testing.T) {
 const invalidVector = "message-invalid-1.txt"
 
 func TestInvalidMessageVectors(t *testing.T) {
-	list := invalidContainers(t)
-	writeVector(t, invalidVector, func() []byte {
+	invalidVectorHolds(t, invalidVector, invalidContainers(t))
+}
+
+// invalidVectorHolds says that the vector is this list, and that nobody reads any of it.
+func invalidVectorHolds(t *testing.T, vector string, list []invalid) {
+	t.Helper()
+	writeVector(t, vector, func() []byte {
 		var b bytes.Buffer
 		b.WriteString("# Containers that are refused: FORMAT.md section 7. case: name, length, base64 without the zeros at the end (- for none), what the refusal says.\n")
 		for _, x := range list {
@@ -351,7 +368,7 @@ func TestInvalidMessageVectors(t *testing.T) {
 		}
 		return b.Bytes()
 	})
-	lines := readFileVector(t, invalidVector).all("case")
+	lines := readFileVector(t, vector).all("case")
 	if len(lines) != len(list) {
 		t.Errorf("%d vectors, %d cases", len(lines), len(list))
 	}
