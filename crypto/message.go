@@ -719,8 +719,9 @@ func decodeReaders(b []byte) (quorum byte, ids []string, err error) {
 		if len(b) == 0 || len(b) < 1+int(b[0]) {
 			return 0, nil, malformed("readers frame is cut")
 		}
-		ids = append(ids, string(b[1:1+b[0]]))
-		b = b[1+b[0]:]
+		n := 1 + int(b[0])
+		ids = append(ids, string(b[1:n]))
+		b = b[n:]
 	}
 	if len(b) > 0 {
 		return 0, nil, malformed("readers frame goes on after its end")
@@ -741,7 +742,8 @@ func decodeFileBegin(b []byte) (f File, err error) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return f, malformed("file name is cut")
 	}
-	f.Name, f.MediaType = string(b[1:1+b[0]]), string(b[1+b[0]:])
+	n := 1 + int(b[0])
+	f.Name, f.MediaType = string(b[1:n]), string(b[n:])
 	_, err = encodeFileBegin(f.Name, f.MediaType)
 	return f, err
 }

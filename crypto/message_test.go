@@ -527,8 +527,12 @@ func TestMessageWriterFiles(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := begin(KindReply).File(strings.Repeat("a", 255), strings.Repeat("a", 127)); err != nil {
+	long := testFile{strings.Repeat("a", 255), strings.Repeat("b", 127), nil}
+	if got, err := ReadMessage(bytes.NewReader(writeMessage(t, testMessage(KindReply), long)), nil); err != nil || got.Files[0].Name != long.name || got.Files[0].MediaType != long.mediaType {
 		t.Errorf("the longest name and type: %v", err)
+	}
+	if _, _, err := decodeReaders(append([]byte{1, 1, 255}, make([]byte, 255)...)); err != nil {
+		t.Errorf("a reader's id of 255 bytes: %v", err) // check refuses it
 	}
 }
 
