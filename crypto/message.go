@@ -99,8 +99,9 @@ type Message struct {
 	Event   []byte            // frame 41
 	Signer  ed25519.PublicKey // frame 98; set by the reader once 99 was verified
 
-	Consents []Consent // frames 43, each about another body; where answers may stand
-	Notice   []byte    // frame 42 of a reply, opaque here: intake/form encodes it
+	Consents []Consent   // frames 43, each about another body; where answers may stand
+	Notice   []byte      // frame 42 of a reply, opaque here: intake/form encodes it
+	Succeeds *Succession // frame 5, where prekeys may stand; verified by writer and reader
 }
 
 // File is a file's begin frame and, once read, its end frame.
@@ -175,6 +176,8 @@ func (m *Message) check() (grammar, error) {
 		{!g.cover && (m.Quorum == 0 || int(m.Quorum) > len(m.Readers)), "quorum without so many readers"},
 		{g.source != (len(m.Source) == ed25519.PublicKeySize), "source key missing or out of place"},
 		{g.source && m.Meta.Case != CaseOf(m.Source), "another case than the source key's"},
+		{!g.prekeys && m.Succeeds != nil, "succession out of place"},
+		{m.Succeeds != nil && !m.Succeeds.valid(m.Source), "a succession that the earlier key did not sign"},
 		{!g.text && m.Text != "", "text out of place"},
 		{len(m.Text) > MaxText, "text too long"},
 		{!validText(m.Text), "text is not UTF-8 without NUL"},
@@ -294,6 +297,9 @@ func NewMessageWriter(dst io.Writer, m *Message, key ed25519.PrivateKey) (*Messa
 	w.put(frameReaders, encodeReaders(m.Quorum, m.Readers))
 	if g.source {
 		w.put(frameSource, m.Source)
+	}
+	if m.Succeeds != nil {
+		w.put(frameSuccession, m.Succeeds.Encode())
 	}
 	if m.Text != "" {
 		w.put(frameText, []byte(m.Text))
@@ -518,6 +524,7 @@ func (p *messageReader) head(m *Message) error {
 			m.Source = bytes.Clone(b)
 			return nil
 		}},
+		{frameSuccession, 1, func(b []byte) (err error) { m.Succeeds, err = DecodeSuccession(b); return err }},
 		{frameText, 1, func(b []byte) error {
 			if len(b) == 0 {
 				return malformed("empty text frame")
@@ -739,8 +746,9 @@ func decodeReaders(b []byte) (quorum byte, ids []string, err error) {
 		if len(b) == 0 || len(b) < 1+int(b[0]) {
 			return 0, nil, malformed("readers frame is cut")
 		}
-		ids = append(ids, string(b[1:1+b[0]]))
-		b = b[1+b[0]:]
+		n := 1 + int(b[0])
+		ids = append(ids, string(b[1:n]))
+		b = b[n:]
 	}
 	if len(b) > 0 {
 		return 0, nil, malformed("readers frame goes on after its end")
@@ -761,7 +769,8 @@ func decodeFileBegin(b []byte) (f File, err error) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return f, malformed("file name is cut")
 	}
-	f.Name, f.MediaType = string(b[1:1+b[0]]), string(b[1+b[0]:])
+	n := 1 + int(b[0])
+	f.Name, f.MediaType = string(b[1:n]), string(b[n:])
 	_, err = encodeFileBegin(f.Name, f.MediaType)
 	return f, err
 }

@@ -278,6 +278,7 @@ func maximalMessage() *Message {
 	for i := range byte(ReplySlots) {
 		m.Prekeys = append(m.Prekeys, Prekey{i, testRecipient(fmt.Sprint("prekey ", i))})
 	}
+	m.Succeeds = succeeding(KindReport).Succeeds
 	m.Readers, m.Quorum = nil, MaxReaders
 	for i := range MaxReaders {
 		m.Readers = append(m.Readers, fmt.Sprintf("%0*d", MaxBodyID, i))
@@ -309,6 +310,9 @@ func TestMessageRoundTrip(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "less") {
 			m.Inner = nil
+		}
+		if g.prekeys && rapid.Bool().Draw(t, "succeeds") {
+			m.Succeeds = succeeding(kind).Succeeds
 		}
 		var files []testFile
 		for range rapid.IntRange(g.minFiles, min(g.maxFiles, 3)).Draw(t, "files") {
@@ -466,6 +470,8 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"event without an event", KindEvent, testKey, func(m *Message) { m.Event = nil }, "event missing"},
 		{"event in a reply", KindReply, testKey, func(m *Message) { m.Event = []byte("x") }, "event missing"},
 		{"event too long", KindEvent, testKey, func(m *Message) { m.Event = make([]byte, MaxEvent+1) }, "event too long"},
+		{"succession in a file", KindFile, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds }, "succession out of place"},
+		{"succession of another day", KindReport, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds; m.Succeeds.Day++ }, "did not sign"},
 		{"no key", KindReport, nil, func(*Message) {}, "signing key is missing"},
 		{"key for a cover", KindCover, testKey, func(*Message) {}, "given for a cover"},
 		{"another's key", KindReport, otherKey, func(*Message) {}, "not the signing key's"},
@@ -527,8 +533,12 @@ func TestMessageWriterFiles(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := begin(KindReply).File(strings.Repeat("a", 255), strings.Repeat("a", 127)); err != nil {
+	long := testFile{strings.Repeat("a", 255), strings.Repeat("b", 127), nil}
+	if got, err := ReadMessage(bytes.NewReader(writeMessage(t, testMessage(KindReply), long)), nil); err != nil || got.Files[0].Name != long.name || got.Files[0].MediaType != long.mediaType {
 		t.Errorf("the longest name and type: %v", err)
+	}
+	if _, _, err := decodeReaders(append([]byte{1, 1, 255}, make([]byte, 255)...)); err != nil {
+		t.Errorf("a reader's id of 255 bytes: %v", err) // check refuses it
 	}
 }
 
@@ -576,6 +586,7 @@ func TestContentHash(t *testing.T) {
 		"counter": func(m *Message) { m.Meta.Counter++ }, "day": func(m *Message) { m.Meta.Day++ },
 		"directory": func(m *Message) { m.Meta.DirHash[0]++ }, "readers": func(m *Message) { m.Readers = m.Readers[:1] },
 		"prekeys": func(m *Message) { m.Prekeys = nil }, "inner": func(m *Message) { m.Inner = nil },
+		"code": func(m *Message) { m.Succeeds = succeeding(m.Meta.Kind).Succeeds },
 		"kind": func(m *Message) { m.Meta.Kind = KindFollowUp },
 	} {
 		m := testMessage(KindReport)
@@ -698,7 +709,10 @@ func FuzzReadMessage(f *testing.F) {
 	for _, kind := range askedKinds {
 		f.Add(bytes.TrimRight(writeMessage(f, askedMessage(kind)), "\x00"))
 	}
-	for _, x := range append(invalidContainers(f), invalidAsked(f)...) {
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindPrekeys} {
+		f.Add(bytes.TrimRight(writeMessage(f, succeeding(kind)), "\x00"))
+	}
+	for _, x := range slices.Concat(invalidContainers(f), invalidAsked(f), invalidSuccessions(f)) {
 		if len(x.data) <= 64<<10 {
 			f.Add(bytes.TrimRight(x.data, "\x00"))
 		}

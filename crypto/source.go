@@ -70,9 +70,13 @@ func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source {
 	seed := KDF(root, salt[:], "source signing", ed25519.SeedSize)
 	s.Signing = ed25519.NewKeyFromSeed(seed)
 	clear(seed)
-	s.Case = CaseOf(s.Signing.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // always that type
+	s.Case = CaseOf(s.public())
 	s.Greeting = twoWords(KDF(root, salt[:], "greeting", 16))
 	return s
+}
+
+func (s *Source) public() ed25519.PublicKey {
+	return s.Signing.Public().(ed25519.PublicKey) //nolint:forcetypeassert // always that type
 }
 
 func twoWords(b []byte) [2]string { return [2]string{wordFrom(b), wordFrom(b[8:])} }

@@ -222,6 +222,9 @@ func describe(m *Read, files []testFile) []string {
 	if m.Source != nil {
 		add("source %x", []byte(m.Source))
 	}
+	if s := m.Succeeds; s != nil {
+		add("succeeds %x %v %x", []byte(s.Earlier), s.Day, s.Signature)
+	}
 	if m.Text != "" {
 		add("text %q", m.Text)
 	}
@@ -256,7 +259,14 @@ func describe(m *Read, files []testFile) []string {
 	return l
 }
 
-func messageVector(kind Kind) string { return "message-" + kindNames[kind] + "-1.txt" }
+// messageVectors are the messages of the vectors, by file.
+func messageVectors() map[string]*Message {
+	all := map[string]*Message{"message-prekeys-2.txt": succeeding(KindPrekeys)}
+	for kind, name := range kindNames {
+		all["message-"+name+"-1.txt"] = testMessage(kind)
+	}
+	return all
+}
 
 func newMessageVector(t *testing.T, m *Message) []byte {
 	kind := m.Meta.Kind
@@ -289,9 +299,9 @@ func entryPoints(t *testing.T, b []byte) map[string]io.Reader {
 }
 
 func TestMessageVectors(t *testing.T) {
-	for kind := range kindNames {
-		writeVector(t, messageVector(kind), func() []byte { return newMessageVector(t, testMessage(kind)) })
-		checkMessageVector(t, messageVector(kind), kind != KindCover)
+	for file, m := range messageVectors() {
+		writeVector(t, file, func() []byte { return newMessageVector(t, m) })
+		checkMessageVector(t, file, m.Meta.Kind != KindCover)
 	}
 }
 
