@@ -35,6 +35,10 @@ type SourceOptions struct {
 	Preview bool
 	// Locale is the language of the pages, one of [Locales]; "" is "en".
 	Locale string
+	// Pages are the operator's own; nil, or what it gives, may be none.
+	Pages func() *Pages
+	// Directory is the signed directory to download; nil, or what it gives, may be none.
+	Directory func() *SignedDirectory
 	// Quantum: 0 is [Quantum], negative none.
 	Quantum time.Duration
 	// Now is the clock that tickets and pages are judged by; nil is time.Now.
@@ -52,6 +56,9 @@ type source struct {
 	quantum time.Duration
 	now     func() time.Time
 	log     func(string)
+
+	pages     func() *Pages
+	directory func() *SignedDirectory
 
 	csp       string
 	mark      string
@@ -94,6 +101,7 @@ func Source(o SourceOptions) http.Handler {
 	s := &source{
 		service: o.Service, tickets: o.Tickets, preview: o.Preview, words: words,
 		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
+		pages: o.Pages, directory: o.Directory,
 	}
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
@@ -124,12 +132,14 @@ func Source(o SourceOptions) http.Handler {
 	} {
 		s.router.HandleFunc(r.path, s.serve(r.handler)).Methods(r.methods...)
 	}
+	s.publicRoutes()
 	return s
 }
 
 // sourcePages are the templates of the source's pages.
 var sourcePages = []string{
 	"start", "report", "code", "kept", "again", "sent", "enter", "confirm", "inbox", "message", "reply", "erase", "erased", "notice",
+	"about", "verify",
 }
 
 // notices are pages that say one thing.
@@ -284,7 +294,7 @@ var echo = []int{maxAnswerRead, 800, 64}
 
 func (s *source) render(p *page, a answer) error {
 	if a.build == nil {
-		if err := s.templates[a.name].ExecuteTemplate(p, "layout", frame{s.words.word("title." + a.name), s.preview, a.view}); err != nil {
+		if err := s.templates[a.name].ExecuteTemplate(p, "layout", frame{s.titleOf(a), s.preview, a.view}); err != nil {
 			return cleanTemplateError(err)
 		}
 		return p.splice(a.text)
