@@ -112,7 +112,11 @@ func (m *markdown) readable() error {
 		return fmt.Errorf("line %d: there is a character that cannot be seen or turns words around (%U): remove it", m.lineAt(i), firstRune(m.src[i:]))
 	}
 	if i := bytes.Index(m.src, []byte(blankMark)); i >= 0 {
-		return fmt.Errorf("line %d: a blank is not filled in: %s (there are %d); put your own words in its place", m.lineAt(i), snippet(m.src[i:]), bytes.Count(m.src, []byte(blankMark)))
+		more := ""
+		if n := bytes.Count(m.src, []byte(blankMark)); n > 1 {
+			more = fmt.Sprintf(" (and %d more)", n-1)
+		}
+		return fmt.Errorf("line %d: a blank is not filled in: %s%s: put your own words in its place", m.lineAt(i), snippet(m.src[i:]), more)
 	}
 	return nil
 }
@@ -126,9 +130,12 @@ func hides(r rune) bool {
 
 func firstRune(b []byte) rune { r, _ := utf8.DecodeRune(b); return r }
 
-// snippet is the beginning of a line, for an error.
+// snippet is a blank, or the beginning of what looks like one, for an error.
 func snippet(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\n")
+	if i := strings.Index(s, "]]"); i >= 0 {
+		s = s[:i+2]
+	}
 	if r := []rune(s); len(r) > 40 {
 		return string(r[:40]) + "…"
 	}

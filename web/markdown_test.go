@@ -90,7 +90,7 @@ func TestMarkdownRefuses(t *testing.T) {
 		"turned around":       {"# T\n\na \u202etxt", "U+202E"},
 		"the same by entity":  {"# T\n\na &#x202e;txt", "line 3: there is a character that cannot be seen"},
 		"in a title":          {"# T &#x202e;", "line 1: there is a character that cannot be seen"},
-		"a blank":             {"# T\n\nWe are [[name of the institution]], founded [[year]].", "line 3: a blank is not filled in: [[name of the institution]], founded"},
+		"a blank":             {"# T\n\nWe are [[name of the institution]], founded [[year]].", "line 3: a blank is not filled in: [[name of the institution]] (and 1 more): put"},
 		"a blank in code":     {"# T\n\n`[[x]]`", "line 3: a blank is not filled in"},
 		"nested":              {"# T\n\n" + strings.Repeat("> ", maxDepth) + "a", "line 3: more than 16"},
 		"too long":            {"# T\n\n" + strings.Repeat("&\n", maxPublic/6), "too long for the one size"},

@@ -62,12 +62,16 @@ func LoadPages(dir fs.FS) (*Pages, error) {
 		return p, fmt.Errorf("reading the pages: %w", err)
 	}
 	var errs []error
+	faulty := slices.Clone(reserved) // and those with a page of their own: no link to them is reported
 	for _, e := range entries {
 		if path.Ext(e.Name()) != ".md" || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		if err := p.load(dir, e); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Name(), err))
+			if m := pageFile.FindStringSubmatch(e.Name()); m != nil {
+				faulty = append(faulty, m[2])
+			}
 		}
 	}
 	slices.SortFunc(p.list, func(a, b *publicPage) int {
@@ -77,8 +81,8 @@ func LoadPages(dir fs.FS) (*Pages, error) {
 		slices.SortFunc(page.texts, func(a, b *publicText) int { return cmp.Compare(a.lang, b.lang) })
 		for _, t := range page.texts {
 			for _, to := range t.pages {
-				if p.page(to.to) == nil && !slices.Contains(reserved, to.to) {
-					errs = append(errs, fmt.Errorf("%s: line %d: a link to /about/%s, and there is no good page of that name", t.file, to.line, to.to))
+				if p.page(to.to) == nil && !slices.Contains(faulty, to.to) {
+					errs = append(errs, fmt.Errorf("%s: line %d: a link to /about/%s, and there is no page of that name", t.file, to.line, to.to))
 				}
 			}
 		}

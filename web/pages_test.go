@@ -84,7 +84,7 @@ func TestLoadPagesRefuses(t *testing.T) {
 		"twice, case":    {map[string]string{"x.pt-BR.md": "# T", "x.pt-br.md": "# T"}, "x.pt-br.md: the same page"},
 		"content":        {map[string]string{"x.en.md": "# T\n\n<b>"}, "x.en.md: line 3: HTML is not shown"},
 		"a blank":        {map[string]string{"x.en.md": "# T\n\n[[who]]"}, "x.en.md: line 3: a blank is not filled in"},
-		"a dead link":    {map[string]string{"x.en.md": "# T\n\n[a](/about/y)"}, "x.en.md: line 3: a link to /about/y, and there is no good page"},
+		"a dead link":    {map[string]string{"x.en.md": "# T\n\n[a](/about/y)"}, "x.en.md: line 3: a link to /about/y, and there is no page"},
 		"too large":      {map[string]string{"x.en.md": "# T\n" + strings.Repeat("a", maxMarkdown)}, "x.en.md: longer than 131072 bytes"},
 		"too many":       {many, "z.en.md: one page too many: there can be 40"},
 	} {
@@ -104,10 +104,10 @@ func TestLoadPagesRefuses(t *testing.T) {
 			}
 		})
 	}
-	m := pagesOf(map[string]string{"a.en.md": "# T", "b.en.md": "no title", "c.en.md": "# T\n\n![x](y)"})
+	m := pagesOf(map[string]string{"a.en.md": "# T", "b.en.md": "no title", "c.en.md": "# T\n\n![x](y)", "e.en.md": "# T\n\n[a](/about/b)"})
 	m["d.en.md"] = &fstest.MapFile{Data: []byte("a.en.md"), Mode: fs.ModeSymlink}
 	p, err := LoadPages(m)
-	if err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "d.en.md: not a plain file") || len(p.list) != 1 {
+	if err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "d.en.md: not a plain file") || len(p.list) != 2 {
 		t.Errorf("three faults are said as %v, and %d pages are left", err, len(p.list))
 	}
 }

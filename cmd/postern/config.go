@@ -83,7 +83,8 @@ const configTemplate = `# The configuration of a Postern server. Every value her
 # Lower case letters, digits and hyphens. Never the address; never changed later.
 name = %q
 
-# The language of the source's pages.
+# The language of the source's pages. Your own pages lie in "pages" beside this
+# file (README.md, Your own pages) and are shown in it where a translation lacks.
 language = "en"
 
 # Where the sockets lie. Empty: /run/postern for the instance in

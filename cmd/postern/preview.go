@@ -48,8 +48,10 @@ func (c *cli) preview(ctx context.Context, e *engine, address string) error {
 	if err != nil {
 		return err
 	}
+	var x shown
+	x.takeAll(e.instance, e.intake.Directory(), logTo(c.err))
 	h := web.Source(web.SourceOptions{
-		Service: e.intake, Tickets: tickets, Preview: true,
+		Service: e.intake, Tickets: tickets, Preview: true, Pages: x.pages.Load, Directory: x.directory.Load,
 		Log: func(line string) { fmt.Fprintln(c.err, "postern: a fault of ours:", line) },
 	})
 	l, err := net.Listen("tcp", address)
