@@ -87,6 +87,7 @@ install: ## the server on this machine, as root: user, directories, systemd unit
 	install -D -m 0755 bin/postern $(DESTDIR)$(PREFIX)/bin/postern
 	install -D -m 0644 cmd/postern/postern.service $(DESTDIR)$(UNITDIR)/postern.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/postern cmd/postern/README.md SECURITY.md LICENSE
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/postern/pages cmd/postern/pages/*.md
 	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	@if [[ -z "$(DESTDIR)" ]]; then \
 		chown postern:postern $(STATEDIR); \

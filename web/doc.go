@@ -63,11 +63,20 @@
 // [PageSize] bytes with the same headers in the same order; the shell around
 // the router sees to it (shell.go), because gorilla/mux runs its middleware on
 // matched routes only. Exceptions: the archive of a reply's files, which is
-// padded by its own rule; and the short answers, below 300 bytes, that net/http
-// itself gives to requests no browser sends, before anything of ours sees them:
+// padded by its own rule; the signed directory at /about/directory.note, which
+// verifies only byte for byte, is the same for everybody and is fetched by
+// nothing but a click on its link; and the short answers, below 300 bytes, that
+// net/http itself gives to requests no browser sends, before anything of ours sees them:
 // 400 (malformed), 417 (an Expect header other than 100-continue), 431 (more
 // than 20 KiB of headers), 501 (an unknown transfer encoding) and 505 (not HTTP/1).
 // They depend on that request alone.
+//
+// Public pages. What the operator says about the service is Markdown, made into
+// HTML here, element by element, when it is loaded (pages.go, markdown.go): no
+// HTML of the operator's, no picture, and no link that leaves the service
+// (SECURITY.md S-22). They know no code, keep no ticket and are made anew for
+// each visit (public.go), so that the operator can change them under a running
+// server. Whoever watches a screen sees a reason to visit that is no report.
 //
 // Time. Pages that depend on a code answer at the next multiple of a quantum
 // (400 ms) after their request arrived, queueing included; pages that store

@@ -91,6 +91,7 @@ func hang(t *testing.T, lang string) *gallery {
 	g.replies()
 	g.asked()
 	g.directories()
+	g.public()
 	g.worst()
 	var want []string
 	for prefix, ids := range map[string][]string{"page ": sourcePages, "notice ": notices, "problem ": problems} {
@@ -120,10 +121,18 @@ func (g *gallery) source(w *world) *source {
 // keep hangs the page that came last.
 func (g *gallery) keep(name, template string, status int, p *shown) *shown {
 	g.t.Helper()
+	return g.hang(name, template, titleOf(g.words, template), status, p)
+}
+
+// hang is keep for a page whose title is not its template's.
+func (g *gallery) hang(name, template, title string, status int, p *shown) *shown {
+	g.t.Helper()
+	if title == "" {
+		title = textOf(find(p.doc, "title")[0])
+	}
 	r := g.tape.last()
-	title := textOf(find(p.doc, "title")[0])
-	if p.status != status || title != titleOf(g.words, template) {
-		g.t.Fatalf("%s is page %q with status %d, not %s with %d:\n%s", name, title, p.status, template, status, textOf(find(p.doc, "main")[0]))
+	if got := textOf(find(p.doc, "title")[0]); p.status != status || got != title {
+		g.t.Fatalf("%s is page %q with status %d, not %s with %d:\n%s", name, got, p.status, template, status, textOf(find(p.doc, "main")[0]))
 	}
 	if string(r.body) != p.body || r.status != status {
 		g.t.Fatalf("%s: the tape holds another page", name)
@@ -439,6 +448,17 @@ func (g *gallery) directory(w *world, change func(*crypto.Directory)) {
 		g.t.Fatal(err)
 	}
 	w.dir = &d
+}
+
+// public are the pages that anybody may open for any reason.
+func (g *gallery) public() {
+	w := g.world()
+	g.keep("about-none", "about", 200, g.get(w, "/about"))
+	g.keep("verify-none", "verify", 200, g.get(w, "/about/directory"))
+	w = g.world(withPages(examplePages, someDirectory(g.t, 1000)))
+	g.keep("about", "about", 200, g.get(w, "/about"))
+	g.keep("verify", "verify", 200, g.get(w, "/about/directory"))
+	g.hang("about-mandate", "about", "", 200, g.get(w, "/about/mandate"))
 }
 
 // directories change what a first visit shows.

@@ -73,7 +73,8 @@ func ours(address string) bool {
 
 // allowed are the elements our templates use: anything else came from outside.
 var allowed = strings.Fields(`html head meta title link style body a p header nav main aside footer h1 h2 h3 ul ol li strong small
-	div form input textarea label button fieldset legend details summary select option span bdi br dl dt dd table thead tbody tr th td code`)
+	div form input textarea label button fieldset legend details summary select option span bdi br dl dt dd table thead tbody tr th td code
+	em blockquote hr pre`)
 
 // checkStructure holds every page to its rules: no script, nothing from
 // elsewhere, forms that POST, a label for every field, one heading, unique ids.
@@ -84,6 +85,7 @@ func checkStructure(t testing.TB, doc *html.Node) {
 		known[a] = true
 	}
 	ids, labelled := map[string]int{}, map[string]bool{}
+	var anchors []string
 	level := 0
 	each(doc, func(n *html.Node) {
 		if !known[n.Data] {
@@ -98,8 +100,11 @@ func checkStructure(t testing.TB, doc *html.Node) {
 					t.Errorf("link to %q", a.Val)
 				}
 			case a.Key == "href":
-				if strings.ContainsAny(a.Val, "?:") || !strings.HasPrefix(a.Val, "/") && a.Val != "#main" {
+				if strings.ContainsAny(a.Val, "?:") || !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") {
 					t.Errorf("link to %q", a.Val)
+				}
+				if strings.HasPrefix(a.Val, "#") {
+					anchors = append(anchors, a.Val[1:])
 				}
 			case a.Key == "id":
 				ids[a.Val]++
@@ -147,6 +152,11 @@ func checkStructure(t testing.TB, doc *html.Node) {
 			}
 		}
 	})
+	for _, a := range anchors {
+		if ids[a] == 0 {
+			t.Errorf("nothing on the page is #%s", a)
+		}
+	}
 	for id, n := range ids {
 		if n > 1 {
 			t.Errorf("id %q stands %d times", id, n)

@@ -25,15 +25,15 @@ type locale struct {
 	// Reviewed says which speaker of the language has read all of it, and when.
 	// While it is empty every page in this language says that nobody has.
 	Reviewed string          `json:"reviewed"`
-	Words    map[string]text `json:"words"`
+	Words    map[string]sentence `json:"words"`
 
 	tag language.Tag
 }
 
-// text is one sentence, in the forms that the language's plural rules (CLDR)
+// sentence is one text, in the forms that the language's plural rules (CLDR)
 // ask for when its first value is a number; else in one form, other. {1}, {2}
 // are places for values.
-type text map[plural.Form]string
+type sentence map[plural.Form]string
 
 // forms are the names of plural forms in locale files.
 var forms = map[string]plural.Form{
@@ -41,17 +41,17 @@ var forms = map[string]plural.Form{
 }
 
 // UnmarshalJSON reads a string, or an object of plural forms.
-func (t *text) UnmarshalJSON(b []byte) error {
+func (t *sentence) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
-		*t = text{plural.Other: one}
+		*t = sentence{plural.Other: one}
 		return nil
 	}
 	var many map[string]string
 	if err := json.Unmarshal(b, &many); err != nil {
 		return errors.New("words must be a text, or an object of plural forms")
 	}
-	*t = text{}
+	*t = sentence{}
 	for name, s := range many {
 		f, ok := forms[name]
 		if !ok {

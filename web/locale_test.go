@@ -250,7 +250,7 @@ func knownQuestion(key string) bool {
 }
 
 // faultsOf is what is wrong with a text beside the English one.
-func faultsOf(l *locale, got, en text) (faults []string) {
+func faultsOf(l *locale, got, en sentence) (faults []string) {
 	say := func(format string, a ...any) { faults = append(faults, fmt.Sprintf(format, a...)) }
 	have, need := slices.Sorted(maps.Keys(got)), []plural.Form{plural.Other}
 	if len(en) > 1 {
@@ -283,8 +283,8 @@ func isFirst(s string) bool { return s == "{1}" }
 // TestFaultsAreFound: the rules above can fail.
 func TestFaultsAreFound(t *testing.T) {
 	ru, ar := &locale{Lang: "ru", tag: language.Russian}, &locale{Lang: "ar", tag: language.Arabic}
-	en := text{plural.One: "{1} file of {2}", plural.Other: "{1} files of {2}"}
-	whole := text{plural.One: "{1} файл {2}", plural.Few: "{1} файла {2}", plural.Many: "{1} файлов {2}"}
+	en := sentence{plural.One: "{1} file of {2}", plural.Other: "{1} files of {2}"}
+	whole := sentence{plural.One: "{1} файл {2}", plural.Few: "{1} файла {2}", plural.Many: "{1} файлов {2}"}
 	if got := pluralForms(ru); !slices.Equal(got, []plural.Form{plural.One, plural.Few, plural.Many}) {
 		t.Errorf("Russian needs %v", got)
 	}
@@ -295,19 +295,19 @@ func TestFaultsAreFound(t *testing.T) {
 		t.Errorf("a whole text: %v", f)
 	}
 	for name, c := range map[string]struct {
-		got, en text
+		got, en sentence
 		l       *locale
 	}{
-		"a form is missing":   {text{plural.One: "{1} {2}", plural.Many: "{1} {2}"}, en, ru},
-		"a form too many":     {text{plural.One: "{1} {2}", plural.Few: "{1} {2}", plural.Many: "{1} {2}", plural.Two: "{1} {2}"}, en, ru},
-		"no forms":            {text{plural.Other: "{1} {2}"}, en, ru},
-		"forms without need":  {whole, text{plural.Other: "{1} {2}"}, ru},
-		"a place is missing":  {text{plural.Other: "{1}"}, text{plural.Other: "{1} {2}"}, ru},
-		"another place":       {text{plural.Other: "{3}"}, text{plural.Other: "{1}"}, ru},
-		"empty":               {text{plural.Other: ""}, text{plural.Other: "x"}, ru},
-		"markup":              {text{plural.Other: "<b>"}, text{plural.Other: "x"}, ru},
-		"not translated":      {text{plural.Other: "a sentence that nobody translated"}, text{plural.Other: "a sentence that nobody translated"}, ru},
-		"many without number": {text{plural.One: "{2}", plural.Few: "{2}", plural.Many: "{1} {2}"}, en, ru},
+		"a form is missing":   {sentence{plural.One: "{1} {2}", plural.Many: "{1} {2}"}, en, ru},
+		"a form too many":     {sentence{plural.One: "{1} {2}", plural.Few: "{1} {2}", plural.Many: "{1} {2}", plural.Two: "{1} {2}"}, en, ru},
+		"no forms":            {sentence{plural.Other: "{1} {2}"}, en, ru},
+		"forms without need":  {whole, sentence{plural.Other: "{1} {2}"}, ru},
+		"a place is missing":  {sentence{plural.Other: "{1}"}, sentence{plural.Other: "{1} {2}"}, ru},
+		"another place":       {sentence{plural.Other: "{3}"}, sentence{plural.Other: "{1}"}, ru},
+		"empty":               {sentence{plural.Other: ""}, sentence{plural.Other: "x"}, ru},
+		"markup":              {sentence{plural.Other: "<b>"}, sentence{plural.Other: "x"}, ru},
+		"not translated":      {sentence{plural.Other: "a sentence that nobody translated"}, sentence{plural.Other: "a sentence that nobody translated"}, ru},
+		"many without number": {sentence{plural.One: "{2}", plural.Few: "{2}", plural.Many: "{1} {2}"}, en, ru},
 	} {
 		if faultsOf(c.l, c.got, c.en) == nil {
 			t.Errorf("%s: no fault is found", name)
@@ -316,7 +316,7 @@ func TestFaultsAreFound(t *testing.T) {
 }
 
 func TestPlurals(t *testing.T) {
-	l := &locale{Lang: "ru", tag: language.Russian, Words: map[string]text{
+	l := &locale{Lang: "ru", tag: language.Russian, Words: map[string]sentence{
 		"files": {plural.One: "{1} файл", plural.Few: "{1} файла", plural.Many: "{1} файлов"},
 		"pair":  {plural.Other: "{2} and {1}"},
 	}}
@@ -328,7 +328,7 @@ func TestPlurals(t *testing.T) {
 	if got := l.word("pair", "{2}", "b"); got != "b and {2}" {
 		t.Errorf("values are filled in twice: %q", got)
 	}
-	var x text
+	var x sentence
 	for _, bad := range []string{`{"several": "x"}`, `3`, `["a"]`} {
 		if err := json.Unmarshal([]byte(bad), &x); err == nil {
 			t.Errorf("%s is taken", bad)

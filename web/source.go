@@ -36,6 +36,10 @@ type SourceOptions struct {
 	// Languages the pages are offered in, of [Locales]; none is English alone. The
 	// first one answers where a browser prefers none of them.
 	Languages []string
+	// Pages are the operator's own; nil, or what it gives, may be none.
+	Pages func() *Pages
+	// Directory is the signed directory to download; nil, or what it gives, may be none.
+	Directory func() *SignedDirectory
 	// Quantum: 0 is [Quantum], negative none.
 	Quantum time.Duration
 	// Now is the clock that tickets and pages are judged by; nil is time.Now.
@@ -46,14 +50,18 @@ type SourceOptions struct {
 
 // source is the handler of the source's pages in one language.
 type source struct {
-	service *intake.Service
-	tickets *Tickets
-	preview bool
-	words   *locale
-	others  []langView // languages that a page is offered in besides
-	quantum time.Duration
-	now     func() time.Time
-	log     func(string)
+	service   *intake.Service
+	tickets   *Tickets
+	preview   bool
+	words     *locale
+	others    []langView // languages that a page is offered in besides
+	operators string     // the first language: their own pages are in it at least
+	quantum   time.Duration
+	now       func() time.Time
+	log       func(string)
+
+	pages     func() *Pages
+	directory func() *SignedDirectory
 
 	csp       string
 	mark      string
@@ -85,7 +93,7 @@ func Source(o SourceOptions) http.Handler {
 	common := source{
 		service: o.Service, tickets: o.Tickets, preview: o.Preview, typed: new(typedBack),
 		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
-		mark: "text" + hex.EncodeToString(random),
+		mark: "text" + hex.EncodeToString(random), pages: o.Pages, directory: o.Directory,
 	}
 	list := make([]*source, len(locales))
 	for i, words := range locales {
@@ -98,7 +106,8 @@ func Source(o SourceOptions) http.Handler {
 func (s *source) in(words *locale, all []*locale) *source {
 	n := &source{
 		service: s.service, tickets: s.tickets, preview: s.preview, typed: s.typed, quantum: s.quantum,
-		now: s.now, log: s.log, cross: s.cross, mark: s.mark, words: words,
+		now: s.now, log: s.log, cross: s.cross, mark: s.mark, pages: s.pages, directory: s.directory,
+		words: words, operators: all[0].Lang,
 	}
 	for _, l := range all {
 		if l != words {
@@ -144,11 +153,13 @@ func (s *source) routes() {
 	} {
 		s.router.HandleFunc(r.path, s.serve(r.handler)).Methods(r.methods...)
 	}
+	s.publicRoutes()
 }
 
 // sourcePages are the templates of the source's pages.
 var sourcePages = []string{
 	"start", "report", "code", "kept", "again", "sent", "enter", "confirm", "inbox", "message", "change", "changed", "reply", "erase", "erased", "notice",
+	"about", "verify",
 }
 
 // notices are pages that say one thing.
@@ -325,7 +336,7 @@ type frame struct {
 var bare = []string{"code", "change"}
 
 func (s *source) frame(a answer, view any) frame {
-	return frame{s.words.word("title." + a.name), slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
+	return frame{s.titleOf(a), slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
 }
 
 // echo bounds the text of each answer that comes back on a form, in bytes:

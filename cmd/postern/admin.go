@@ -32,6 +32,7 @@ func operations() map[string]operation {
 		"backup-identity": opBackupIdentity,
 		"backup-full":     opBackupFull,
 		"reload":          opReload,
+		"pages":           opPages,
 	}
 }
 
@@ -251,7 +252,7 @@ func opCheck(ctx context.Context, e *engine, w io.Writer) error {
 	return nil
 }
 
-// opReload reads the directory and the holders' files again.
+// opReload reads the directory, the holders' files and the pages again.
 func opReload(ctx context.Context, e *engine, w io.Writer) error {
 	if err := e.reload(ctx); err != nil {
 		return err

@@ -36,7 +36,7 @@ const (
 )
 
 // backedUp matches the files of an instance that a backup holds.
-var backedUp = regexp.MustCompile(`^(postern\.conf|instance|roots|directory\.note|proposal\.txt|keys/(transfer|onion)\.key|holders/[a-z0-9-]+\.(card|onion))$`)
+var backedUp = regexp.MustCompile(`^(postern\.conf|instance|roots|directory\.note|proposal\.txt|keys/(transfer|onion)\.key|holders/[a-z0-9-]+\.(card|onion)|pages/[a-z0-9-]+\.[A-Za-z0-9-]+\.md)$`)
 
 // backupKey makes the key that opens backups, in the form age-keygen -pq
 // writes: many systems carry an age that cannot make one yet.
@@ -137,7 +137,7 @@ func (e *engine) backupFiles(t *tar.Writer) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && name != "." && name != "keys" && name != "holders" {
+		if d.IsDir() && name != "." && name != "keys" && name != "holders" && name != "pages" {
 			return fs.SkipDir
 		}
 		if !d.Type().IsRegular() || !backedUp.MatchString(name) {
@@ -146,6 +146,9 @@ func (e *engine) backupFiles(t *tar.Writer) error {
 		b, err := fs.ReadFile(root, name)
 		if err != nil {
 			return err
+		}
+		if len(b) > maxInput { // restore would refuse it
+			return withHint(fmt.Errorf("%s is too large for what it is", name), "look what was put there")
 		}
 		return addFile(t, name, b)
 	})

@@ -86,6 +86,8 @@ name = %q
 # The languages of the source's pages. Browsers get the one they prefer, or else
 # the first; every page offers the others. Enable those that your reviewers read.
 # There are %s.
+# Your own pages lie in "pages" beside this file (README.md, Your own pages) and are
+# shown in the first of these where a translation lacks.
 # No speaker has read all of these yet, which their pages say: %s.
 languages = ["en"]
 

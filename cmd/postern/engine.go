@@ -108,7 +108,7 @@ func (e *engine) lastUpkeep() upkeep {
 }
 
 // reload puts the installed directory in force and opens and closes exchanges
-// as it says.
+// as it says. What visitors can read of it follows.
 func (e *engine) reload(ctx context.Context) error {
 	d, err := e.installed()
 	if err != nil {
@@ -122,5 +122,6 @@ func (e *engine) reload(ctx context.Context) error {
 	if e.server == nil {
 		return nil
 	}
+	e.server.shown.reload(e.instance, e.intake.Directory(), e.server.log)
 	return e.server.reconcile(ctx)
 }

@@ -106,7 +106,7 @@ func (i *instance) makeRoom() error {
 	if err := becomeOwner(i.dir); err != nil {
 		return err
 	}
-	for _, d := range []string{"keys", "holders", "db", "tor", "run"} {
+	for _, d := range []string{"keys", "holders", "pages", "db", "tor", "run"} {
 		if err := os.Mkdir(i.path(d), 0o700); err != nil {
 			return err
 		}

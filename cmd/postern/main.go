@@ -10,6 +10,7 @@
 //	proposal.txt     the next directory, to be signed offline              reviewer.go
 //	keys/            onion key, transfer key
 //	holders/         each holder's card and the key of their exchange
+//	pages/           the operator's own pages, for visitors                pages.go
 //	db/              sealed records and cells, storage key                 package store
 //	tor/             the state of the tor child
 //	run/             sockets, unless /run/postern is used
@@ -72,6 +73,7 @@ func commands() []*command {
 		{"reviewer list", "", "list bodies and holders", (*cli).reviewerList},
 		{"directory propose", "", "write the next directory for the root key to sign", (*cli).directoryPropose},
 		{"directory install", "FILE", "verify a signed directory and put it in force", (*cli).directoryInstall},
+		{"pages", "", "check your own pages, and show them", (*cli).checkPages},
 		{"serve", "", "run the server", (*cli).serve},
 		{"status", "", "say how the instance is; fails when something needs you", (*cli).status},
 		{"release", "", "make a regular batch now", (*cli).release},

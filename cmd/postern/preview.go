@@ -49,8 +49,11 @@ func (c *cli) preview(ctx context.Context, e *engine, address string) error {
 	if err != nil {
 		return err
 	}
+	var x shown
+	x.takeAll(e.instance, e.intake.Directory(), logTo(c.err))
 	h := web.Source(web.SourceOptions{
 		Service: e.intake, Tickets: tickets, Preview: true, Languages: e.previewLanguages(),
+		Pages: x.pages.Load, Directory: x.directory.Load,
 		Log: func(line string) { fmt.Fprintln(c.err, "postern: a fault of ours:", line) },
 	})
 	l, err := net.Listen("tcp", address)

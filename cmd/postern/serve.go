@@ -78,6 +78,7 @@ type server struct {
 	public *door
 	admin  *door
 	memory memory
+	shown  shown
 	failed chan error // the first fault that ends the server
 
 	mu        sync.Mutex // held while exchanges open and close
@@ -136,7 +137,11 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h := web.Source(web.SourceOptions{Service: s.intake, Tickets: tickets, Languages: s.conf.Languages, Log: s.fault})
+	s.shown.takeAll(s.instance, s.intake.Directory(), s.log)
+	h := web.Source(web.SourceOptions{
+		Service: s.intake, Tickets: tickets, Languages: s.conf.Languages, Log: s.fault,
+		Pages: s.shown.pages.Load, Directory: s.shown.directory.Load,
+	})
 	if s.public, err = s.open(s.socketPath(publicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
 		return err
 	}

@@ -149,6 +149,7 @@ func opStatus(_ context.Context, e *engine, w io.Writer) error {
 func (i *instance) inspect(r *report, now time.Time) {
 	d, err := i.installed()
 	i.inspectDirectory(r, d, err, now)
+	i.inspectPages(r)
 	inspectSwap(r, "/proc/swaps")
 	if i.conf.Tor.Mode == torChild && !inMemory(i.runPath()) && !inMemory(memoryDir) {
 		r.problem("there is no memory file system: the key of open forms lies on a disk", "mount a tmpfs on /dev/shm, or set run in postern.conf")
