@@ -24,7 +24,7 @@ type locale struct {
 	Dir  string `json:"dir"`  // ltr or rtl
 	// Reviewed says which speaker of the language has read all of it, and when.
 	// While it is empty every page in this language says that nobody has.
-	Reviewed string          `json:"reviewed"`
+	Reviewed string              `json:"reviewed"`
 	Words    map[string]sentence `json:"words"`
 
 	tag language.Tag
