@@ -28,12 +28,12 @@ func TestNoticeAndConsent(t *testing.T) {
 	}
 	w.deliver(w.bundle(w.replyNotice("ombuds", report, 2, notice, ""), w.reply("ombuds", report, 3, "words only"),
 		w.replyNotice("ombuds", report, 4, []byte("\x02later version"), "words")))
-	real := w.holders["ombuds"].key
+	own := w.holders["ombuds"].key
 	if _, w.holders["ombuds"].key, err = ed25519.GenerateKey(rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	w.deliver(w.bundle(w.replyNotice("ombuds", report, 5, notice, "forged")))
-	w.holders["ombuds"].key = real
+	w.holders["ombuds"].key = own
 
 	x := w.enter(code)
 	if r, err := x.Reply(ctx, 2); err != nil || r.Notice == nil || *r.Notice != want || r.Body != "ombuds" || r.Text != "" {

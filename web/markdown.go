@@ -378,10 +378,11 @@ func (m *markdown) code(n ast.Node) error {
 }
 
 // table writes a table in a box that scrolls by itself on a narrow screen, also
-// with the keyboard, and is named by the heading above it.
+// with the keyboard, and is named by the heading above it. Where the first
+// heading is empty, the first column heads the rows.
 func (m *markdown) table(n *tables.Table) error {
 	fmt.Fprintf(&m.b, `<div class="scroll" tabindex="0" role="group" aria-labelledby="%s"><table>`+"\n", html.EscapeString(m.under))
-	body := false
+	body, headed := false, false
 	for row := n.FirstChild(); row != nil; row = row.NextSibling() {
 		_, head := row.(*tables.TableHeader)
 		switch {
@@ -397,7 +398,18 @@ func (m *markdown) table(n *tables.Table) error {
 			if !ok {
 				return m.node(c)
 			}
-			if err := m.cell(cell, head); err != nil {
+			first := c.PreviousSibling() == nil
+			if head && first {
+				headed = !cell.HasChildren()
+			}
+			scope := ""
+			switch {
+			case head && cell.HasChildren(): // an empty cell heads nothing
+				scope = "col"
+			case !head && first && headed && cell.HasChildren():
+				scope = "row"
+			}
+			if err := m.cell(cell, scope); err != nil {
 				return err
 			}
 		}
@@ -414,13 +426,14 @@ func (m *markdown) table(n *tables.Table) error {
 	return nil
 }
 
-func (m *markdown) cell(n *tables.TableCell, head bool) error {
+// cell writes a cell that heads a column or a row, or none.
+func (m *markdown) cell(n *tables.TableCell, scope string) error {
 	class := ""
 	if n.Alignment == tables.AlignRight {
 		class = ` class="end"`
 	}
-	if head && n.HasChildren() { // an empty cell heads nothing
-		return m.wrap(n, `<th scope="col"`+class+">", "</th>")
+	if scope != "" {
+		return m.wrap(n, `<th scope="`+scope+`"`+class+">", "</th>")
 	}
 	return m.wrap(n, "<td"+class+">", "</td>")
 }

@@ -32,9 +32,12 @@ func TestMarkdown(t *testing.T) {
 				strings.Repeat("a", 56) + ".onion</bdi>)</p>\n"},
 		"table": {"# T\n\n## Sums\n\n| | n |\n|---|---:|\n| a\\|b | 1 |\n", "T",
 			`<h2 id="s-sums">Sums</h2>` + "\n" + `<div class="scroll" tabindex="0" role="group" aria-labelledby="s-sums"><table>` + "\n" +
-				`<thead><tr><td></td><th scope="col" class="end">n</th></tr></thead>` + "\n" + `<tbody><tr><td>a|b</td><td class="end">1</td></tr>` + "\n</tbody></table></div>\n"},
+				`<thead><tr><td></td><th scope="col" class="end">n</th></tr></thead>` + "\n" + `<tbody><tr><th scope="row">a|b</th><td class="end">1</td></tr>` + "\n</tbody></table></div>\n"},
 		"a table right below the title": {"# T\n\n| a |\n|---|\n", "T",
 			`<div class="scroll" tabindex="0" role="group" aria-labelledby="s"><table>` + "\n" + `<thead><tr><th scope="col">a</th></tr></thead>` + "\n</table></div>\n"},
+		"a table without row headings": {"# T\n\n| a | b |\n|---|---|\n| c | |\n", "T",
+			`<div class="scroll" tabindex="0" role="group" aria-labelledby="s"><table>` + "\n" + `<thead><tr><th scope="col">a</th><th scope="col">b</th></tr></thead>` + "\n" +
+				`<tbody><tr><td>c</td><td></td></tr>` + "\n</tbody></table></div>\n"},
 		"right to left": {"# عنوان\n\nنص\u200f (ABC)", "عنوان", "<p>نص\u200f (ABC)</p>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
