@@ -101,7 +101,7 @@ func decodeMailbox(b []byte) (*mailbox, error) {
 }
 
 // fresh empties slot i and gives it a new share. The drop follows from the
-// share and the code: Session.derive computes it.
+// share and the code: Session.fresh computes it.
 func (m *mailbox) fresh(i int) {
 	m.slots[i] = slot{}
 	_, _ = rand.Read(m.slots[i].share[:])
@@ -140,9 +140,13 @@ type state struct {
 	next   uint64   // number of the next message; numbers may have gaps
 	writes uint64   // things sent or erased: the marker's counter
 	choice []string // bodies last ticked
+
+	// What a changed code leaves to its successor (change.go).
+	succeeds *crypto.Succession            // nil: the code was not changed since everything was erased
+	kept     [crypto.ReplySlots]crypto.Key // seeds of slots from before the change; zero: the slot's share gives its key
 }
 
-const stateSize = 1 + 32 + 8 + 8 + 2 + crypto.MaxReaders*(1+crypto.MaxBodyID)
+const stateSize = 1 + 32 + 8 + 8 + 1 + crypto.SuccessionSize + crypto.ReplySlots*32 + 2 + crypto.MaxReaders*(1+crypto.MaxBodyID)
 
 func newState() *state {
 	s := new(state)
@@ -162,6 +166,14 @@ func (s *state) encode() []byte {
 	b = append(b, s.seed[:]...)
 	b = binary.BigEndian.AppendUint64(b, s.next)
 	b = binary.BigEndian.AppendUint64(b, s.writes)
+	if s.succeeds != nil {
+		b = append(append(b, 1), s.succeeds.Encode()...)
+	} else {
+		b = append(b, make([]byte, 1+crypto.SuccessionSize)...)
+	}
+	for i := range s.kept {
+		b = append(b, s.kept[i][:]...)
+	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.choice))) //nolint:gosec // at most MaxReaders
 	for _, id := range s.choice {
 		b = append(b, byte(len(id))) //nolint:gosec // at most MaxBodyID
@@ -179,8 +191,20 @@ func decodeState(b []byte) (*state, error) {
 	b = b[copy(s.seed[:], b):]
 	s.next = binary.BigEndian.Uint64(b)
 	s.writes = binary.BigEndian.Uint64(b[8:])
-	n := int(binary.BigEndian.Uint16(b[16:]))
-	b = b[18:]
+	b = b[16:]
+	if b[0] != 0 {
+		c, err := crypto.DecodeSuccession(b[1 : 1+crypto.SuccessionSize])
+		if err != nil {
+			return nil, errRecord
+		}
+		s.succeeds = c
+	}
+	b = b[1+crypto.SuccessionSize:]
+	for i := range s.kept {
+		b = b[copy(s.kept[i][:], b):]
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	b = b[2:]
 	if n > crypto.MaxReaders {
 		return nil, errRecord
 	}

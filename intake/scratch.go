@@ -53,5 +53,11 @@ func (p *scratch) replace(data []byte) (id store.ItemID, ops []store.Op) {
 	return id, []store.Op{store.Forget(p.item), store.AddSpare(id, data), store.Put(bucketMeta, p.key, id[:])}
 }
 
+// release makes data an item of its own and leaves the place empty: the same
+// operations as replace, so that a visit that tells readers something writes what any other does.
+func (p *scratch) release(id store.ItemID, data []byte) []store.Op {
+	return []store.Op{store.Forget(p.item), store.AddSpare(id, data), store.Put(bucketMeta, p.key, make([]byte, len(id)))}
+}
+
 // scratchDrop takes the place of a drop for a code that is not in use.
 func scratchDrop(i int) crypto.Drop { return crypto.Drop{14: 1, 15: byte(i)} } //nolint:gosec // below ReplySlots

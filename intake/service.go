@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,7 @@ var (
 	ErrFull         = errors.New("storage is full")
 	ErrClosed       = errors.New("the directory is missing or has expired: no new reports")
 	ErrNoReply      = errors.New("no such reply")
-	ErrGone         = errors.New("everything of this code was erased meanwhile")
+	ErrGone         = errors.New("everything of this code was erased meanwhile, or the code was changed")
 )
 
 // Limits of one form. The zero value takes the defaults.
@@ -80,6 +81,8 @@ type Service struct {
 	scratch   scratchRing
 	damaged   atomic.Int64
 	locks     [64]sync.Mutex // by mailbox: requests with one code wait for each other
+
+	apply func(context.Context, ...store.Op) error // the store's, for what sessions write
 }
 
 // inForce is the directory with what is asked of it at every message.
@@ -94,7 +97,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("intake: a store and a transfer identity are needed")
 	}
 	s := &Service{
-		store: o.Store, transfer: o.Transfer, instance: o.Instance, limits: o.Limits,
+		store: o.Store, apply: o.Store.Apply, transfer: o.Transfer, instance: o.Instance, limits: o.Limits,
 		hours: o.BatchHours, now: o.Now, queue: newQueue(),
 		sizes: map[crypto.Lane]int{crypto.LaneRegular: o.BatchSize, crypto.LaneUrgent: o.UrgentSize},
 	}
@@ -235,11 +238,23 @@ func cover(d *inForce, day crypto.Day) ([]byte, error) {
 // lock; what can still come between is a delivery.
 const maxTries = 32
 
-// lock excludes other requests with the same code, and returns what ends that.
-func (s *Service) lock(name [32]byte) (unlock func()) {
-	m := &s.locks[name[0]%64]
-	m.Lock()
-	return m.Unlock
+// lock excludes other requests with the same codes, and returns what ends that.
+// Two that lock the same names never wait for each other in a circle.
+func (s *Service) lock(names ...[32]byte) (unlock func()) {
+	var at []int
+	for _, name := range names {
+		at = append(at, int(name[0]%64))
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	for _, i := range at {
+		s.locks[i].Lock()
+	}
+	return func() {
+		for _, i := range at {
+			s.locks[i].Unlock()
+		}
+	}
 }
 
 // full maps the store's refusal to the one a page explains.

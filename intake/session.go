@@ -92,11 +92,29 @@ func (x *Session) reload() (err error) {
 	return nil
 }
 
-// derive computes the key and the drop of a slot from its share.
+// identity opens what lies in a slot: the code's own, or one that an earlier
+// code of this source made.
+func (x *Session) identity(i int) *crypto.Identity { return crypto.IdentityFromSeed(x.slotSeed(i)) }
+
+func (x *Session) slotSeed(i int) crypto.Key {
+	seed := x.src.ReplySeed(x.box.slots[i].share)
+	if kept := x.state.kept[i]; kept != (crypto.Key{}) {
+		seed = kept
+	}
+	return seed
+}
+
+// derive computes the key and the drop of a slot.
 func (x *Session) derive(i int) {
-	s := &x.box.slots[i]
-	x.keys[i] = x.src.ReplyIdentity(s.share).Recipient()
-	s.drop = crypto.DropOf(x.keys[i])
+	x.keys[i] = x.identity(i).Recipient()
+	x.box.slots[i].drop = crypto.DropOf(x.keys[i])
+}
+
+// fresh empties a slot and gives it a new key, of this code.
+func (x *Session) fresh(i int) {
+	x.box.fresh(i)
+	x.state.kept[i] = crypto.Key{}
+	x.derive(i)
 }
 
 // Greeting is the two words of the code: "are these yours?"
@@ -153,7 +171,7 @@ func (x *Session) commit(ctx context.Context, change func() ([]store.Op, error))
 		// What the mailbox must be stands first: a stale view is told as one, not by
 		// an item that another request named meanwhile.
 		ops = slices.Concat(require(name, x.raw), ops, []store.Op{store.Put(bucketMailbox, name[:], value)})
-		err = x.s.store.Apply(ctx, ops...)
+		err = x.s.apply(ctx, ops...)
 		if err == nil {
 			x.raw = value
 			return nil
@@ -192,9 +210,15 @@ func (x *Session) prekeys() []crypto.Prekey {
 
 const allSlots = 1<<crypto.ReplySlots - 1
 
-// message is the head that every message of this source has.
+// message is the head that every message of this source has. After a change of
+// code all but files say what came before.
 func (x *Session) message(kind crypto.Kind, n uint64, form crypto.FormID, readers []string) *crypto.Message {
+	succeeds := x.state.succeeds
+	if kind == crypto.KindFile {
+		succeeds = nil
+	}
 	return &crypto.Message{
+		Succeeds: succeeds,
 		Meta: crypto.Meta{
 			Kind: kind, Case: x.src.Case, Counter: n, Form: form,
 			DirHash: x.d.hash, Day: crypto.DayOf(x.s.now()),
@@ -365,19 +389,28 @@ func (x *Session) sealFile(dst io.Writer, n uint64, name, mediaType string, r io
 // change alters the mailbox in memory and returns what goes along. gone: the
 // mailbox ends with this visit.
 func (x *Session) visit(ctx context.Context, change func() (ops []store.Op, gone bool)) error {
+	return x.write(ctx, x, func() ([]store.Op, bool) {
+		if change == nil {
+			return nil, x.raw != nil
+		}
+		ops, gone := change()
+		return ops, x.raw != nil && !gone
+	})
+}
+
+// write is a visit's one durable write. change says besides whether the mailbox is
+// in use afterwards, and may alter the one of another session, before, that must
+// not have changed either.
+func (x *Session) write(ctx context.Context, before *Session, change func() (ops []store.Op, used bool)) error {
 	x.s.release.RLock()
 	defer x.s.release.RUnlock()
 	place := <-x.s.scratch
 	defer func() { x.s.scratch <- place }()
-	name := x.src.MailboxName()
-	defer x.s.lock(name)()
+	name, other := x.src.MailboxName(), before.src.MailboxName()
+	defer x.s.lock(name, other)()
 	quiet := false // storage is full: no message, for no code
 	for try := 0; ; try++ {
-		var ops []store.Op
-		gone := false
-		if change != nil {
-			ops, gone = change()
-		}
+		ops, used := change()
 		keys, readable, err := x.sealPrekeys()
 		if err != nil {
 			return fmt.Errorf("sealing new reply keys: %w", err)
@@ -386,14 +419,13 @@ func (x *Session) visit(ctx context.Context, change func() (ops []store.Op, gone
 		if err != nil {
 			return err
 		}
-		used := x.raw != nil && !gone
 		live := used && readable && !quiet && x.box.announced != allSlots
 
 		id, item := place.replace(filler)
 		queued := scratchOut
 		if live {
 			id = x.state.item(x.state.next)
-			item, queued = []store.Op{store.AddSpare(id, keys)}, id
+			item, queued = place.release(id, keys), id
 			x.box.announced = allSlots
 			x.state.next++
 		}
@@ -402,12 +434,19 @@ func (x *Session) visit(ctx context.Context, change func() (ops []store.Op, gone
 				store.Put(bucketOut, queued[:], out{lane: crypto.LaneRegular, size: int64(len(filler)), week: week(x.s.now())}.encode()))
 		}
 		value := x.encode()
-		ops = slices.Concat(require(name, x.raw), ops, x.mailboxOps(name, value, used))
-		err = x.s.store.Apply(ctx, ops...)
+		must := require(name, x.raw)
+		if before != x {
+			must = append(must, require(other, before.raw)...)
+		}
+		ops = slices.Concat(must, ops, x.mailboxOps(name, value, used))
+		err = x.s.apply(ctx, ops...)
 		switch {
 		case err == nil:
-			if !live && !quiet {
+			if !quiet {
 				place.item = id
+			}
+			if live {
+				place.item = store.ItemID{}
 			}
 			if used {
 				x.raw = value
@@ -420,6 +459,11 @@ func (x *Session) visit(ctx context.Context, change func() (ops []store.Op, gone
 		}
 		if err := x.reload(); err != nil {
 			return err
+		}
+		if before != x {
+			if err := before.reload(); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -434,12 +478,11 @@ func (x *Session) encode() []byte {
 // mailboxOps write the mailbox and its drops: in place where the code is in
 // use, else to the scratch mailbox, and what may lie in place ends.
 func (x *Session) mailboxOps(name [32]byte, value []byte, used bool) []store.Op {
-	var as []store.Op
 	at := name
 	if !used {
-		as, at = append(as, store.Delete(bucketMailbox, name[:])), scratchName
+		at = scratchName
 	}
-	as = append(as, store.Put(bucketMailbox, at[:], value))
+	as := []store.Op{store.Delete(bucketMailbox, name[:]), store.Put(bucketMailbox, at[:], value)}
 	for i := range x.box.slots {
 		drop := scratchDrop(i)
 		if used {
@@ -514,7 +557,7 @@ func (x *Session) plaintext(i int) (io.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a reply: %w", err)
 	}
-	plain, err := crypto.Open(io.NewSectionReader(it, 0, it.Size()), x.src.ReplyIdentity(x.box.slots[i].share))
+	plain, err := crypto.Open(io.NewSectionReader(it, 0, it.Size()), x.identity(i))
 	if err != nil {
 		return nil, fmt.Errorf("opening a reply: %w", err)
 	}
@@ -544,9 +587,11 @@ func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
 		return nil, fmt.Errorf("reading a reply: %w", err)
 	}
 	// The signed drop must be this slot's: a fellow reader could else seal an old
-	// reply to another key and repeat it.
+	// reply to another key and repeat it. A slot from before a change of code may
+	// have been announced by several codes, under the case of each.
 	meant := crypto.DropRef{Drop: x.box.slots[i].drop, Slot: byte(i)} //nolint:gosec // below ReplySlots
-	if m.Meta.Kind != crypto.KindReply || m.Meta.Case != x.src.Case || m.Drop == nil || *m.Drop != meant {
+	ours := m.Meta.Case == x.src.Case || x.state.kept[i] != (crypto.Key{})
+	if m.Meta.Kind != crypto.KindReply || !ours || m.Drop == nil || *m.Drop != meant {
 		return r, nil
 	}
 	r.Day = m.Meta.Day
@@ -598,12 +643,11 @@ func (x *Session) Erase(ctx context.Context, i int, id ReplyID) error {
 	}
 	found := false
 	err := x.visit(ctx, func() ([]store.Op, bool) {
-		old, key, announced := x.box.slots[i], x.keys[i], x.box.announced
+		old, kept, key, announced := x.box.slots[i], x.state.kept[i], x.keys[i], x.box.announced
 		found = old.filled() && replyID(old.item) == id
-		x.box.fresh(i)
-		x.derive(i)
+		x.fresh(i)
 		if !found { // the same work, thrown away
-			x.box.slots[i], x.keys[i], x.box.announced = old, key, announced
+			x.box.slots[i], x.state.kept[i], x.keys[i], x.box.announced = old, kept, key, announced
 			return nil, false
 		}
 		x.state.writes++
