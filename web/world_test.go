@@ -426,6 +426,21 @@ func (w *world) fetch(l crypto.Lane, body string) []opened {
 	return w.open(n, body)
 }
 
+// fetchAll is fetch until nothing waits.
+func (w *world) fetchAll(body string) (list []opened) {
+	w.t.Helper()
+	for {
+		list = append(list, w.fetch(crypto.LaneRegular, body)...)
+		n, err := w.service.Waiting()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if n[crypto.LaneRegular] == 0 {
+			return list
+		}
+	}
+}
+
 func (w *world) open(batch uint64, body string) []opened {
 	w.t.Helper()
 	infos, err := w.service.Batches()
