@@ -456,6 +456,7 @@ func (g *gallery) public() {
 	g.keep("about-none", "about", 200, g.get(w, "/about"))
 	g.keep("verify-none", "verify", 200, g.get(w, "/about/directory"))
 	w = g.world(withPages(examplePages, someDirectory(g.t, 1000)))
+	g.keep("start-about", "start", 200, g.get(w, "/"))
 	g.keep("about", "about", 200, g.get(w, "/about"))
 	g.keep("verify", "verify", 200, g.get(w, "/about/directory"))
 	g.hang("about-mandate", "about", "", 200, g.get(w, "/about/mandate"))

@@ -170,6 +170,9 @@ func dirOf(tag string) string {
 	return "ltr"
 }
 
+// any says whether there is a page.
+func (p *Pages) any() bool { return p != nil && len(p.list) > 0 }
+
 func (p *Pages) page(name string) *publicPage {
 	if p != nil {
 		for _, x := range p.list {

@@ -385,6 +385,7 @@ type fixedPages struct {
 	ok        bool
 	warn      int
 	next      time.Time
+	about     bool // the operator has pages
 
 	mu    sync.Mutex
 	pages map[string][]byte
@@ -395,9 +396,10 @@ func (s *source) fixedPage(v *visit, status int, key string) answer {
 	d := s.service.Directory()
 	ok, warn := s.service.Accepting()
 	next := s.service.NextRelease()
+	about := s.operatorPages().any()
 	f := s.fixed.Load()
-	if f == nil || f.directory != d || f.ok != ok || f.warn != warn || !f.next.Equal(next) {
-		f = &fixedPages{directory: d, ok: ok, warn: warn, next: next, pages: map[string][]byte{}}
+	if f == nil || f.directory != d || f.ok != ok || f.warn != warn || f.about != about || !f.next.Equal(next) {
+		f = &fixedPages{directory: d, ok: ok, warn: warn, next: next, about: about, pages: map[string][]byte{}}
 		s.fixed.Store(f)
 	}
 	prefix := prefixOf(v.r)
@@ -421,7 +423,7 @@ func (s *source) fixedPage(v *visit, status int, key string) answer {
 func (s *source) fixedAnswer(f *fixedPages, key string) answer {
 	switch key {
 	case "start":
-		v := startView{Open: f.ok, Warn: f.warn}
+		v := startView{Open: f.ok, Warn: f.warn, About: f.about}
 		v.NextDay, v.NextHour = s.handover(f.next)
 		if f.directory != nil {
 			v.Bodies = s.bodies(f.directory, nil)
@@ -443,6 +445,7 @@ type startView struct {
 	Bodies   bodiesView
 	Open     bool // new reports are taken
 	Warn     int  // days left to warn about, or 0
+	About    bool // the operator has pages
 	NextDay  string
 	NextHour string
 }
