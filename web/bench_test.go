@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,6 +185,65 @@ func BenchmarkCodesAlike(b *testing.B) {
 		b.ReportMetric(low, kind+"-"+kinds[j]+"-low-ms")
 		b.ReportMetric(high, kind+"-"+kinds[j]+"-high-ms")
 	}
+}
+
+// BenchmarkStepsUnderLoad lets 16 visitors at once open inboxes, each time with
+// a code of another kind at random, under real Argon2 costs and with [Quantum]. It
+// reports for each kind the mean step at which it was answered (1: the first), and
+// how far behind a step answers leave, as the 95th percentile.
+func BenchmarkStepsUnderLoad(b *testing.B) {
+	const visitors, tries = 16, 40
+	w := newWorld(b, func(c *settings) { c.kdf, c.source.Quantum = crypto.DefaultKDF, Quantum })
+	known, empty := w.report("x").code(), w.report("y").code()
+	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
+		if m.Text == "x" {
+			w.reply("audit", m.Read, 0, "an answer", nil)
+		}
+	}
+	kinds := []string{"known", "empty", "unknown"}
+	page := w.get("/inbox")
+	var mu sync.Mutex
+	var steps, answers [3]float64
+	var behind []float64
+	b.ResetTimer()
+	for range b.N {
+		var all sync.WaitGroup
+		for range visitors {
+			all.Go(func() {
+				for range tries {
+					i := rand.IntN(len(kinds))
+					code := []string{known, empty, strings.Join(crypto.NewCode().Words(), " ")}[i]
+					var body bytes.Buffer
+					m, err := page.form("/inbox").set("code", code).encode(&body)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					r := httptest.NewRequest(http.MethodPost, "/inbox", &body)
+					r.Header.Set("Content-Type", m.FormDataContentType())
+					d := &discard{head: http.Header{}}
+					began := time.Now()
+					w.source.ServeHTTP(d, r)
+					t := time.Since(began)
+					if d.status != 200 || d.n != PageSize {
+						b.Errorf("status %d, %d bytes", d.status, d.n)
+					}
+					mu.Lock()
+					steps[i] += float64(t / Quantum)
+					answers[i]++
+					behind = append(behind, float64((t%Quantum).Microseconds())/1000)
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+	}
+	b.StopTimer()
+	for i, kind := range kinds {
+		b.ReportMetric(steps[i]/answers[i], kind+"-step")
+	}
+	slices.Sort(behind)
+	b.ReportMetric(behind[len(behind)*95/100], "behind-p95-ms")
 }
 
 func median(x []float64) float64 {
