@@ -5,174 +5,161 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"postern/crypto"
 	"postern/intake"
 	"postern/web/browsertest"
 )
 
-// TestFirefox walks a report, its reply and its end in a real browser without
-// scripts, at the width of a small phone and at that of a desk.
-func TestFirefox(t *testing.T) {
-	const limit = 1 << 20
-	w := newWorld(t, func(c *settings) {
-		c.options.Limits = intake.Limits{FileSize: limit, Files: 3}
-		c.source.Quantum = 0 // the real one
-	})
+// The whole way of a source in real browsers, in a language of each direction.
+// A language has an address of its own, so that one browser walks them all.
+
+// depart makes a journey on a world of its own; what the browser asked for is
+// compared with what it may ask for when the test ends.
+func depart(t *testing.T, name, lang string, change ...func(*settings)) *journey {
+	t.Helper()
+	j := &journey{T: t, words: wordsOf(t, lang), name: name + "-" + lang, down: t.TempDir()}
+	j.w = newWorld(t, append([]func(*settings){func(c *settings) {
+		c.options.Limits = intake.Limits{FileSize: journeyLimit, Files: 3}
+		c.options.BatchSize = 32 // every visit leaves something to send: one batch must take it all
+		c.source.Locale = lang
+	}}, change...)...)
 	var mu sync.Mutex
 	var asked []string
-	url := serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	j.url = serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		asked = append(asked, r.Method+" "+r.URL.String())
 		mu.Unlock()
-		w.source.ServeHTTP(rw, r)
+		j.w.source.ServeHTTP(rw, r)
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	f, err := browsertest.Start(ctx, browsertest.Options{Dir: t.TempDir(), Width: 360, Height: 740})
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, a := range asked {
+			method, path, _ := strings.Cut(a, " ")
+			known := map[string][]string{
+				"GET":  {"/", "/report", "/inbox", "/nowhere"},
+				"POST": {"/report", "/code", "/files", "/inbox", "/reply", "/download", "/erase", "/erased", "/message"},
+			}[method]
+			if !slices.ContainsFunc(known, func(p string) bool { return at(lang, p) == path }) {
+				t.Errorf("the browser asked for %s", a)
+			}
+		}
+	})
+	return j
+}
+
+// firefox starts Firefox with Tor Browser's preferences.
+func firefox(t *testing.T, o browsertest.Options) *browsertest.Firefox {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "firefox") // a dying browser still writes there
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	o.Dir = dir
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	f, err := browsertest.Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	// heading waits for the page of that heading.
-	heading := func(want string) {
-		t.Helper()
-		for range 300 {
-			if got, err := f.Text("h1"); err == nil && got == want {
-				return
+	t.Cleanup(func() { f.Close(); cancel(); _ = os.RemoveAll(dir) })
+	return f
+}
+
+// TestFirefoxAtSafest walks without scripts, on a phone's narrow page, and waits
+// as long as the real server lets everybody wait.
+func TestFirefoxAtSafest(t *testing.T) {
+	for _, lang := range directions(t) {
+		t.Run(lang, func(t *testing.T) {
+			j := depart(t, "firefox-safest", lang, func(c *settings) { c.source.Quantum = Quantum })
+			j.b = firefox(t, browsertest.Options{Width: 360, Height: 740, Downloads: j.down})
+			j.hand = mouse{j}
+			j.walk()
+		})
+	}
+}
+
+// TestFirefoxByKeyboard walks without a mouse and without scripts.
+func TestFirefoxByKeyboard(t *testing.T) {
+	for _, lang := range directions(t) {
+		t.Run(lang, func(t *testing.T) {
+			j := depart(t, "firefox-keyboard", lang)
+			j.b = firefox(t, browsertest.Options{Downloads: j.down})
+			k := &keyboard{j: j}
+			j.hand = k
+			j.walk()
+			t.Logf("%d stops", k.stops)
+		})
+	}
+}
+
+// TestFirefoxWithScripts walks at the level "Standard": no page breaks its own
+// Content-Security-Policy, and nothing is asked of anybody else.
+func TestFirefoxWithScripts(t *testing.T) {
+	for _, lang := range directions(t) {
+		t.Run(lang, func(t *testing.T) {
+			j := depart(t, "firefox-scripts", lang)
+			way := &onlyWay{to: strings.TrimPrefix(j.url, "http://")}
+			f := firefox(t, browsertest.Options{Level: browsertest.Standard, Downloads: j.down, SOCKS: way.listen(t)})
+			j.b, j.hand = f, mouse{j}
+			j.walk()
+			said, err := f.Console()
+			j.must(err)
+			for _, s := range said {
+				t.Errorf("the browser complains: %s", s)
 			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		got, _ := f.Text("main")
-		t.Fatalf("no page %q but:\n%s", want, got)
+			asked := way.asked()
+			if len(asked) == 0 || slices.ContainsFunc(asked, func(a string) bool { return a != way.to }) {
+				t.Errorf("the browser asked for %q, not for us alone", asked)
+			}
+		})
 	}
-	shot := func(name string) {
-		t.Helper()
-		dir := os.Getenv("POSTERN_SCREENSHOTS")
-		if dir == "" {
-			return
-		}
-		b, err := f.Screenshot(true)
-		must(err)
-		must(os.WriteFile(filepath.Join(dir, name+".png"), b, 0o600))
-	}
-	dir := t.TempDir()
-	small, big := filepath.Join(dir, "secret plan.txt"), filepath.Join(dir, "film.bin")
-	must(os.WriteFile(small, []byte("the plan"), 0o600))
-	must(os.WriteFile(big, nil, 0o600))
-	must(os.Truncate(big, limit+100<<20))
+}
 
-	must(f.Go(url + "/"))
-	heading("Report abuse to people outside the institution")
-	shot("start")
-	must(f.Click("main a[href='/report']"))
-	heading("Your report")
-	shot("report")
-	const text = "Line one & <two>\nÜmläute, متن, “quotes”"
-	must(f.Keys("#text", text))
-	must(f.Click("#body-press")) // unticks
-	must(f.Keys("input[type=file]", small))
-	must(f.Click("main form button"))
-	heading("Received")
-	shot("code")
-	code, err := f.Text("ol.code")
-	must(err)
-	must(f.Keys("#code", strings.Join(strings.Fields(code), " ")))
-	must(f.Click("form[action='/code'] button"))
-	heading("You have your code")
-	shot("kept")
-	must(f.Keys("#file", small+"\n"+big))
-	must(f.Click("form[action='/files'] button"))
-	heading("Received")
-	shot("sent")
-	if got, _ := f.Text("main"); !strings.Contains(got, "film.bin: It is larger than allowed.") || !strings.Contains(got, "secret plan.txt") {
-		t.Errorf("after a file over the limit:\n%s", got)
-	}
-
-	var first *crypto.Read
-	files := 0
-	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
-		files += len(m.Files)
-		if m.Meta.Kind == crypto.KindReport {
-			first = m.Read
-		}
-	}
-	if first == nil || first.Text != text || !slices.Equal(first.Readers, []string{"ombuds", "audit"}) || files != 2 {
-		t.Fatalf("what arrived: %+v, %d files", first, files)
-	}
-	w.reply("audit", first, 2, "Thank you.\n\nPlease tell us more.", map[string]string{"form.txt": "x"})
-
-	must(f.Go(url + "/inbox"))
-	heading("Read replies")
-	words := strings.Fields(code)
-	words[3] = words[3] + "x" // a slip of the pen
-	must(f.Keys("#code", strings.Join(words, " ")))
-	must(f.Click("main form button"))
-	heading("Is this what you meant?")
-	shot("confirm")
-	must(f.Click("main form button"))
-	heading("Your inbox")
-	shot("inbox")
-	must(f.Click("form[action='/reply'] button"))
-	heading("Reply")
-	shot("reply")
-	if got, _ := f.Text(".letter"); got != "Thank you.\n\nPlease tell us more." {
-		t.Errorf("the reply reads %q", got)
-	}
-	must(f.Click("form[action='/erase'] button"))
-	heading("Erase this reply?")
-	must(f.Click("form[action='/erased'] button"))
-	heading("Erased")
-	must(f.Click("form[action='/inbox'] button"))
-	heading("Your inbox")
-	if got, _ := f.Text("main"); !strings.Contains(got, "Nothing is waiting") {
-		t.Error("the reply is still there")
-	}
-	// A refused form whose file is far over the limit still shows its page.
-	must(f.Keys("#file", big))
-	for _, b := range []string{"#body-ombuds", "#body-audit"} {
-		must(f.Click(b))
-	}
-	must(f.Keys("#text", "typed and kept"))
-	must(f.Click("form[action='/message'] button"))
-	heading("Write again")
-	shot("message")
-	if e, err := f.Find("#text"); err != nil {
-		t.Error(err)
-	} else if got, _ := e.Value(); got != "typed and kept" {
-		t.Errorf("the text came back as %q", got)
-	}
-	must(f.Go(url + "/nowhere"))
-	heading("There is no such page")
-
-	mu.Lock()
-	defer mu.Unlock()
-	known := []string{
-		"GET /", "GET /report", "POST /report", "POST /code", "POST /files", "GET /inbox", "POST /inbox",
-		"POST /reply", "POST /erase", "POST /erased", "POST /message", "GET /nowhere",
-	}
-	for _, a := range asked {
-		if !slices.Contains(known, a) {
-			t.Errorf("the browser asked for %s", a)
+// TestChromium walks with scripts disabled, with scripts, and by keyboard alone.
+// No page breaks its own Content-Security-Policy, and nothing is asked of
+// anybody else.
+func TestChromium(t *testing.T) {
+	c := chromium(t)
+	for _, way := range []struct {
+		name          string
+		scripts, keys bool
+	}{{"chromium", false, false}, {"chromium-scripts", true, false}, {"chromium-keyboard", false, true}} {
+		for _, lang := range directions(t) {
+			t.Run(way.name+"-"+lang, func(t *testing.T) {
+				j := depart(t, way.name, lang)
+				tab, err := c.Tab()
+				j.must(err)
+				defer tab.Close()
+				j.must(tab.Scripts(way.scripts), tab.Downloads(j.down))
+				j.b, j.hand = tab, mouse{j}
+				if way.keys {
+					j.hand = &keyboard{j: j}
+				}
+				j.walk()
+				for _, s := range tab.Complaints() {
+					if strings.HasPrefix(s, "network, error: ") && strings.HasSuffix(s, j.at("/nowhere")) {
+						continue // the page that is not there
+					}
+					t.Errorf("the browser complains: %s", s)
+				}
+				for _, a := range tab.Asked() {
+					if !strings.HasPrefix(a, j.url+"/") {
+						t.Errorf("the browser asked for %s", a)
+					}
+				}
+			})
 		}
 	}
 }
 
 // TestFirefoxKeepsOtherSitesOut posts a form from another origin.
 func TestFirefoxKeepsOtherSitesOut(t *testing.T) {
-	w := newWorld(t)
+	w, words := newWorld(t), wordsOf(t, "en")
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +183,7 @@ func TestFirefoxKeepsOtherSitesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		if got, err := f.Text("h1"); err == nil && got == "This came from another site" {
+		if got, err := f.Text("h1"); err == nil && got == words.word("notice.cross.title") {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -281,16 +281,7 @@ func (f *Firefox) resize(width, height int) error {
 	if err := f.Do("WebDriver:SetWindowRect", map[string]any{"width": width + 200, "height": height + 200}, nil); err != nil {
 		return err
 	}
-	if err := f.Do("Marionette:SetContext", map[string]any{"value": "chrome"}, nil); err != nil {
-		return err
-	}
-	if err := f.Do("WebDriver:ExecuteScript", map[string]any{
-		"script": `const s = gBrowser.selectedBrowser.style;
+	return f.chrome(`const s = gBrowser.selectedBrowser.style;
 for (const [side, n] of [["width", arguments[0]], ["height", arguments[1]]])
-  for (const p of [side, "min-" + side, "max-" + side]) s.setProperty(p, n + "px");`,
-		"args": []int{width, height},
-	}, nil); err != nil {
-		return err
-	}
-	return f.Do("Marionette:SetContext", map[string]any{"value": "content"}, nil)
+  for (const p of [side, "min-" + side, "max-" + side]) s.setProperty(p, n + "px");`, nil, width, height)
 }

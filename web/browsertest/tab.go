@@ -306,16 +306,3 @@ func (t *Tab) Press(k Key) error {
 	delete(p, "text")
 	return t.Do("Input.dispatchKeyEvent", p, nil)
 }
-
-// Focus says what has the focus.
-func (t *Tab) Focus() (f Focus, err error) {
-	err = t.Eval(`(() => {
-		const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
-		const box = e.closest("form");
-		return {Tag: e.localName, ID: e.id, Name: e.getAttribute("name") || "", Type: e.type || "",
-			Href: e.getAttribute("href") || "", Action: box ? box.getAttribute("action") : "",
-			Outline: s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 1,
-			InSight: r.width > 0 && r.height > 0 && r.bottom > 0 && r.right > 0 && r.top < innerHeight && r.left < innerWidth};
-	})()`, &f)
-	return f, err
-}
