@@ -26,7 +26,7 @@ func depart(t *testing.T, name, lang string, change ...func(*settings)) *journey
 	j.w = newWorld(t, append([]func(*settings){func(c *settings) {
 		c.options.Limits = intake.Limits{FileSize: journeyLimit, Files: 3}
 		c.options.BatchSize = 32 // every visit leaves something to send: one batch must take it all
-		c.source.Locale = lang
+		c.source.Languages = append([]string{"en"}, others("en")...)
 	}}, change...)...)
 	var mu sync.Mutex
 	var asked []string

@@ -38,7 +38,7 @@ type scene struct {
 }
 
 // at is the path of a page in a language, and of the action of its forms.
-func at(_, path string) string { return path }
+func at(lang, path string) string { return "/" + lang + path }
 
 // titleOf is the title of the pages that a template makes.
 func titleOf(l *locale, template string) string {
