@@ -221,7 +221,7 @@ func TestTextBrowser(t *testing.T) {
 		t.Run(lang, func(t *testing.T) {
 			w := newWorld(t, func(c *settings) {
 				c.options.Limits = intake.Limits{FileSize: journeyLimit, Files: 3}
-				c.source.Locale = lang
+				c.source.Languages = append([]string{"en"}, others("en")...)
 			})
 			b := startW3M(t, w, lang, "/")
 			b.page("start")
