@@ -21,6 +21,8 @@ TESTFLAGS    ?=
 DEMOFLAGS    ?=
 LINT_VERSION := v2.15.0
 LINT         := .tools/golangci-lint-$(LINT_VERSION)
+NPM          := .tools/npm
+NPM_LOCK     := web/browsertest/npm/package-lock.json
 
 .PHONY: help demo test race build check fuzz bench install clean
 
@@ -33,12 +35,14 @@ demo: ## the whole way of one report on this machine alone, over a private Tor n
 	@./bin/postern-demo $(DEMOFLAGS)
 
 # Two packages at a time: some boot a Tor network of ten processes.
-test: ## every test, with a real tor and a real browser
-	@.ci/need go tor firefox-esr strace
+test: ## every test, with a real tor and real browsers
+	@.ci/need go tor firefox-esr chromium w3m strace node npm
+	@$(MAKE) -s $(NPM)
 	go test -vet=off -p 2 -timeout 30m $(TESTFLAGS) ./...
 
 race: ## the same under the race detector (wants a C compiler)
-	@.ci/need go tor firefox-esr strace gcc
+	@.ci/need go tor firefox-esr chromium w3m strace node npm gcc
+	@$(MAKE) -s $(NPM)
 	CGO_ENABLED=1 go test -race -vet=off -p 2 -timeout 60m $(TESTFLAGS) ./...
 
 build: ## bin/postern, bin/postern-desk, bin/postern-demo
@@ -61,6 +65,15 @@ $(LINT):
 	@mkdir -p .tools
 	@GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	@mv .tools/golangci-lint $@
+
+# What tests take from npm is pinned by a lock and runs no script of its own on the way.
+$(NPM): $(NPM_LOCK)
+	@.ci/need node npm
+	@echo "fetching html-validate and axe-core with npm into $@"
+	@rm -rf $@ $@.new && mkdir -p $@.new && cp $(dir $(NPM_LOCK))package*.json $@.new
+	@cd $@.new && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || { \
+		echo "postern: npm could not fetch what $(NPM_LOCK) names: its words are above. Try again when the network is there." >&2; exit 1; }
+	@mv $@.new $@ && touch $@
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@.ci/need go
