@@ -721,6 +721,21 @@ func TestWorstPages(t *testing.T) {
 		if got := back.form("/report").values["text"][0]; got != strings.Repeat("<", 8<<10) {
 			t.Errorf("%s: %d bytes of the text came back", lang, len(got))
 		}
+		// Every answer too long, each with a note that says so: the narrative is still whole.
+		for _, n := range f.names {
+			if q, ok := form.QuestionOf(strings.TrimPrefix(n, fieldAnswer)); ok && q.Kind == form.Text {
+				f.set(n, strings.Repeat(`"`, maxAnswerRead))
+			}
+		}
+		back = f.send()
+		if got := back.form("/report").values["text"][0]; got != strings.Repeat("<", 8<<10) {
+			t.Errorf("%s: %d bytes of the text came back beside answers that are too long", lang, len(got))
+		}
+		for _, n := range f.names {
+			if q, ok := form.QuestionOf(strings.TrimPrefix(n, fieldAnswer)); ok && q.Kind == form.Text {
+				f.set(n, strings.Repeat(`"`, q.MaxBytes))
+			}
+		}
 		f.set("body", "body-number-0")
 		for i := range maxNamed + 5 {
 			f.file(strings.Repeat("&", 200)+fmt.Sprint(i), strings.NewReader("x"))
