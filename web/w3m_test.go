@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,7 +97,7 @@ func terminal() (ours, theirs *os.File, err error) {
 		}
 		failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 160})
 	}); err != nil || failed != nil {
-		return nil, nil, fmt.Errorf("making a terminal: %v, %v", err, failed)
+		return nil, nil, fmt.Errorf("making a terminal: %w", errors.Join(err, failed))
 	}
 	theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	return ours, theirs, err
