@@ -132,7 +132,7 @@ func TestDirectoryToVerify(t *testing.T) {
 	signed := someDirectory(t, 1<<20)
 	w := newWorld(t, withPages(nil, signed))
 	w.get("/about").want(200, "About this service").has("have not put a page of their own here")
-	p := w.get("/about/directory").want(200, "Check the list of readers").has("Version 7").has("2026-12-13").has(fmt.Sprintf("%x", sha256.Sum256(signed.note)))
+	p := w.get("/about/directory").want(200, "Check the list of readers").has("Version 7").has("13 December 2026").has(fmt.Sprintf("%x", sha256.Sum256(signed.note)))
 	p.has(signed.roots[0].Words).has("--root " + signed.roots[0].Key)
 	if n := len(strings.Fields(signed.roots[0].Words)); n != 10 {
 		t.Errorf("a phrase of %d words", n)
