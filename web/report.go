@@ -425,6 +425,11 @@ type sentView struct {
 	Inbox   string // ticket, when the visit began in the inbox
 }
 
+// Nothing says whether nothing of what was sent has arrived.
+func (v sentView) Nothing() bool {
+	return !v.Text && !v.Consent && len(v.Files.Kept) == 0 && len(v.Files.Lost) > 0
+}
+
 // addFiles takes files for the form just sent.
 func (s *source) addFiles(v *visit) answer {
 	f, readErr, ok := s.form(v)
