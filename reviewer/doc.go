@@ -28,6 +28,7 @@
 //	root.go       the offline root: make a key, sign
 //	import.go     volumes in
 //	case.go       what a case holds, in which order, and who may read it
+//	succession.go cases of one source who changed their code, as one
 //	reply.go      answer; which slot
 //	export.go     bundles out
 //	extract.go    files and whole cases in clear, by name only

@@ -87,6 +87,8 @@ type entry struct {
 	Released uint64           `json:"released,omitempty"` // directory version of that batch
 	Mark     mark             `json:"mark,omitempty"`
 	Own      *own             `json:"own,omitempty"`
+
+	Succeeds *succession `json:"succeeds,omitempty"` // of a source who changed their code
 }
 
 // prekey is a reply slot and its drop; the recipient stays in the message.

@@ -38,6 +38,11 @@ many reply places are left. No words of a report are shown.`,
 				c := &cases[i]
 				d.printf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d\n", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Left)
 			}
+			for i := range cases {
+				for _, r := range cases[i].Rivals {
+					d.printf("! %s and %s CLAIM TO FOLLOW THE SAME EARLIER CODE: show says more.\n", cases[i].Short, r)
+				}
+			}
 			return nil
 		}
 	},
@@ -71,10 +76,18 @@ type caseJSON struct {
 	Waiting  int      `json:"waiting"`
 	Sent     int      `json:"sent"`
 	Left     int      `json:"left"`
+
+	CodeChanged []string `json:"code_changed,omitempty"`      // days
+	Rivals      []string `json:"same_earlier_code,omitempty"` // cases
 }
 
 func newCaseJSON(c *reviewer.Case) caseJSON {
+	var changed []string
+	for _, d := range c.Changed {
+		changed = append(changed, d.String())
+	}
 	return caseJSON{
+		CodeChanged: changed, Rivals: c.Rivals,
 		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: listed(c.Readers),
 		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
 	}

@@ -52,6 +52,9 @@ type otherSide struct {
 	form   crypto.FormID
 	queue  [][]byte
 	inbox  []reviewertest.Entry
+
+	earlier *reviewertest.Source // the source's code before it was changed
+	days    int                  // from today on which sources write
 }
 
 func other(ts *testscript.TestScript) *otherSide { return ts.Value("other").(*otherSide) }
@@ -137,14 +140,25 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 //
 //	source new                     source say FILE BODY…
 //	source attach NAME FILE BODY…  source reads TEXT
+//	source day DAYS                from today, for what follows
+//	source change BODY…            another code        source earlier  the one before, for whoever has it
 func sourceCmd(ts *testscript.TestScript, neg bool, args []string) {
 	o := other(ts)
-	today := crypto.DayOf(time.Now())
+	today := crypto.DayOf(time.Now().AddDate(0, 0, o.days))
 	var sealed []byte
 	var err error
 	switch args[0] {
 	case "new":
 		o.source = o.server.NewSource()
+		return
+	case "day":
+		o.days = number(ts, args[1])
+		return
+	case "change":
+		o.earlier, o.source = o.source, o.source.ChangeCode(today)
+		sealed, err = o.source.Announce(today, args[1:]...)
+	case "earlier":
+		o.earlier, o.source = o.source, o.earlier
 		return
 	case "say":
 		o.form = reviewertest.NewForm()
