@@ -13,21 +13,26 @@ import (
 	"postern/intake/form"
 )
 
-// Case is all messages of one code, as this vault knows them.
+// Case is all messages of one source, as this vault knows them: of one code, or of
+// several where the source changed it.
 type Case struct {
-	ID       crypto.CaseID
-	Short    string     // eight letters and digits of the id, to name the case by
-	First    crypto.Day // of the earliest message of the source
-	Last     crypto.Day // of the newest
-	Readers  []string   // bodies the source's latest message names
-	Messages []Message  // in reading order
-	Again    int        // of these, repeats: sent again, unchanged
+	ID       crypto.CaseID // of the first code
+	Short    string        // eight letters and digits of the id, to name the case by
+	First    crypto.Day    // of the earliest message of the source
+	Last     crypto.Day    // of the newest
+	Readers  []string      // bodies the source's latest message names
+	Messages []Message     // in reading order
+	Again    int           // of these, repeats: sent again, unchanged
 	Files    int
 	Waiting  int // own replies not yet exported
 	Sent     int // own replies exported
 	Left     int // own reply places left, the last shared one not counted
 	Now      Situation
 	entries  []entry
+
+	Changed []crypto.Day // days on which the source changed the code
+	Rivals  []string     // short ids of cases that claim the same earlier code: one of both is not the source's
+	tip     string       // id of the newest code's case
 }
 
 // Message is one message of a case, without its words. Numbers do not change
@@ -51,6 +56,7 @@ type Message struct {
 	Answers   int
 	Files     []File
 	Own       bool
+	Late      string // written with a code that the source had given up: LateAfter, LateSameDay or ""
 	State     string // of an own reply: waiting, sent, released
 	Bundle    string // of an own reply that was exported
 	at        int    // in Case.entries
@@ -85,13 +91,15 @@ var ErrNoCase = errors.New("no such case")
 
 // Cases are all cases, the one with the newest message first.
 func (v *Vault) Cases() []Case {
+	fam := familiesOf(v.state.Messages)
 	groups := make(map[string][]entry)
 	for _, e := range v.state.Messages {
-		groups[string(e.Case)] = append(groups[string(e.Case)], e)
+		id := fam.first(string(e.Case))
+		groups[id] = append(groups[id], e)
 	}
 	out := make([]Case, 0, len(groups))
-	for _, g := range groups {
-		out = append(out, v.newCase(g))
+	for id, g := range groups {
+		out = append(out, v.newCase(id, g, fam))
 	}
 	slices.SortFunc(out, func(a, b Case) int {
 		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
@@ -100,36 +108,57 @@ func (v *Vault) Cases() []Case {
 }
 
 // Case finds a case by its short id or a longer or shorter beginning of it,
-// at least four characters.
+// at least four characters. The id of each code of a source will do.
 func (v *Vault) Case(name string) (*Case, error) {
 	want := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), "-", ""))
 	if len(want) < 4 {
 		return nil, fmt.Errorf("%w: give at least four characters of its id, as list shows it", ErrNoCase)
 	}
-	var found []entry
+	fam := familiesOf(v.state.Messages)
+	groups := make(map[string][]entry)
+	meant := make(map[string]bool)
 	for _, e := range v.state.Messages {
-		if !strings.HasPrefix(shortBase32.EncodeToString(e.Case), want) {
-			continue
+		id := fam.first(string(e.Case))
+		if groups[id] == nil {
+			meant[id] = slices.ContainsFunc(fam.chain(id), func(id string) bool {
+				return strings.HasPrefix(shortBase32.EncodeToString([]byte(id)), want)
+			})
 		}
-		if len(found) > 0 && !bytes.Equal(found[0].Case, e.Case) {
-			return nil, fmt.Errorf("%w: several begin like that: give more characters", ErrNoCase)
-		}
-		found = append(found, e)
+		groups[id] = append(groups[id], e)
 	}
-	if len(found) == 0 {
+	var found []Case
+	for id, g := range groups {
+		if meant[id] {
+			found = append(found, v.newCase(id, g, fam))
+		}
+	}
+	switch len(found) {
+	case 0:
 		return nil, fmt.Errorf("%w: list shows the ids", ErrNoCase)
+	case 1:
+		return &found[0], nil
 	}
-	c := v.newCase(found)
-	return &c, nil
+	return nil, fmt.Errorf("%w: several begin like that: give more characters", ErrNoCase)
 }
 
 // newCase makes the view of a case out of its entries, in order of arrival.
-func (v *Vault) newCase(entries []entry) Case {
-	c := Case{ID: crypto.CaseID(entries[0].Case), entries: entries}
+func (v *Vault) newCase(first string, entries []entry, fam *families) Case {
+	chain := fam.chain(first)
+	c := Case{ID: crypto.CaseID([]byte(first)), entries: entries, tip: chain[len(chain)-1]}
 	c.Short = ShortID(c.ID)
+	for _, id := range chain {
+		if s, ok := fam.after[id]; ok {
+			c.Changed = append(c.Changed, s.Day)
+		}
+		for _, r := range fam.rivals[id] {
+			if short := ShortID(crypto.CaseID([]byte(fam.first(r)))); !slices.Contains(c.Rivals, short) {
+				c.Rivals = append(c.Rivals, short)
+			}
+		}
+	}
 	named := make(map[string]bool) // by any message of the source
 	for i := range entries {
-		if e := &entries[i]; e.fromSource() {
+		if e := &entries[i]; e.fromSource() && fam.late(e) != LateAfter {
 			for _, b := range e.Readers {
 				named[b] = true
 			}
@@ -137,6 +166,7 @@ func (v *Vault) newCase(entries []entry) Case {
 	}
 	for i := range entries {
 		m := v.newMessage(&entries[i], i, named)
+		m.Late = fam.late(&entries[i])
 		for j, f := range entries[i].Files {
 			c.Files++
 			m.Files[j] = File{No: c.Files, File: f}
@@ -163,7 +193,7 @@ func (v *Vault) newCase(entries []entry) Case {
 		return cmp.Compare(x.Day, y.Day)
 	})
 	c.Now = situation(c.Messages, entries)
-	if l, ok := latest(entries); ok {
+	if l, ok := c.newest(); ok {
 		c.Readers = l.readers
 		c.Left = len(v.places(&l, entries).free)
 	}

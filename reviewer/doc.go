@@ -28,6 +28,7 @@
 //	root.go       the offline root: make a key, sign
 //	import.go     volumes in
 //	case.go       what a case holds, in which order, and who may read it
+//	succession.go cases of one source who changed their code, as one
 //	reply.go      answer; which slot
 //	notice.go     what a reply tells the source besides words, and what the source answers
 //	export.go     bundles out

@@ -1,7 +1,6 @@
 package reviewer
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 )
@@ -9,12 +8,17 @@ import (
 // Erase forgets a case: the keys of its messages leave the vault for ever, their ciphertext is
 // overwritten, replies that wait are dropped, and its batches, imported again, do not
 // bring it back. Files extracted before, backups, and the copies of other bodies
-// stay where they are. What the source writes later is a new case.
+// stay where they are. What the source writes later is a new case. That the source
+// changed the code is forgotten with the messages that said so.
 func (v *Vault) Erase(c *Case) error {
 	next := v.state.clone()
 	var gone []blob
+	ids := make(map[string]bool) // of all codes of the source
+	for i := range c.entries {
+		ids[string(c.entries[i].Case)] = true
+	}
 	next.Messages = slices.DeleteFunc(next.Messages, func(e entry) bool {
-		if !bytes.Equal(e.Case, c.ID[:]) {
+		if !ids[string(e.Case)] {
 			return false
 		}
 		gone = append(gone, e.blobs()...)

@@ -55,6 +55,9 @@ type Report struct {
 	OldKeys    bool       // the batch is of a month whose seed was erased or never was
 	DirVersion uint64     // a newer directory than the one in force exists; else 0
 	Day        crypto.Day // newest batch's day, after this import
+
+	CodeChanged []string // short ids of cases whose source changed their code, as is known now
+	Late        int      // of New: written with a code that the source had given up, see Message.Late
 }
 
 // opened is one entry that a key here opened.
@@ -324,7 +327,16 @@ func (im *importer) store(found []opened) error {
 	for i := range next.Messages {
 		here[string(next.Messages[i].ID)] = i
 	}
-	ix := indexCases(next)
+	known := familiesOf(next.Messages)
+	all := slices.Clone(next.Messages)
+	for i := range found {
+		if found[i].read != nil {
+			all = append(all, newEntry(found[i], next.Arrivals+uint64(i), h)) //nolint:gosec // not negative
+		}
+	}
+	fam := familiesOf(all)
+	im.report.CodeChanged = fam.changed(known)
+	ix := indexCases(next, fam)
 	cases := make(map[string]bool)
 	for _, m := range found {
 		switch {
@@ -356,8 +368,8 @@ func (im *importer) store(found []opened) error {
 		here[string(e.ID)] = len(next.Messages)
 		next.Messages = append(next.Messages, e)
 		next.Arrivals++
-		im.count(&e)
-		cases[ShortID(crypto.CaseID(e.Case))] = true
+		im.count(&e, fam)
+		cases[ShortID(crypto.CaseID([]byte(fam.first(string(e.Case)))))] = true
 		changed = true
 	}
 	im.report.Cases = slices.Sorted(maps.Keys(cases))
@@ -394,8 +406,11 @@ func released(e *entry, h crypto.VolumeHeader) bool {
 	return true
 }
 
-func (im *importer) count(e *entry) {
+func (im *importer) count(e *entry, fam *families) {
 	im.report.New++
+	if fam.late(e) != "" {
+		im.report.Late++
+	}
 	if im.v.forwarded(e) {
 		im.report.Forwarded++
 	}
@@ -567,6 +582,10 @@ func newEntry(m opened, arrival uint64, h crypto.VolumeHeader) entry {
 		d := crypto.DropOf(p.Recipient)
 		e.Prekeys = append(e.Prekeys, prekey{Slot: p.Slot, Drop: d[:]})
 	}
+	if s := r.Succeeds; s != nil {
+		id := s.Case()
+		e.Succeeds = &succession{Case: id[:], Day: s.Day}
+	}
 	if r.Drop != nil {
 		e.Drop, e.Slot = r.Drop.Drop[:], r.Drop.Slot
 	}
@@ -577,10 +596,11 @@ func newEntry(m opened, arrival uint64, h crypto.VolumeHeader) entry {
 type caseIndex struct {
 	cases map[string]bool            // that are known
 	forms map[string]map[string]bool // case, form, fields or file → contents seen
+	fam   *families                  // a case is all of its source's, by their first
 }
 
-func indexCases(s *state) *caseIndex {
-	ix := &caseIndex{cases: make(map[string]bool), forms: make(map[string]map[string]bool)}
+func indexCases(s *state, fam *families) *caseIndex {
+	ix := &caseIndex{fam: fam, cases: make(map[string]bool), forms: make(map[string]map[string]bool)}
 	for i := range s.Messages {
 		e := s.Messages[i]
 		ix.place(&e)
@@ -588,12 +608,12 @@ func indexCases(s *state) *caseIndex {
 	return ix
 }
 
-func (ix *caseIndex) known(id []byte) bool { return ix.cases[string(id)] }
+func (ix *caseIndex) known(id []byte) bool { return ix.cases[ix.fam.first(string(id))] }
 
 // place sets e.Mark. That a source's message is of its case's source need not
 // be looked at: the case's id is a hash of the key that signed it.
 func (ix *caseIndex) place(e *entry) {
-	id := string(e.Case)
+	id := ix.fam.first(string(e.Case))
 	ix.cases[id] = true
 	if !e.fromSource() {
 		return

@@ -81,7 +81,7 @@ func situation(messages []Message, entries []entry) (s Situation) {
 		switch {
 		case m.Mark == MarkAgain:
 		case m.Source:
-			s.hear(e, answers)
+			s.hear(e, answers, m.Late != "")
 		case m.Kind == crypto.KindReply && !m.Outside && m.Body != "" && m.State != stateWaiting && (m.Own || m.Standing == crypto.SignerGood):
 			if s.Promise != nil && s.Promise.Body == m.Body && s.Promise.Day < m.Day {
 				s.Kept = true
@@ -97,9 +97,14 @@ func situation(messages []Message, entries []entry) (s Situation) {
 
 // hear takes what one message of the source says. Where the same day's answers
 // about a body could be in either order (the source erased everything in
-// between, see latest), a no stands.
-func (s *Situation) hear(e *entry, answers map[string]*entry) {
+// between, see latest), a no stands. What was written with a code that the
+// source had given up, or cannot be told from it, is perhaps somebody else's:
+// it neither consents nor withdraws (SECURITY.md S-21).
+func (s *Situation) hear(e *entry, answers map[string]*entry, late bool) {
 	for _, c := range e.Aside.Consents {
+		if late && c.Yes {
+			continue
+		}
 		s.Asked = slices.DeleteFunc(s.Asked, func(p Published) bool { return p.Ask == c.Body })
 		i := slices.IndexFunc(s.Consents, func(x Consent) bool { return x.Body == c.Body })
 		switch {
@@ -118,7 +123,7 @@ func (s *Situation) hear(e *entry, answers map[string]*entry) {
 	if slices.Contains(e.Aside.Since, form.SinceDanger) {
 		s.Danger = e.Day
 	}
-	if slices.Contains(e.Aside.Wish, form.WishWithdraw) {
+	if slices.Contains(e.Aside.Wish, form.WishWithdraw) && !late {
 		s.Withdrawn = e.Day
 	}
 }

@@ -27,6 +27,13 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 			p.line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
 		}
 	}
+	for _, d := range c.Changed {
+		p.line("The source changed the code on %s.", d)
+	}
+	for _, r := range c.Rivals {
+		p.line("! CASE %s CLAIMS TO FOLLOW THE SAME EARLIER CODE. Two people had that code; one of them is not the source.", r)
+		p.line("! Until you know which, answer in neither case what could harm the source.")
+	}
 	for _, l := range v.situationLines(&c.Now) {
 		p.line("%s", l)
 	}
@@ -124,6 +131,12 @@ func (v *Vault) notes(m *Message) []string {
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
 	if m.Mark == MarkChanged {
 		say("! Sent again, changed: an earlier message answers the same form with other content. Both are kept.")
+	}
+	switch m.Late {
+	case LateAfter:
+		say("! WRITTEN WITH THE EARLIER CODE after the source changed it: perhaps somebody else. An answer goes to the new code only.")
+	case LateSameDay:
+		say("! Written with the earlier code on the day on which the source changed it. Whether before or after cannot be told.")
 	}
 	if m.Forwarded {
 		say("! NOT FOR YOUR BODY: whoever wrote this did not choose it. Another reader opened the message and sealed it to you.")

@@ -134,7 +134,7 @@ func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 	if listed, _ := v.Enrolled(v.dirs); !listed {
 		return nil, ErrNotEnrolled
 	}
-	view, ok := latest(c.entries)
+	view, ok := c.newest()
 	if !ok || view.at < 0 {
 		return nil, ErrNoPlace
 	}
@@ -215,7 +215,7 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 	_, _ = rand.Read(id[:])
 	m := &crypto.Message{
 		Meta: crypto.Meta{
-			Kind: crypto.KindReply, Case: p.Case.ID, Counter: next.Counter, Form: id,
+			Kind: crypto.KindReply, Case: crypto.CaseID(p.Case.entries[p.at].Case), Counter: next.Counter, Form: id,
 			DirHash: v.dirs.Hash(), Day: p.today,
 		},
 		Readers: p.Bodies, Quorum: byte(v.dirs.Policy.Quorum), //nolint:gosec // a policy's quorum is small

@@ -88,6 +88,8 @@ type entry struct {
 	Mark     mark             `json:"mark,omitempty"`
 	Own      *own             `json:"own,omitempty"`
 	Aside    aside            `json:"aside,omitzero"` // what it says besides words
+
+	Succeeds *succession `json:"succeeds,omitempty"` // of a source who changed their code
 }
 
 // prekey is a reply slot and its drop; the recipient stays in the message.

@@ -10,7 +10,8 @@ var cmdErase = &command{
 	short: "forget a case",
 	long: `Erase forgets a case for ever: the keys of its messages, their ciphertext, and
 replies that wait. Importing its batches again does not bring it back. It cannot
-reach what you extracted, your backups, and what other bodies hold. On flash
+reach what you extracted, your backups, and what other bodies hold. If the source
+changed the code, all that each of their codes wrote is forgotten. On flash
 storage old blocks may survive; without the vault's passphrase they are noise.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {

@@ -79,6 +79,12 @@ func (d *desk) reportImport(file string, r *reviewer.Report) {
 	if r.Changed > 0 {
 		d.printf("  %s sent again, changed: both versions are kept.\n", some(r.Changed, "was", "were"))
 	}
+	for _, id := range r.CodeChanged {
+		d.printf("  The source of case %s changed the code.\n", id)
+	}
+	if r.Late > 0 {
+		d.printf("  ! %s WRITTEN WITH AN EARLIER CODE, on the day when the source changed it or after: perhaps by somebody else. show marks them.\n", some(r.Late, "was", "were"))
+	}
 	if r.Forwarded > 0 {
 		d.printf("  ! %s NOT FOR YOUR BODY: the writer did not choose it, another reader sealed it to you. show marks them.\n", some(r.Forwarded, "is", "are"))
 	}
@@ -115,6 +121,9 @@ type importJSON struct {
 	Missing   []string `json:"missing"`
 	HandIn    []string `json:"hand_in_again"`
 	Directory uint64   `json:"newer_directory"`
+
+	CodeChanged []string `json:"code_changed"` // cases
+	Late        int      `json:"earlier_code"`
 }
 
 func newImportJSON(file string, r *reviewer.Report) importJSON {
@@ -122,5 +131,6 @@ func newImportJSON(file string, r *reviewer.Report) importJSON {
 		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
 		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Mended: r.Mended, Again: r.Again, Changed: r.Changed,
 		Forwarded: r.Forwarded, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
+		CodeChanged: listed(r.CodeChanged), Late: r.Late,
 	}
 }

@@ -43,6 +43,11 @@ the stage it was told last. No words of a report are shown.`,
 					remarks(c, v.Clock().Today()))
 				d.printf("%s\n", strings.TrimRight(row, " "))
 			}
+			for i := range cases {
+				for _, r := range cases[i].Rivals {
+					d.printf("! %s and %s CLAIM TO FOLLOW THE SAME EARLIER CODE: show says more.\n", cases[i].Short, r)
+				}
+			}
 			return nil
 		}
 	},
@@ -77,10 +82,18 @@ type caseJSON struct {
 	Sent     int      `json:"sent"`
 	Left     int      `json:"left"`
 	situationJSON
+
+	CodeChanged []string `json:"code_changed,omitempty"`      // days
+	Rivals      []string `json:"same_earlier_code,omitempty"` // cases
 }
 
 func newCaseJSON(c *reviewer.Case) caseJSON {
+	var changed []string
+	for _, d := range c.Changed {
+		changed = append(changed, d.String())
+	}
 	return caseJSON{
+		CodeChanged: changed, Rivals: c.Rivals,
 		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: listed(c.Readers),
 		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
 		situationJSON: newSituationJSON(&c.Now),

@@ -53,6 +53,9 @@ type otherSide struct {
 	form   crypto.FormID
 	queue  [][]byte
 	inbox  []reviewertest.Entry
+
+	earlier *reviewertest.Source // the source's code before it was changed
+	days    int                  // from today on which sources write
 }
 
 func other(ts *testscript.TestScript) *otherSide { return ts.Value("other").(*otherSide) }
@@ -140,14 +143,25 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 //	source attach NAME FILE BODY…  source reads TEXT
 //	source told STAGE DAYS ASK     source agrees ASK yes|no BODY…
 //	source since OPTION BODY…      source withdraws BODY…
+//	source day DAYS                from today, for what follows
+//	source change BODY…            another code        source earlier  the one before, for whoever has it
 func sourceCmd(ts *testscript.TestScript, neg bool, args []string) {
 	o := other(ts)
-	today := crypto.DayOf(time.Now())
+	today := crypto.DayOf(time.Now().AddDate(0, 0, o.days))
 	var sealed []byte
 	var err error
 	switch args[0] {
 	case "new":
 		o.source = o.server.NewSource()
+		return
+	case "day":
+		o.days = number(ts, args[1])
+		return
+	case "change":
+		o.earlier, o.source = o.source, o.source.ChangeCode(today)
+		sealed, err = o.source.Announce(today, args[1:]...)
+	case "earlier":
+		o.earlier, o.source = o.source, o.earlier
 		return
 	case "say":
 		o.form = reviewertest.NewForm()

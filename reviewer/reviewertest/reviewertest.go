@@ -69,6 +69,9 @@ type Source struct {
 	shares  [crypto.ReplySlots][32]byte
 	filled  [crypto.ReplySlots]bool
 	counter uint64
+
+	succeeds *crypto.Succession
+	kept     [crypto.ReplySlots]*crypto.Identity // of slots from before a change of code
 }
 
 // NewSource begins to write with a fresh code.
@@ -79,7 +82,7 @@ func (s *Server) NewSource() *Source {
 }
 
 func (s *Source) reset() {
-	s.counter = 0
+	s.counter, s.succeeds, s.kept = 0, nil, [crypto.ReplySlots]*crypto.Identity{}
 	for i := range s.shares {
 		s.shares[i], s.filled[i] = [32]byte(crypto.NewKey()), false
 	}
@@ -88,14 +91,45 @@ func (s *Source) reset() {
 // EraseAll starts the code's mailbox anew.
 func (s *Source) EraseAll() { s.reset() }
 
+// ChangeCode moves everything to a fresh code; s is then an unused one, for whoever has seen it.
+func (s *Source) ChangeCode(day crypto.Day) *Source {
+	next := s.server.NewSource()
+	next.counter, next.filled, next.succeeds = s.counter, s.filled, s.Succeed(next.Source, day)
+	for i := range s.shares {
+		next.kept[i] = s.identity(i)
+	}
+	s.reset()
+	return next
+}
+
+// Announce seals the keys of all free reply slots, as a visit does.
+func (s *Source) Announce(day crypto.Day, bodies ...string) ([]byte, error) {
+	m := s.Head(crypto.KindPrekeys, NewForm(), day, bodies...)
+	s.counter++
+	m.Prekeys = s.Prekeys()
+	return s.server.Seal(m, s.Signing, nil)
+}
+
+func (s *Source) identity(i int) *crypto.Identity {
+	if s.kept[i] != nil {
+		return s.kept[i]
+	}
+	return s.ReplyIdentity(s.shares[i])
+}
+
 // NewForm is the id of a form a source was given.
 func NewForm() (f crypto.FormID) { _, _ = rand.Read(f[:]); return f }
 
 // Head is what every message of the source has.
 func (s *Source) Head(kind crypto.Kind, f crypto.FormID, day crypto.Day, bodies ...string) *crypto.Message {
+	succeeds := s.succeeds
+	if kind == crypto.KindFile {
+		succeeds = nil
+	}
 	return &crypto.Message{
-		Meta:    crypto.Meta{Kind: kind, Case: s.Case, Counter: s.counter, Form: f, DirHash: s.server.Directory.Hash(), Day: day},
-		Readers: bodies, Quorum: 1, Source: s.Signing.Public().(ed25519.PublicKey), //nolint:forcetypeassert // always that type
+		Succeeds: succeeds,
+		Meta:     crypto.Meta{Kind: kind, Case: s.Case, Counter: s.counter, Form: f, DirHash: s.server.Directory.Hash(), Day: day},
+		Readers:  bodies, Quorum: 1, Source: s.Signing.Public().(ed25519.PublicKey), //nolint:forcetypeassert // always that type
 	}
 }
 
@@ -135,7 +169,7 @@ func (s *Source) Attach(f crypto.FormID, day crypto.Day, name string, data []byt
 func (s *Source) Prekeys() (p []crypto.Prekey) {
 	for i := range s.shares {
 		if i == 0 || !s.filled[i] {
-			p = append(p, crypto.Prekey{Slot: byte(i), Recipient: s.ReplyIdentity(s.shares[i]).Recipient()})
+			p = append(p, crypto.Prekey{Slot: byte(i), Recipient: s.identity(i).Recipient()})
 		}
 	}
 	return p
@@ -145,7 +179,7 @@ func (s *Source) Prekeys() (p []crypto.Prekey) {
 // nil: it is for somebody else.
 func (s *Source) Receive(e Entry) (*crypto.Read, map[string][]byte, error) {
 	for i := range s.shares {
-		id := s.ReplyIdentity(s.shares[i])
+		id := s.identity(i)
 		if crypto.DropOf(id.Recipient()) != e.Drop {
 			continue
 		}
@@ -262,7 +296,7 @@ func (s *Server) Deliver(bundle []byte) (head crypto.Bundle, entries []Entry, er
 func (s *Source) Refill() {
 	for i := range s.filled {
 		if s.filled[i] {
-			s.shares[i], s.filled[i] = [32]byte(crypto.NewKey()), false
+			s.shares[i], s.filled[i], s.kept[i] = [32]byte(crypto.NewKey()), false, nil
 		}
 	}
 }
