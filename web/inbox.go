@@ -191,6 +191,9 @@ func (s *source) messageInLanguage(v *visit) answer {
 	if err != nil {
 		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), true, v.up.hasFile())
 	}
+	if open, _ := s.service.Accepting(); !open { // an inbox would have no form to hold it
+		return s.messageAgain(d, k, f, s.words.word("problem."+probClosed), false, v.up.hasFile())
+	}
 	k = s.tickets.slide(k)
 	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -212,6 +213,39 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 		t.Error("another language, another new code")
 	}
 	m.set("text", "").set("q-since").send().want(200, fr.word("message.heading"))
+}
+
+// TestTurningInATroubledTime: also when no messages are taken any more, and when
+// the visit has ended, what was typed comes along.
+func TestTurningInATroubledTime(t *testing.T) {
+	w := newWorld(t, everyLanguage)
+	fr, err := loadLocale("fr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := w.report("x").code()
+	typed := func(f *fill) { f.set("text", "typed before").set("body", "audit") }
+	inbox := w.enter(code)
+	w.advance(31 * time.Minute)
+	late := inbox.turn("fr", typed).want(200, fr.word("message.heading")).has(fr.word("problem.expired"))
+	again := late.turn("en", nil).want(200, "Write again").form("/en/message")
+	if again.values["text"][0] != "typed before" || again.values["ticket"] != nil {
+		t.Errorf("what came back: %v", again.values)
+	}
+	again.set("code", code).send().want(200, "Received")
+
+	w.advance((w.dir.Expires + 1).Time().Sub(w.now()) - 10*time.Minute)
+	if ok, _ := w.service.Accepting(); !ok {
+		t.Fatal("closed too early")
+	}
+	inbox = w.enter(code)
+	w.advance(20 * time.Minute)
+	if ok, _ := w.service.Accepting(); ok {
+		t.Fatal("still open")
+	}
+	if f := inbox.turn("fr", typed).want(200, fr.word("message.heading")).has(fr.word("problem.closed")).form("/fr/message"); f.values["text"][0] != "typed before" {
+		t.Errorf("what came back: %v", f.values)
+	}
 }
 
 // TestGateway: who comes through somebody who reads along is told, and can do nothing else.

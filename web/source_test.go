@@ -546,7 +546,7 @@ func TestDirectoryEnds(t *testing.T) {
 
 // TestOneSizeSameHeaders asks every route in every state.
 func TestOneSizeSameHeaders(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, everyLanguage)
 	code := w.report("x").code()
 	inbox := w.enter(code)
 	sent := inbox.form("/message").set("text", "again").send()
@@ -559,6 +559,9 @@ func TestOneSizeSameHeaders(t *testing.T) {
 	var all []request
 	for _, path := range []string{
 		"/", "/report", "/code", "/files", "/inbox", "/message", "/reply", "/download", "/erase", "/erased",
+		"/consent", "/change", "/changed", "/again/report", "/again/message", "/again/code", "/again/change", "/again/files", "/again/nothing",
+		"/about", "/about/", "/about/directory", "/about/nothing", "/about/directory.note", // there is none in this world
+		"/fr", "/fr/", "/ar/report", "/fa/again/report", "/xx/report", "/fr/ar/report", "/fr//report",
 		"/nowhere", "//", "//report", "/report/", "/./report", "/..%2f", "/favicon.ico", "/robots.txt", "/report?x=1", "/%ff",
 	} {
 		for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "FOO"} {
