@@ -106,12 +106,22 @@ func visitAll(v *visitor.Visitor, dir, id string) ([]scantest.Marker, error) {
 	step(func() error { return v.Submit("/message", 1, "text="+again("message", 200)) })
 	step(func() error { return v.Get("/inbox") })
 	step(func() error { return v.Submit("/inbox", 1, "code="+code) })
+	var next string
+	step(func() error { return v.Submit("/change", 1) })
+	step(func() error { next, err = v.Code(); return err })
+	step(func() error { return v.Submit("/changed", 1, "code="+next) })
+	step(func() error { return v.Submit("/inbox", 1) })
 	step(func() error { return v.Submit("/erase", 1) })
 	step(func() error { return v.Submit("/erased", 1) })
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, v.Text())
 	}
 	list, err := scantest.Code(id+" code", code)
+	if err != nil {
+		return nil, err
+	}
+	more, err := scantest.Code(id+" new code", next)
+	list = append(list, more...)
 	for _, what := range []string{"text", "place", "name", "file", "message"} {
 		list = append(list, scantest.Bytes(id+" "+what, mark(what)))
 	}
