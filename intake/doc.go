@@ -46,7 +46,8 @@
 // that one key: every code since may have announced it under its own case.
 //
 // Each later message says again what came before, until everything is erased. So a lost
-// batch, or a change at a time when nobody could be told, delays the news and does not lose it.
+// batch, or a change at a time when nobody could be told, delays the news and does not lose it;
+// but a message says one change, the newest: of two made before anybody could be told the first is lost.
 // A server restored from a backup of before the change has the earlier code in use again, as it has
 // everything else of then.
 //

@@ -123,8 +123,10 @@ func (x *Session) Greeting() [2]string { return x.src.Greeting }
 // Marker is two words that change only when something was sent or erased.
 func (x *Session) Marker() [2]string { return x.src.Marker(x.state.writes) }
 
-// chosen is the bodies the source last ticked, as far as they read at present.
-func (x *Session) chosen() []string {
+// Chosen is the bodies the source last ticked, as far as they read at present:
+// none where there is none. What a page carries along without a box to tick is
+// this and not [Session.Choice] (SECURITY.md S-7).
+func (x *Session) Chosen() []string {
 	return slices.DeleteFunc(slices.Clone(x.state.choice), func(id string) bool {
 		b, ok := x.d.Body(id)
 		return !ok || !b.Active()
@@ -134,7 +136,7 @@ func (x *Session) chosen() []string {
 // Choice is what starts ticked on a form: the bodies the source last ticked
 // and that still read, or the defaults (independent kinds) when there is none.
 func (x *Session) Choice() []string {
-	if c := x.chosen(); len(c) > 0 {
+	if c := x.Chosen(); len(c) > 0 {
 		return c
 	}
 	return Defaults(x.d.Directory)
@@ -506,7 +508,7 @@ func require(name [32]byte, raw []byte) []store.Op {
 // any more; then nobody is told, since nobody reads whom the source did not
 // tick (SECURITY.md S-7).
 func (x *Session) sealPrekeys() (sealed []byte, readable bool, err error) {
-	chosen := x.chosen()
+	chosen := x.Chosen()
 	readable = len(chosen) > 0
 	if !readable {
 		chosen = Defaults(x.d.Directory) // for the work only: it is not stored

@@ -79,9 +79,12 @@ func situation(messages []Message, entries []entry) (s Situation) {
 	for i := range messages {
 		m, e := &messages[i], &entries[messages[i].at]
 		switch {
-		case m.Mark == MarkAgain:
 		case m.Source:
-			s.hear(e, answers, m.Late != "")
+			again := m.Mark == MarkAgain
+			s.answer(e, answers, again || m.Late != "")
+			if !again {
+				s.hear(e, m.Late != "")
+			}
 		case m.Kind == crypto.KindReply && !m.Outside && m.Body != "" && m.State != stateWaiting && (m.Own || m.Standing == crypto.SignerGood):
 			if s.Promise != nil && s.Promise.Body == m.Body && s.Promise.Day < m.Day {
 				s.Kept = true
@@ -95,14 +98,16 @@ func situation(messages []Message, entries []entry) (s Situation) {
 	return s
 }
 
-// hear takes what one message of the source says. Where the same day's answers
-// about a body could be in either order (the source erased everything in
-// between, see latest), a no stands. What was written with a code that the
-// source had given up, or cannot be told from it, is perhaps somebody else's:
-// it neither consents nor withdraws (SECURITY.md S-21).
-func (s *Situation) hear(e *entry, answers map[string]*entry, late bool) {
+// answer takes the consents of one message of the source. Where the same day's
+// answers about a body could be in either order (the source erased everything in
+// between, see latest), a no stands; nor does a yes undo a no of a higher counter, in
+// whatever order messages are read. noes: a yes does not count. It is so with a repeat, since a no that
+// was sent once more may take back a yes, and a page that a browser loads once more must
+// not give one; and with what was written with a code that the source had given up, or cannot
+// be told from it, and is perhaps somebody else's (SECURITY.md S-21).
+func (s *Situation) answer(e *entry, answers map[string]*entry, noes bool) {
 	for _, c := range e.Aside.Consents {
-		if late && c.Yes {
+		if noes && c.Yes {
 			continue
 		}
 		s.Asked = slices.DeleteFunc(s.Asked, func(p Published) bool { return p.Ask == c.Body })
@@ -110,13 +115,19 @@ func (s *Situation) hear(e *entry, answers map[string]*entry, late bool) {
 		switch {
 		case i < 0:
 			s.Consents = append(s.Consents, c)
-		case !s.Consents[i].Yes && answers[c.Body].Day == e.Day && releasedBefore(e, answers[c.Body]):
+		case !s.Consents[i].Yes && answers[c.Body].Day == e.Day &&
+			(e.Counter < answers[c.Body].Counter || releasedBefore(e, answers[c.Body])):
 			continue
 		default:
 			s.Consents[i] = c
 		}
 		answers[c.Body] = e
 	}
+}
+
+// hear takes what else one message of the source says. late: it is perhaps
+// somebody else's, who must not withdraw (SECURITY.md S-21).
+func (s *Situation) hear(e *entry, late bool) {
 	if slices.Contains(e.Aside.Since, form.SinceRetaliation) {
 		s.Retaliation = e.Day
 	}

@@ -130,6 +130,37 @@ func TestConsentOnTheDayOfErasing(t *testing.T) {
 	}
 }
 
+// A no that the source sent last stands: also when it repeats an earlier one word for
+// word, from the same page, and when it came to the desk before the yes that it takes back.
+func TestLastNoStands(t *testing.T) {
+	t.Run("repeated", func(t *testing.T) {
+		for name, answers := range map[string][]bool{"no, yes, no": {false, true, false}, "yes, no, yes": {true, false, true}} {
+			w := newWorld(t)
+			src, page := w.server.NewSource(), reviewertest.NewForm()
+			w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds"))(t)))
+			for _, yes := range answers { // buttons of one page, by going back in the browser
+				w.imports("anna", w.release(2, must(src.Agree(page, w.today(), "inspect", yes, "ombuds"))(t)))
+			}
+			if c := w.only("anna").Now.Consents; len(c) != 1 || c[0].Yes {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+	})
+	t.Run("out of order", func(t *testing.T) {
+		w := newWorld(t)
+		src := w.server.NewSource()
+		w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds"))(t)))
+		yes := must(src.Agree(reviewertest.NewForm(), w.today(), "inspect", true, "ombuds"))(t)
+		no := must(src.Agree(reviewertest.NewForm(), w.today(), "inspect", false, "ombuds"))(t)
+		w.imports("anna", w.release(2, no))
+		w.tell("anna", "received", form.Notice{Stage: "acknowledged"}) // lies between them
+		w.imports("anna", w.release(2, yes))
+		if c := w.only("anna").Now.Consents; len(c) != 1 || c[0].Yes {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // What happened since, and a withdrawal, stand at the head and in the list; a
 // repeat of an old form does not bring them up again.
 func TestMarks(t *testing.T) {

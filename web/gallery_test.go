@@ -284,6 +284,12 @@ func (g *gallery) writing() {
 	g.problem("sent-nofile", "sent", probNoFile, g.form(kept, "/files").send())
 	g.keep("sent-files", "sent", 200, g.form(kept, "/files").file("late.txt", strings.NewReader("x")).send())
 	g.keep("sent-lost", "sent", 200, g.form(kept, "/files").file("film.mp4", io.LimitReader(noise{}, 2<<20)).send())
+
+	p = g.report(w).send()
+	code = strings.Fields(p.code())
+	g.form(g.form(g.enter(w, strings.Join(code, " ")), "/erase").send(), "/erased").send()
+	g.problem("code-erased", "code", probWords, back(code[:8]...))
+	g.keep("kept-erased", "kept", 200, back(code...))
 	w.advance(25 * time.Hour)
 	g.problem("enter-expired", "enter", probExpired, g.form(kept, "/files").file("late.txt", strings.NewReader("x")).send())
 }

@@ -191,18 +191,26 @@ func (s *source) messageInLanguage(v *visit) answer {
 	if err != nil {
 		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), true, v.up.hasFile())
 	}
-	if open, _ := s.service.Accepting(); !open { // an inbox would have no form to hold it
+	if ok, _ := s.service.Accepting(); !ok { // the inbox has no form
 		return s.messageAgain(d, k, f, s.words.word("problem."+probClosed), false, v.up.hasFile())
 	}
-	k = s.tickets.slide(k)
+	// What was typed is worth more than the list of replies: where that cannot be
+	// shown now, the form stands alone.
+	alone := func(err error) answer {
+		if !errors.Is(err, intake.ErrBusy) {
+			_ = s.logged("listing replies", err)
+		}
+		return s.messageAgain(d, k, f, "", false, v.up.hasFile())
+	}
 	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
 	if err != nil {
-		return s.failed(v, "entering", err)
+		return alone(err)
 	}
 	defer x.Close()
+	k = s.tickets.slide(k)
 	list, err := x.Inbox(v.r.Context())
 	if err != nil {
-		return s.failed(v, "listing replies", err)
+		return alone(err)
 	}
 	return s.inboxPage(x, k, list, inboxState{typed: f, files: v.up.hasFile()})
 }
@@ -313,12 +321,25 @@ func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *re
 	if n.Until != 0 {
 		view.By = s.words.dateText(crypto.Day(n.Until))
 	}
-	d := s.service.Directory()
-	b, ok := d.Body(n.Ask)
-	to := x.Choice()
-	if ok && b.Active() && !slices.Contains(to, b.ID) && r.Standing == crypto.SignerGood {
-		view.Ask = &askView{bodyView: s.body(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(d, to)}
+	if b := s.asked(r, x); b != nil {
+		to := x.Chosen()
+		view.Ask = &askView{bodyView: s.body(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(s.service.Directory(), to)}
 	}
+}
+
+// asked is the body that a reply asks about: nil when it asks nothing, or
+// nothing that can be answered. Who reads the answer is whom the source ticked last,
+// and nobody in their place.
+func (s *source) asked(r *intake.Reply, x *intake.Session) *crypto.Body {
+	if r.Notice == nil || r.Standing != crypto.SignerGood {
+		return nil
+	}
+	d := s.service.Directory()
+	b, ok := d.Body(r.Notice.Ask)
+	if to := x.Chosen(); !ok || !b.Active() || len(to) < max(1, d.Policy.Quorum) || slices.Contains(to, b.ID) {
+		return nil
+	}
+	return b
 }
 
 func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
@@ -397,10 +418,12 @@ func (s *source) consent(v *visit) answer {
 	defer x.Close()
 	r, err := x.Reply(v.lasting(), int(k.slot))
 	switch {
-	case errors.Is(err, intake.ErrNoReply), err == nil && (r.ID != k.reply || r.Notice == nil || r.Notice.Ask == ""):
+	case errors.Is(err, intake.ErrNoReply), err == nil && r.ID != k.reply:
 		return s.gone(v, x, s.tickets.slide(k))
 	case err != nil:
 		return s.failed(v, "answering a question", err)
+	case s.asked(r, x) == nil, !slices.Equal(f.bodies, x.Chosen()): // not what the page said
+		return s.replyPage(v, x, s.tickets.slide(k))
 	}
 	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
 	res, err := s.store(v, x, fs)

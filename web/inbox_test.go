@@ -129,3 +129,73 @@ func TestChangeOfCode(t *testing.T) {
 	p := w.enter(other).form("/change").send().want(200, "Your new code")
 	p.form("/changed").set("code", p.code()).send().want(200, "Your code was changed").form("/inbox").send().want(200, "Your inbox").has("Nothing is waiting")
 }
+
+// leaves puts a directory in force in which nobody reads for a body any more.
+func (w *world) leaves(version uint64, gone string, status crypto.Status) {
+	w.t.Helper()
+	d := *w.dir
+	d.Version, d.Bodies = version, slices.Clone(d.Bodies)
+	i := slices.IndexFunc(d.Bodies, func(b crypto.Body) bool { return b.ID == gone })
+	h := d.Bodies[i].Holders[0]
+	h.Status, h.Since, h.Epochs = status, version, nil
+	d.Bodies[i].Holders = []crypto.Holder{h}
+	if err := w.service.SetDirectory(&d); err != nil {
+		w.t.Fatal(err)
+	}
+	w.dir = &d
+}
+
+// TestNobodyIsImplied: pages that carry the readers along without a box to tick
+// name those whom the source ticked, never the defaults of somebody new.
+func TestNobodyIsImplied(t *testing.T) {
+	t.Run("question", func(t *testing.T) {
+		w := newWorld(t)
+		code := w.get("/report").form("/report").set("text", "x").set("body", "audit", "ombuds").send().code()
+		first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+		w.enter(code).form("/message").set("text", "y").set("body", "ombuds").send().want(200, "Received")
+		w.reply("audit", first, 1, "May we?", nil, form.Notice{Ask: "ministry"})
+		w.leaves(2, "ombuds", crypto.StatusRetired)
+		if p := w.enter(code).form("/reply").send().want(200, "Reply").has("May we?"); strings.Contains(p.body, `name="body"`) {
+			t.Errorf("the answer would go to %v", p.form("/consent").values["body"])
+		}
+	})
+	t.Run("files", func(t *testing.T) {
+		w := newWorld(t)
+		page := w.get("/report").form("/report").set("text", "x").set("body", "press").send().want(200, "Received")
+		code := page.code()
+		w.enter(code).form("/erase").send().form("/erased").send().want(200, "Erased")
+		wrong := page.form("/code").set("code", "one").send().want(200, "Received")
+		kept := page.form("/code").set("code", code).send().want(200, "You have your code")
+		for _, p := range []*shown{wrong, kept} {
+			if strings.Contains(p.body, `name="body"`) {
+				t.Errorf("page %q: files would go to %v", p.title(), p.form("/files").values["body"])
+			}
+		}
+	})
+}
+
+// TestAQuestionThatIsOverTakesNoAnswer: between the page and the answer the directory
+// has withdrawn the key that asked, or the body asked about, or one that was to read the
+// answer, reads no more. The reply is shown again, as it is now.
+func TestAQuestionThatIsOverTakesNoAnswer(t *testing.T) {
+	for gone, status := range map[string]crypto.Status{
+		"audit": crypto.StatusRevoked, "press": crypto.StatusRetired, "ombuds": crypto.StatusRetired,
+	} {
+		w := newWorld(t)
+		code := w.get("/report").form("/report").set("text", "x").set("body", "audit", "ombuds").send().code()
+		w.reply("audit", w.fetch(crypto.LaneRegular, "audit")[0].Read, 1, "May we?", nil, form.Notice{Ask: "press"})
+		yes := w.enter(code).form("/reply").send().form("/consent")
+		w.leaves(2, gone, status)
+		p := yes.send().want(200, "Reply")
+		for _, m := range w.fetchAll("audit") {
+			if len(m.Consents) > 0 {
+				t.Errorf("%s: %+v", gone, m.Consents)
+			}
+		}
+		if gone == "ombuds" { // it was to read the answer: the others still can
+			p.form("/consent").send().want(200, "Received")
+		} else if strings.Contains(p.body, "/consent") {
+			t.Errorf("%s: it still asks", gone)
+		}
+	}
+}

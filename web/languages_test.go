@@ -263,3 +263,38 @@ func TestGateway(t *testing.T) {
 	}
 	w.enter(code)
 }
+
+// TestTurningABusyInboxKeepsTheWords: who turns a message into another language
+// while too many log in, or when reports are no longer taken, gets the words back.
+func TestTurningABusyInboxKeepsTheWords(t *testing.T) {
+	w := newWorld(t, everyLanguage, func(c *settings) { c.kdf = crypto.KDFParams{Time: 5, MemoryKiB: 19 << 10, Threads: 1} })
+	inbox := w.enter(strings.Join(crypto.NewCode().Words(), " "))
+	turn := func() *shown { return inbox.turn("fr", func(f *fill) { f.set("text", "half a message") }) }
+	const n = 60
+	pages := make(chan *shown, n)
+	for range n {
+		go func() { pages <- turn() }()
+	}
+	alone := 0
+	for range n {
+		p := <-pages
+		f := p.form("/fr/message")
+		if f.values["text"][0] != "half a message" || f.values["ticket"] == nil {
+			t.Fatalf("page %q holds %v", p.title(), f.values)
+		}
+		if len(find(p.doc, "form")) == 1 {
+			alone++
+		}
+	}
+	if alone == 0 {
+		t.Error("nobody was turned away: nothing was tested")
+	}
+	d := *w.dir
+	d.Version, d.Expires = 2, crypto.DayOf(w.now())-1
+	if err := w.service.SetDirectory(&d); err != nil {
+		t.Fatal(err)
+	}
+	if f := turn().form("/fr/message"); f.values["text"][0] != "half a message" {
+		t.Errorf("without new reports the form holds %v", f.values)
+	}
+}

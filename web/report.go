@@ -339,7 +339,7 @@ func (s *source) codeInLanguage(v *visit) answer {
 		return s.failed(v, "showing a code", err)
 	}
 	defer x.Close()
-	return s.codePage(d, k, x, x.Choice(), fileResults{}, "")
+	return s.codePage(d, k, x, x.Chosen(), fileResults{}, "")
 }
 
 // codeProblem is the sentence for input that is no code. It depends on the
@@ -403,7 +403,7 @@ func (s *source) typeBack(v *visit) answer {
 	typed, _, err := crypto.ParseCode(f.code)
 	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
 		s.typed.add(k.form, s.now())
-		return s.keptPage(s.filesView(d, k, x.Choice()))
+		return s.keptPage(s.filesView(d, k, x.Chosen()))
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -412,7 +412,7 @@ func (s *source) typeBack(v *visit) answer {
 	if err != nil {
 		problem = s.codeProblem(err)
 	}
-	return s.codePage(d, k, x, x.Choice(), fileResults{}, problem)
+	return s.codePage(d, k, x, x.Chosen(), fileResults{}, problem)
 }
 
 // sentView is the page after files or a message were sent.
