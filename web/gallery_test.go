@@ -394,6 +394,8 @@ func (g *gallery) asked() {
 	ask := g.keep("reply-asks", "reply", 200, g.form(inbox, "/reply", 1).send())
 	g.keep("sent-consent", "sent", 200, g.form(ask, "/consent").send())
 	g.keep("sent-refusal", "sent", 200, g.form(ask, "/consent", 1).send())
+	w.reply("audit", first, 2, "We would like to show your case to the ministry.", nil, form.Notice{Ask: "ministry"})
+	g.keep("reply-asks-chain", "reply", 200, g.form(g.enter(w, p.code()), "/reply", 2).send())
 }
 
 // replies are what reviewers wrote.

@@ -284,6 +284,7 @@ type fileLine struct{ Name, Size string }
 // askView asks whether a body that was not chosen may see the case.
 type askView struct {
 	bodyView
+	Chain   bool     // one that the source may be reporting
 	Ticket  string
 	Bodies  []string // ids of those who read the answer
 	Readers []string // their names
@@ -314,7 +315,7 @@ func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *re
 	b, ok := d.Body(n.Ask)
 	to := x.Choice()
 	if ok && b.Active() && !slices.Contains(to, b.ID) && r.Standing == crypto.SignerGood {
-		view.Ask = &askView{bodyView: s.body(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(d, to)}
+		view.Ask = &askView{bodyView: s.body(b), Chain: !outside(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(d, to)}
 	}
 }
 
