@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"postern/crypto"
 	"postern/intake"
@@ -223,11 +224,12 @@ func (s *source) message(v *visit) answer {
 		if err != nil {
 			return again(s.codeProblem(err), true)
 		}
-		k = s.tickets.visit(code)
-		if repair.Kind != crypto.RepairNone {
+		if repair.Kind != crypto.RepairNone { // a second sending says yes, a correction no
 			r := repairOf(repair)
-			return again(s.words.word("problem."+probRepair, r.Read, r.Meant), false)
+			f.code = strings.Join(code.Words(), " ")
+			return again(s.words.word("problem."+probRepair, r.Read, r.Meant), true)
 		}
+		k = s.tickets.visit(code)
 	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
 		return again(s.words.word("problem."+probExpired), true)
 	}

@@ -254,6 +254,9 @@ func TestVisitExpires(t *testing.T) {
 	words := strings.Fields(code)
 	words[0], words[1] = words[1], words[0]
 	repaired := f.set("code", strings.Join(words, " ")).send().want(200, "Write again").has("take it to mean")
+	if f := repaired.form("/message"); f.values["code"][0] != code || f.values["text"][0] != "typed <slowly>" {
+		t.Errorf("what came back: %v", f.values)
+	}
 	repaired.form("/message").send().want(200, "Received")
 	f.set("code", code).send().want(200, "Received")
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
