@@ -23,6 +23,16 @@ type enterView struct {
 	Code    string // as typed, so that it can be corrected
 }
 
+// codeField is where a code is typed: large enough to show all of it on a phone.
+type codeField struct {
+	Value   string
+	New     bool // one that is not in force yet
+	Problem bool // the page says what is wrong with it
+}
+
+// Field is where the code goes.
+func (v enterView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
+
 func (s *source) enterAgain(problem string) answer {
 	return answer{name: "enter", wait: true, view: enterView{Problem: s.words.word("problem." + problem)}}
 }

@@ -54,6 +54,9 @@ type formView struct {
 	NextHour string
 }
 
+// Field is where the code goes when it is asked for.
+func (v formView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
+
 // reportGroups are the groups on a report's form, messageGroups those on a later one's.
 var (
 	reportGroups  = form.Groups()
@@ -291,6 +294,9 @@ type codeView struct {
 	Ticket   string // to type the code back
 	More     filesView
 }
+
+// Field is where the code is typed back; it never shows what was.
+func (v codeView) Field() codeField { return codeField{Problem: v.Problem != ""} }
 
 // filesView is the form that adds files to what was just sent.
 type filesView struct {
