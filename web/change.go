@@ -16,6 +16,8 @@ type changeView struct {
 	Inbox   string // to leave it
 }
 
+func (v changeView) trouble() bool { return v.Problem != "" }
+
 // Field is where the new code is typed; it never shows what was.
 func (v changeView) Field() codeField { return codeField{New: true, Problem: v.Problem != ""} }
 

@@ -48,6 +48,9 @@ func titleOf(l *locale, template string) string {
 	return l.word("title."+template) + " · " + l.word("brand")
 }
 
+// alertOn is the title of a page on which an alert stands: who listens hears it first.
+func alertOn(l *locale, title string) string { return l.word("problem") + " " + title }
+
 // directions are languages enough for what depends on structure and direction
 // alone: the first of each.
 func directions(t *testing.T) (langs []string) {
@@ -129,6 +132,9 @@ func (g *gallery) hang(name, template, title string, status int, p *shown) *show
 	g.t.Helper()
 	if title == "" {
 		title = textOf(find(p.doc, "title")[0])
+	}
+	if strings.Contains(p.body, `role="alert"`) {
+		title = alertOn(g.words, title)
 	}
 	r := g.tape.last()
 	if got := textOf(find(p.doc, "title")[0]); p.status != status || got != title {

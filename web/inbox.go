@@ -30,6 +30,8 @@ type codeField struct {
 	Problem bool // the page says what is wrong with it
 }
 
+func (v enterView) trouble() bool { return v.Problem != "" }
+
 // Field is where the code goes.
 func (v enterView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
@@ -293,10 +295,12 @@ type replyView struct {
 
 type fileLine struct{ Name, Size string }
 
+func (v replyView) trouble() bool { return v.Problem != "" || v.Withdrawn }
+
 // askView asks whether a body that was not chosen may see the case.
 type askView struct {
 	bodyView
-	Chain   bool     // one that the source may be reporting
+	Chain   bool // one that the source may be reporting
 	Ticket  string
 	Bodies  []string // ids of those who read the answer
 	Readers []string // their names

@@ -54,6 +54,8 @@ type formView struct {
 	NextHour string
 }
 
+func (v formView) trouble() bool { return v.Problem != "" }
+
 // Field is where the code goes when it is asked for.
 func (v formView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
@@ -116,6 +118,8 @@ type fileResults struct {
 	Lost []lostFile
 	More int // further files, not named
 }
+
+func (r fileResults) trouble() bool { return len(r.Lost) > 0 }
 
 type lostFile struct{ Name, Why string }
 
@@ -295,6 +299,8 @@ type codeView struct {
 	More     filesView
 }
 
+func (v codeView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
+
 // Field is where the code is typed back; it never shows what was.
 func (v codeView) Field() codeField { return codeField{Problem: v.Problem != ""} }
 
@@ -430,6 +436,8 @@ type sentView struct {
 	More    filesView
 	Inbox   string // ticket, when the visit began in the inbox
 }
+
+func (v sentView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
 
 // Nothing says whether nothing of what was sent has arrived.
 func (v sentView) Nothing() bool {
