@@ -171,7 +171,7 @@ func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
 
 // messageAgain shows the form of a message alone, with what was typed. ask: the
 // visit has ended, and the code is asked for in the same form.
-func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, ask, files bool) answer {
+func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, about *blamed, ask, files bool) answer {
 	sealed := ""
 	if !ask {
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
@@ -179,7 +179,7 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 	again := &choice{Form: writeForm, Action: "again/message", Below: ask}
 	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
 		view := s.formView(d, f, most, messageGroups)
-		view.Ticket, view.AskCode, view.Problem, view.Again, view.Bodies.Later = sealed, ask, problem, files, true
+		view.Ticket, view.AskCode, view.Problem, view.Blamed, view.Again, view.Bodies.Later = sealed, ask, problem, about, files, true
 		if ask {
 			view.Code = f.code
 		}
@@ -198,11 +198,11 @@ func (s *source) messageInLanguage(v *visit) answer {
 	case d == nil:
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	case f.ticket == "":
-		return s.messageAgain(d, ticket{}, f, "", true, v.up.hasFile())
+		return s.messageAgain(d, ticket{}, f, "", nil, true, v.up.hasFile())
 	}
 	k, err := s.tickets.open(actMessage, f.ticket, v.up.arrived)
 	if err != nil {
-		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), true, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), nil, true, v.up.hasFile())
 	}
 	k = s.tickets.slide(k)
 	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
@@ -229,23 +229,25 @@ func (s *source) message(v *visit) answer {
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
 	var k ticket
-	again := func(problem string, ask bool) answer { return s.messageAgain(d, k, f, problem, ask, v.up.hasFile()) }
+	again := func(problem string) answer { return s.messageAgain(d, k, f, problem, nil, true, v.up.hasFile()) }
 	var err error
 	if f.ticket == "" {
 		code, repair, err := crypto.ParseCode(f.code)
 		if err != nil {
-			return again(s.codeProblem(err), true)
+			return again(s.codeProblem(err))
 		}
 		if repair.Kind != crypto.RepairNone { // a second sending says yes, a correction no
 			r := repairOf(repair)
 			f.code = strings.Join(code.Words(), " ")
-			return again(s.words.word("problem."+probRepair, r.Read, r.Meant), true)
+			return again(s.words.word("problem."+probRepair, r.Read, r.Meant))
 		}
 		k = s.tickets.visit(code)
 	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
-		return again(s.words.word("problem."+probExpired), true)
+		return again(s.words.word("problem." + probExpired))
 	}
-	back := func(problem string) answer { return again(s.words.word("problem."+problem), false) }
+	back := func(problem string) answer {
+		return s.messageAgain(d, k, f, s.words.word("problem."+problem), s.blame(problem, "message.text", f), false, v.up.hasFile())
+	}
 	if readErr != nil {
 		return back(probLine)
 	}

@@ -45,7 +45,8 @@ type formView struct {
 	AskCode  bool // the ticket is gone: the code is asked for again
 	Code     string
 	Problem  string // finished sentence; "" when there is none
-	Again    bool   // files must be chosen again
+	Blamed   *blamed
+	Again    bool // files must be chosen again
 	Bodies   bodiesView
 	Groups   map[string]groupView
 	Files    int
@@ -78,6 +79,24 @@ func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []for
 	return v
 }
 
+// blamed is the part of a long form that a problem is about.
+type blamed struct{ ID, Label string }
+
+// blame finds it; nil when the problem is about none.
+func (s *source) blame(problem, text string, f *fields) *blamed {
+	switch problem {
+	case probText, probEmpty:
+		return &blamed{fieldText, s.words.word(text)}
+	case probQuorum, probBody:
+		return &blamed{"bodies", s.words.word("bodies")}
+	case probAnswer:
+		if _, long := answersOf(f.answers); long != "" {
+			return &blamed{fieldAnswer + long, s.words.word("q." + long)}
+		}
+	}
+	return nil
+}
+
 // reportForm shows an empty report with a fresh code inside its ticket.
 func (s *source) reportForm(v *visit) answer {
 	d := s.service.Directory()
@@ -97,7 +116,7 @@ func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem s
 		v := s.formView(d, f, most, reportGroups)
 		v.Ticket, v.Again = sealed, files
 		if problem != "" {
-			v.Problem = s.words.word("problem." + problem)
+			v.Problem, v.Blamed = s.words.word("problem."+problem), s.blame(problem, "report.text", f)
 		}
 		return v
 	}}

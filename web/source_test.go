@@ -140,17 +140,21 @@ func TestFormsComeBack(t *testing.T) {
 		f    *fill
 		says string
 		text string
+		at   string // the link to what is wrong
 	}{
-		"empty":     {form(), "There is nothing in it yet", ""},
-		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>"},
-		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x"},
-		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x"},
-		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!"},
-		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10)},
-		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x"},
+		"empty":     {form(), "There is nothing in it yet", "", "text"},
+		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>", "bodies"},
+		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x", "bodies"},
+		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x", "bodies"},
+		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!", "text"},
+		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10), "text"},
+		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x", "q-period"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.f.send().want(200, "Your report").has(c.says)
+			if !strings.Contains(p.body, `<a href="#`+c.at+`">`) {
+				t.Errorf("no link leads to %q", c.at)
+			}
 			back := p.form("/report")
 			if back.values["text"][0] != c.text {
 				t.Errorf("the text came back with %d bytes of %d", len(back.values["text"][0]), len(c.text))
