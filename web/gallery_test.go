@@ -282,6 +282,7 @@ func (g *gallery) writing() {
 	g.problem("code-unknown", "code", probUnknown, back(slices.Concat(code[:8], []string{"qqqqqqqq"})...))
 	g.problem("code-order", "code", probOrder, back(slices.Concat(code[4:], code[:4])...))
 	g.problem("code-other", "code", probOther, back(crypto.NewCode().Words()...))
+	g.keep("sent-early", "sent", 200, g.form(p, "/files").file("late.txt", strings.NewReader("x")).send())
 	kept := g.keep("kept", "kept", 200, back(code...))
 	g.keep("again", "again", 200, back("wrong"))
 	f.files = []file{{"list.txt", strings.NewReader("x")}, {"film.mp4", io.LimitReader(noise{}, 2<<20)}}
@@ -322,7 +323,7 @@ func (g *gallery) problems() {
 			}}
 		}))
 		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source, _ *visit) answer {
-			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, s.tickets.start(), typed.bodies)}}
+			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, actFiles, s.tickets.start(), typed.bodies)}}
 		}))
 	}
 }

@@ -268,7 +268,7 @@ func (s *source) message(v *visit) answer {
 	more := k
 	more.issued, more.expires = s.now(), s.now().Add(slideLife)
 	return answer{name: "sent", wait: true, view: sentView{
-		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, more, fs.Bodies),
+		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, actFiles, more, fs.Bodies),
 		Inbox: s.tickets.seal(actInbox, s.tickets.slide(k)),
 	}}
 }
@@ -428,7 +428,7 @@ func (s *source) consent(v *visit) answer {
 	}
 	next := s.tickets.slide(k)
 	return answer{name: "sent", wait: true, view: sentView{
-		Consent: true, Files: res, More: s.filesView(d, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
+		Consent: true, Files: res, More: s.filesView(d, actFiles, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
 	}}
 }
 

@@ -332,10 +332,10 @@ type filesView struct {
 	FileSize string
 }
 
-func (s *source) filesView(d *crypto.Directory, k ticket, bodies []string) filesView {
+func (s *source) filesView(d *crypto.Directory, a action, k ticket, bodies []string) filesView {
 	l := s.service.Limits()
 	return filesView{
-		Ticket: s.tickets.seal(actFiles, k), Bodies: bodies, Readers: s.names(d, bodies),
+		Ticket: s.tickets.seal(a, k), Bodies: bodies, Readers: s.names(d, bodies),
 		Files: l.Files, FileSize: s.words.sizeText(l.FileSize),
 	}
 }
@@ -346,7 +346,7 @@ func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodi
 	back := s.tickets.seal(actCode, k)
 	return answer{name: "code", wait: true, choice: &choice{Action: "again/code", Ticket: back}, view: codeView{
 		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
-		Ticket: back, More: s.filesView(d, k, bodies),
+		Ticket: back, More: s.filesView(d, actEarly, k, bodies),
 	}}
 }
 
@@ -412,7 +412,7 @@ func (s *source) filesInLanguage(v *visit) answer {
 	if err != nil || d == nil {
 		return s.enterAgain(probExpired)
 	}
-	return s.keptPage(s.filesView(d, k, f.bodies))
+	return s.keptPage(s.filesView(d, actFiles, k, f.bodies))
 }
 
 // typeBack compares what was typed with the ticket's code.
@@ -434,7 +434,7 @@ func (s *source) typeBack(v *visit) answer {
 	typed, _, err := crypto.ParseCode(f.code)
 	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
 		s.typed.add(k.form, s.now())
-		return s.keptPage(s.filesView(d, k, x.Choice()))
+		return s.keptPage(s.filesView(d, actFiles, k, x.Choice()))
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -454,6 +454,7 @@ type sentView struct {
 	Problem string
 	More    filesView
 	Inbox   string // ticket, when the visit began in the inbox
+	Code    string // ticket, when the code is still to be noted
 }
 
 func (v sentView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
@@ -469,17 +470,26 @@ func (s *source) addFiles(v *visit) answer {
 	if !ok {
 		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
-	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
+	from := actFiles
+	k, err := s.tickets.open(from, f.ticket, v.up.arrived)
+	if err != nil {
+		from = actEarly
+		k, err = s.tickets.open(from, f.ticket, v.up.arrived)
+	}
 	d := s.service.Directory()
 	if err != nil || d == nil {
 		return s.enterAgain(probExpired)
+	}
+	code := "" // the way back to it
+	if from == actEarly && !s.typed.has(k.form, s.now()) {
+		code = s.tickets.seal(actCode, k)
 	}
 	bodies := f.bodies
 	back := func(res fileResults, problem string) answer {
 		if problem != "" {
 			problem = s.words.word("problem." + problem)
 		}
-		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, More: s.filesView(d, k, bodies)}}
+		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, Code: code, More: s.filesView(d, from, k, bodies)}}
 	}
 	if readErr != nil {
 		return back(fileResults{}, probLine)

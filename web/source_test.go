@@ -271,6 +271,29 @@ func TestVisitExpires(t *testing.T) {
 	inbox.form("/erase").send().want(200, "Read replies").has("has expired")
 }
 
+// Who adds files before the code was noted comes back to it, until it was typed back.
+func TestFilesBeforeTheCode(t *testing.T) {
+	w := newWorld(t)
+	p := w.report("x")
+	early := p.form("/files")
+	for _, sent := range []*shown{early.send(), early.file("a.txt", strings.NewReader("a")).send()} {
+		sent.hasNot(w.first().words.word("sent.close"))
+		if again := sent.form("/again/code").send().want(200, "Received"); again.code() != p.code() {
+			t.Error("another code is shown")
+		}
+		if next := sent.form("/files").send().want(200, "Not yet"); next.form("/again/code") == nil {
+			t.Error("no way back to the code")
+		}
+	}
+	kept := p.form("/code").set("code", p.code()).send().want(200, "You have your code")
+	for _, f := range []*fill{early, kept.form("/files")} {
+		f.files = []file{{"b.txt", strings.NewReader("b")}}
+		f.send().want(200, "Received").has(w.first().words.word("sent.close")).hasNot("/again/code")
+	}
+	later := w.enter(p.code()).form("/message").set("text", "y").send().want(200, "Received").hasNot("/again/code")
+	later.form("/files").file("c.txt", strings.NewReader("c")).send().want(200, "Received").hasNot("/again/code") // a code that was entered is never shown
+}
+
 func TestUrgentTakesTheFastLane(t *testing.T) {
 	w := newWorld(t)
 	w.get("/report").form("/report").set("text", "now").set("q-urgency", "danger").send().want(200, "Received")
