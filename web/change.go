@@ -16,6 +16,11 @@ type changeView struct {
 	Inbox   string // to leave it
 }
 
+func (v changeView) trouble() bool { return v.Problem != "" }
+
+// Field is where the new code is typed; it never shows what was.
+func (v changeView) Field() codeField { return codeField{New: true, Problem: v.Problem != ""} }
+
 // change shows a new code. It takes force once it was typed back: a code that
 // nobody noted would lock the source out.
 func (s *source) change(v *visit) answer {

@@ -45,11 +45,15 @@
 // most 8,192 of them, in memory only. After a restart the worst that happens is
 // that a form sent again shows its code again.
 //
+// As long as the code was not typed back, no link leads away from it, and the
+// page after files that were added meanwhile leads back to it.
+//
 // Nothing typed is lost to an error: a form that cannot be taken comes back
 // with its text, answers and ticks, as far as one page can hold them. Files
 // cannot come back; the page says so. A file that is too large is read to its
 // end and thrown away, because browsers show an answer only after they were
-// allowed to send everything.
+// allowed to send everything. What is wrong stands in an alert with a link to
+// the place, and the page's title says that there is one.
 //
 // Uploads are streamed part by part (SECURITY.md S-11). Fields stand before
 // files in every form; the fields are committed as soon as the first file

@@ -48,6 +48,9 @@ func titleOf(l *locale, template string) string {
 	return l.word("title."+template) + " · " + l.word("brand")
 }
 
+// alertOn is the title of a page on which an alert stands: who listens hears it first.
+func alertOn(l *locale, title string) string { return l.word("problem") + " " + title }
+
 // directions are languages enough for what depends on structure and direction
 // alone: the first of each.
 func directions(t *testing.T) (langs []string) {
@@ -129,6 +132,9 @@ func (g *gallery) hang(name, template, title string, status int, p *shown) *show
 	g.t.Helper()
 	if title == "" {
 		title = textOf(find(p.doc, "title")[0])
+	}
+	if strings.Contains(p.body, `role="alert"`) {
+		title = alertOn(g.words, title)
 	}
 	r := g.tape.last()
 	if got := textOf(find(p.doc, "title")[0]); p.status != status || got != title {
@@ -276,6 +282,7 @@ func (g *gallery) writing() {
 	g.problem("code-unknown", "code", probUnknown, back(slices.Concat(code[:8], []string{"qqqqqqqq"})...))
 	g.problem("code-order", "code", probOrder, back(slices.Concat(code[4:], code[:4])...))
 	g.problem("code-other", "code", probOther, back(crypto.NewCode().Words()...))
+	g.keep("sent-early", "sent", 200, g.form(p, "/files").file("late.txt", strings.NewReader("x")).send())
 	kept := g.keep("kept", "kept", 200, back(code...))
 	g.keep("again", "again", 200, back("wrong"))
 	f.files = []file{{"list.txt", strings.NewReader("x")}, {"film.mp4", io.LimitReader(noise{}, 2<<20)}}
@@ -322,7 +329,7 @@ func (g *gallery) problems() {
 			}}
 		}))
 		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source, _ *visit) answer {
-			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, s.tickets.start(), typed.bodies)}}
+			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, actFiles, s.tickets.start(), typed.bodies)}}
 		}))
 	}
 }
@@ -400,6 +407,8 @@ func (g *gallery) asked() {
 	ask := g.keep("reply-asks", "reply", 200, g.form(inbox, "/reply", 1).send())
 	g.keep("sent-consent", "sent", 200, g.form(ask, "/consent").send())
 	g.keep("sent-refusal", "sent", 200, g.form(ask, "/consent", 1).send())
+	w.reply("audit", first, 2, "We would like to show your case to the ministry.", nil, form.Notice{Ask: "ministry"})
+	g.keep("reply-asks-chain", "reply", 200, g.form(g.enter(w, p.code()), "/reply", 2).send())
 }
 
 // replies are what reviewers wrote.

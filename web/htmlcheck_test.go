@@ -162,14 +162,21 @@ func checkStructure(t testing.TB, doc *html.Node) {
 			t.Errorf("id %q stands %d times", id, n)
 		}
 	}
-	for _, tag := range []string{"input", "textarea", "select"} {
+	for _, tag := range []string{"input", "textarea", "select", "fieldset"} {
 		for _, n := range find(doc, tag) {
-			if attr(n, "type") != "hidden" && !labelled[attr(n, "id")] {
+			if tag != "fieldset" && attr(n, "type") != "hidden" && !labelled[attr(n, "id")] {
 				t.Errorf("field %q has no label", attr(n, "name"))
 			}
-			if d := attr(n, "aria-describedby"); d != "" && ids[d] == 0 {
-				t.Errorf("field %q is described by %q, which is not there", attr(n, "name"), d)
+			for _, d := range strings.Fields(attr(n, "aria-describedby")) {
+				if ids[d] == 0 {
+					t.Errorf("%s %q is described by %q, which is not there", tag, attr(n, "name"), d)
+				}
 			}
+		}
+	}
+	for _, n := range find(doc, "a") {
+		if to, ok := strings.CutPrefix(attr(n, "href"), "#"); ok && ids[to] == 0 {
+			t.Errorf("a link leads to %q on this page, which is not there", to)
 		}
 	}
 	for _, tag := range []string{"h1", "main", "title", "style", "header", "footer"} {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"postern/crypto"
 	"postern/intake"
@@ -21,6 +22,18 @@ type enterView struct {
 	Problem string
 	Code    string // as typed, so that it can be corrected
 }
+
+// codeField is where a code is typed: large enough to show all of it on a phone.
+type codeField struct {
+	Value   string
+	New     bool // one that is not in force yet
+	Problem bool // the page says what is wrong with it
+}
+
+func (v enterView) trouble() bool { return v.Problem != "" }
+
+// Field is where the code goes.
+func (v enterView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
 func (s *source) enterAgain(problem string) answer {
 	return answer{name: "enter", wait: true, view: enterView{Problem: s.words.word("problem." + problem)}}
@@ -158,7 +171,7 @@ func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
 
 // messageAgain shows the form of a message alone, with what was typed. ask: the
 // visit has ended, and the code is asked for in the same form.
-func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, ask, files bool) answer {
+func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, about *blamed, ask, files bool) answer {
 	sealed := ""
 	if !ask {
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
@@ -166,7 +179,7 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 	again := &choice{Form: writeForm, Action: "again/message", Below: ask}
 	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
 		view := s.formView(d, f, most, messageGroups)
-		view.Ticket, view.AskCode, view.Problem, view.Again, view.Bodies.Later = sealed, ask, problem, files, true
+		view.Ticket, view.AskCode, view.Problem, view.Blamed, view.Again, view.Bodies.Later = sealed, ask, problem, about, files, true
 		if ask {
 			view.Code = f.code
 		}
@@ -185,14 +198,14 @@ func (s *source) messageInLanguage(v *visit) answer {
 	case d == nil:
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	case f.ticket == "":
-		return s.messageAgain(d, ticket{}, f, "", true, v.up.hasFile())
+		return s.messageAgain(d, ticket{}, f, "", nil, true, v.up.hasFile())
 	}
 	k, err := s.tickets.open(actMessage, f.ticket, v.up.arrived)
 	if err != nil {
-		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), true, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), nil, true, v.up.hasFile())
 	}
 	if ok, _ := s.service.Accepting(); !ok { // the inbox has no form
-		return s.messageAgain(d, k, f, s.words.word("problem."+probClosed), false, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.words.word("problem."+probClosed), nil, false, v.up.hasFile())
 	}
 	// What was typed is worth more than the list of replies: where that cannot be
 	// shown now, the form stands alone.
@@ -200,7 +213,7 @@ func (s *source) messageInLanguage(v *visit) answer {
 		if !errors.Is(err, intake.ErrBusy) {
 			_ = s.logged("listing replies", err)
 		}
-		return s.messageAgain(d, k, f, "", false, v.up.hasFile())
+		return s.messageAgain(d, k, f, "", nil, false, v.up.hasFile())
 	}
 	x, err := s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
 	if err != nil {
@@ -227,22 +240,25 @@ func (s *source) message(v *visit) answer {
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
 	var k ticket
-	again := func(problem string, ask bool) answer { return s.messageAgain(d, k, f, problem, ask, v.up.hasFile()) }
+	again := func(problem string) answer { return s.messageAgain(d, k, f, problem, nil, true, v.up.hasFile()) }
 	var err error
 	if f.ticket == "" {
 		code, repair, err := crypto.ParseCode(f.code)
 		if err != nil {
-			return again(s.codeProblem(err), true)
+			return again(s.codeProblem(err))
+		}
+		if repair.Kind != crypto.RepairNone { // a second sending says yes, a correction no
+			r := repairOf(repair)
+			f.code = strings.Join(code.Words(), " ")
+			return again(s.words.word("problem."+probRepair, r.Read, r.Meant))
 		}
 		k = s.tickets.visit(code)
-		if repair.Kind != crypto.RepairNone {
-			r := repairOf(repair)
-			return again(s.words.word("problem."+probRepair, r.Read, r.Meant), false)
-		}
 	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
-		return again(s.words.word("problem."+probExpired), true)
+		return again(s.words.word("problem." + probExpired))
 	}
-	back := func(problem string) answer { return again(s.words.word("problem."+problem), false) }
+	back := func(problem string) answer {
+		return s.messageAgain(d, k, f, s.words.word("problem."+problem), s.blame(problem, "message.text", f), false, v.up.hasFile())
+	}
 	if readErr != nil {
 		return back(probLine)
 	}
@@ -263,7 +279,7 @@ func (s *source) message(v *visit) answer {
 	more := k
 	more.issued, more.expires = s.now(), s.now().Add(slideLife)
 	return answer{name: "sent", wait: true, view: sentView{
-		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, more, fs.Bodies),
+		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, actFiles, more, fs.Bodies),
 		Inbox: s.tickets.seal(actInbox, s.tickets.slide(k)),
 	}}
 }
@@ -292,9 +308,12 @@ type replyView struct {
 
 type fileLine struct{ Name, Size string }
 
+func (v replyView) trouble() bool { return v.Problem != "" || v.Withdrawn }
+
 // askView asks whether a body that was not chosen may see the case.
 type askView struct {
 	bodyView
+	Chain   bool // one that the source may be reporting
 	Ticket  string
 	Bodies  []string // ids of those who read the answer
 	Readers []string // their names
@@ -323,7 +342,7 @@ func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *re
 	}
 	if b := s.asked(r, x); b != nil {
 		to := x.Chosen()
-		view.Ask = &askView{bodyView: s.body(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(s.service.Directory(), to)}
+		view.Ask = &askView{bodyView: s.body(b), Chain: !outside(b), Ticket: s.tickets.seal(actConsent, k), Bodies: to, Readers: s.names(s.service.Directory(), to)}
 	}
 }
 
@@ -435,7 +454,7 @@ func (s *source) consent(v *visit) answer {
 	}
 	next := s.tickets.slide(k)
 	return answer{name: "sent", wait: true, view: sentView{
-		Consent: true, Files: res, More: s.filesView(d, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
+		Consent: true, Files: res, More: s.filesView(d, actFiles, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
 	}}
 }
 

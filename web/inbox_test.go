@@ -21,9 +21,12 @@ func TestAskedForConsent(t *testing.T) {
 	w.reply("audit", first, 1, "May we?", nil, form.Notice{Stage: "inquiry", Until: uint32(until), Ask: "press"})
 	w.reply("audit", first, 2, "", nil, form.Notice{Ask: "ombuds"})   // reads already
 	w.reply("audit", first, 3, "", nil, form.Notice{Ask: "stranger"}) // in no directory
+	w.reply("audit", first, 4, "", nil, form.Notice{Ask: "ministry"})
 	inbox := w.enter(code)
 	page := inbox.form("/reply").send().want(200, "Reply").has("May we?").
-		has("It is being looked into").has("You will hear more by " + w.first().words.dateText(until)).has("May The press office see your case too?")
+		has("It is being looked into").has("You will hear more by " + w.first().words.dateText(until)).has("May The press office see your case too?").
+		hasNot(w.first().words.word("bodies.chain"))
+	inbox.form("/reply", 3).send().want(200, "Reply").has("May The ministry office see your case too?").has(w.first().words.word("bodies.chain"))
 	for n := range 2 {
 		if p := inbox.form("/reply", n+1).send().want(200, "Reply"); strings.Contains(p.body, "/consent") {
 			t.Errorf("reply %d asks", n+2)

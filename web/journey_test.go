@@ -68,8 +68,20 @@ func (j *journey) form(action string) string { return "form[action='" + j.at(act
 // page waits for a page of a template, and keeps its picture.
 func (j *journey) page(template string) {
 	j.Helper()
+	j.arrive(template, titleOf(j.words, template))
+}
+
+// alert waits for a page of a template on which an alert stands.
+func (j *journey) alert(template string) {
+	j.Helper()
+	j.arrive(template, alertOn(j.words, titleOf(j.words, template)))
+	j.count("[role=alert]", 1)
+}
+
+func (j *journey) arrive(template, want string) {
+	j.Helper()
 	j.step++
-	want, got := titleOf(j.words, template), ""
+	got := ""
 	for range 600 {
 		var err error
 		if got, err = j.b.Shown(); err == nil && got == want {
@@ -131,8 +143,7 @@ func (j *journey) walk() {
 	j.page("kept")
 	j.hand.attach("#file", small, big)
 	j.hand.press(j.form("/files"))
-	j.page("sent")
-	j.count("[role=alert]", 1)
+	j.alert("sent")
 	if got := j.text(); !strings.Contains(got, filepath.Base(small)) || !strings.Contains(got, filepath.Base(big)) {
 		j.Errorf("after a file over the limit:\n%s", got)
 	}
@@ -193,8 +204,7 @@ func (j *journey) walk() {
 	j.hand.press("#body-audit")
 	j.hand.attach("#file", big)
 	j.hand.press(j.form("/message"))
-	j.page("message")
-	j.count("[role=alert]", 1)
+	j.alert("message")
 	if got, err := j.b.Value("#text"); err != nil || got != "typed and kept" {
 		j.Errorf("the text came back as %q, %v", got, err)
 	}

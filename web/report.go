@@ -45,7 +45,8 @@ type formView struct {
 	AskCode  bool // the ticket is gone: the code is asked for again
 	Code     string
 	Problem  string // finished sentence; "" when there is none
-	Again    bool   // files must be chosen again
+	Blamed   *blamed
+	Again    bool // files must be chosen again
 	Bodies   bodiesView
 	Groups   map[string]groupView
 	Files    int
@@ -53,6 +54,11 @@ type formView struct {
 	NextDay  string // when a body can read it at the earliest
 	NextHour string
 }
+
+func (v formView) trouble() bool { return v.Problem != "" }
+
+// Field is where the code goes when it is asked for.
+func (v formView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
 // reportGroups are the groups on a report's form, messageGroups those on a later one's.
 var (
@@ -71,6 +77,24 @@ func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []for
 		v.Groups[string(g.ID)] = g
 	}
 	return v
+}
+
+// blamed is the part of a long form that a problem is about.
+type blamed struct{ ID, Label string }
+
+// blame finds it; nil when the problem is about none.
+func (s *source) blame(problem, text string, f *fields) *blamed {
+	switch problem {
+	case probText, probEmpty:
+		return &blamed{fieldText, s.words.word(text)}
+	case probQuorum, probBody:
+		return &blamed{"bodies", s.words.word("bodies")}
+	case probAnswer:
+		if _, long := answersOf(f.answers); long != "" {
+			return &blamed{fieldAnswer + long, s.words.word("q." + long)}
+		}
+	}
+	return nil
 }
 
 // reportForm shows an empty report with a fresh code inside its ticket.
@@ -92,7 +116,7 @@ func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem s
 		v := s.formView(d, f, most, reportGroups)
 		v.Ticket, v.Again = sealed, files
 		if problem != "" {
-			v.Problem = s.words.word("problem." + problem)
+			v.Problem, v.Blamed = s.words.word("problem."+problem), s.blame(problem, "report.text", f)
 		}
 		return v
 	}}
@@ -113,6 +137,8 @@ type fileResults struct {
 	Lost []lostFile
 	More int // further files, not named
 }
+
+func (r fileResults) trouble() bool { return len(r.Lost) > 0 }
 
 type lostFile struct{ Name, Why string }
 
@@ -292,6 +318,11 @@ type codeView struct {
 	More     filesView
 }
 
+func (v codeView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
+
+// Field is where the code is typed back; it never shows what was.
+func (v codeView) Field() codeField { return codeField{Problem: v.Problem != ""} }
+
 // filesView is the form that adds files to what was just sent.
 type filesView struct {
 	Ticket   string
@@ -301,10 +332,10 @@ type filesView struct {
 	FileSize string
 }
 
-func (s *source) filesView(d *crypto.Directory, k ticket, bodies []string) filesView {
+func (s *source) filesView(d *crypto.Directory, a action, k ticket, bodies []string) filesView {
 	l := s.service.Limits()
 	return filesView{
-		Ticket: s.tickets.seal(actFiles, k), Bodies: bodies, Readers: s.names(d, bodies),
+		Ticket: s.tickets.seal(a, k), Bodies: bodies, Readers: s.names(d, bodies),
 		Files: l.Files, FileSize: s.words.sizeText(l.FileSize),
 	}
 }
@@ -315,7 +346,7 @@ func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodi
 	back := s.tickets.seal(actCode, k)
 	return answer{name: "code", wait: true, choice: &choice{Action: "again/code", Ticket: back}, view: codeView{
 		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
-		Ticket: back, More: s.filesView(d, k, bodies),
+		Ticket: back, More: s.filesView(d, actEarly, k, bodies),
 	}}
 }
 
@@ -381,7 +412,7 @@ func (s *source) filesInLanguage(v *visit) answer {
 	if err != nil || d == nil {
 		return s.enterAgain(probExpired)
 	}
-	return s.keptPage(s.filesView(d, k, f.bodies))
+	return s.keptPage(s.filesView(d, actFiles, k, f.bodies))
 }
 
 // typeBack compares what was typed with the ticket's code.
@@ -403,7 +434,7 @@ func (s *source) typeBack(v *visit) answer {
 	typed, _, err := crypto.ParseCode(f.code)
 	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
 		s.typed.add(k.form, s.now())
-		return s.keptPage(s.filesView(d, k, x.Chosen()))
+		return s.keptPage(s.filesView(d, actFiles, k, x.Chosen()))
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -423,7 +454,10 @@ type sentView struct {
 	Problem string
 	More    filesView
 	Inbox   string // ticket, when the visit began in the inbox
+	Code    string // ticket, when the code is still to be noted
 }
+
+func (v sentView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
 
 // Nothing says whether nothing of what was sent has arrived.
 func (v sentView) Nothing() bool {
@@ -436,17 +470,26 @@ func (s *source) addFiles(v *visit) answer {
 	if !ok {
 		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
-	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
+	from := actFiles
+	k, err := s.tickets.open(from, f.ticket, v.up.arrived)
+	if err != nil {
+		from = actEarly
+		k, err = s.tickets.open(from, f.ticket, v.up.arrived)
+	}
 	d := s.service.Directory()
 	if err != nil || d == nil {
 		return s.enterAgain(probExpired)
+	}
+	code := "" // the way back to it
+	if from == actEarly && !s.typed.has(k.form, s.now()) {
+		code = s.tickets.seal(actCode, k)
 	}
 	bodies := f.bodies
 	back := func(res fileResults, problem string) answer {
 		if problem != "" {
 			problem = s.words.word("problem." + problem)
 		}
-		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, More: s.filesView(d, k, bodies)}}
+		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, Code: code, More: s.filesView(d, from, k, bodies)}}
 	}
 	if readErr != nil {
 		return back(fileResults{}, probLine)

@@ -140,17 +140,21 @@ func TestFormsComeBack(t *testing.T) {
 		f    *fill
 		says string
 		text string
+		at   string // the link to what is wrong
 	}{
-		"empty":     {form(), "There is nothing in it yet", ""},
-		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>"},
-		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x"},
-		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x"},
-		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!"},
-		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10)},
-		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x"},
+		"empty":     {form(), "There is nothing in it yet", "", "text"},
+		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>", "bodies"},
+		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x", "bodies"},
+		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x", "bodies"},
+		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!", "text"},
+		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10), "text"},
+		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x", "q-period"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.f.send().want(200, "Your report").has(c.says)
+			if !strings.Contains(p.body, `<a href="#`+c.at+`">`) {
+				t.Errorf("no link leads to %q", c.at)
+			}
 			back := p.form("/report")
 			if back.values["text"][0] != c.text {
 				t.Errorf("the text came back with %d bytes of %d", len(back.values["text"][0]), len(c.text))
@@ -254,6 +258,9 @@ func TestVisitExpires(t *testing.T) {
 	words := strings.Fields(code)
 	words[0], words[1] = words[1], words[0]
 	repaired := f.set("code", strings.Join(words, " ")).send().want(200, "Write again").has("take it to mean")
+	if f := repaired.form("/message"); f.values["code"][0] != code || f.values["text"][0] != "typed <slowly>" {
+		t.Errorf("what came back: %v", f.values)
+	}
 	repaired.form("/message").send().want(200, "Received")
 	f.set("code", code).send().want(200, "Received")
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
@@ -262,6 +269,29 @@ func TestVisitExpires(t *testing.T) {
 		}
 	}
 	inbox.form("/erase").send().want(200, "Read replies").has("has expired")
+}
+
+// Who adds files before the code was noted comes back to it, until it was typed back.
+func TestFilesBeforeTheCode(t *testing.T) {
+	w := newWorld(t)
+	p := w.report("x")
+	early := p.form("/files")
+	for _, sent := range []*shown{early.send(), early.file("a.txt", strings.NewReader("a")).send()} {
+		sent.hasNot(w.first().words.word("sent.close"))
+		if again := sent.form("/again/code").send().want(200, "Received"); again.code() != p.code() {
+			t.Error("another code is shown")
+		}
+		if next := sent.form("/files").send().want(200, "Not yet"); next.form("/again/code") == nil {
+			t.Error("no way back to the code")
+		}
+	}
+	kept := p.form("/code").set("code", p.code()).send().want(200, "You have your code")
+	for _, f := range []*fill{early, kept.form("/files")} {
+		f.files = []file{{"b.txt", strings.NewReader("b")}}
+		f.send().want(200, "Received").has(w.first().words.word("sent.close")).hasNot("/again/code")
+	}
+	later := w.enter(p.code()).form("/message").set("text", "y").send().want(200, "Received").hasNot("/again/code")
+	later.form("/files").file("c.txt", strings.NewReader("c")).send().want(200, "Received").hasNot("/again/code") // a code that was entered is never shown
 }
 
 func TestUrgentTakesTheFastLane(t *testing.T) {

@@ -33,6 +33,7 @@ const (
 	actReport   action = "report"   // send a report
 	actCode     action = "code"     // type the code back
 	actFiles    action = "files"    // add files to the report just sent
+	actEarly    action = "early"    // the same, while the code is not typed back
 	actInbox    action = "inbox"    // back to the inbox, or in with a code that was repaired
 	actMessage  action = "message"  // write again
 	actReply    action = "reply"    // read one reply

@@ -248,7 +248,7 @@ func TestTextBrowser(t *testing.T) {
 				t.Fatalf("%d words that are no code: %v\n%s", len(code), err, b.text())
 			}
 			b.byID("code")
-			b.keys("\r" + strings.Join(code, " ") + "\r")
+			b.edit(strings.Join(code, " "))
 			b.send("/code")
 			b.page("kept")
 
@@ -272,7 +272,7 @@ func TestTextBrowser(t *testing.T) {
 			b.keys("\r")
 			b.page("enter")
 			b.byID("code")
-			b.keys("\r" + strings.Join(code, " ") + "\r")
+			b.edit(strings.Join(code, " "))
 			b.send("/inbox")
 			b.page("inbox")
 			b.send("/reply")
