@@ -255,6 +255,10 @@ func (k *keyboard) to(css string) browsertest.Focus {
 	for range 300 {
 		k.j.must(k.j.b.Press(browsertest.TabKey))
 		on, err := k.j.b.Focus()
+		for try := 0; err == nil && !on.InSight && try < 100; try++ { // a browser with much to do scrolls to it late
+			time.Sleep(20 * time.Millisecond)
+			on, err = k.j.b.Focus()
+		}
 		k.j.must(err)
 		if k.fresh {
 			k.fresh = false
