@@ -326,8 +326,8 @@ func (s *source) written(error) {}
 // frame is what the layout gets.
 type frame struct {
 	Title   string
-	Trouble bool // an alert stands on the page: its title says so, and screen readers begin with the title
-	Bare    bool // the title is all that stands in the window's name, and no link leads away before the code is noted
+	Alert   string // begins the title when an alert stands on the page: screen readers begin with the title
+	Bare    bool   // the title is all that stands in the window's name, and no link leads away before the code is noted
 	Preview bool
 	Choice  *choice
 	View    any
@@ -337,8 +337,11 @@ type frame struct {
 var bare = []string{"code", "change"}
 
 func (s *source) frame(a answer, view any) frame {
-	v, _ := view.(interface{ trouble() bool })
-	return frame{s.titleOf(a), v != nil && v.trouble(), slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
+	alert := ""
+	if v, ok := view.(interface{ trouble() bool }); ok && v.trouble() {
+		alert = s.words.word("problem")
+	}
+	return frame{s.titleOf(a), alert, slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
 }
 
 // echo bounds the text of each answer that comes back on a form, in bytes:
