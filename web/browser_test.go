@@ -157,6 +157,35 @@ func TestChromium(t *testing.T) {
 	}
 }
 
+// TestEnterSends: the Enter key in a form sends it, and does not press a button
+// that turns the page into another language.
+func TestEnterSends(t *testing.T) {
+	c := chromium(t)
+	for name, start := range map[string]func(*testing.T, *journey) browser{
+		"chromium": func(t *testing.T, j *journey) browser {
+			tab, err := c.Tab()
+			j.must(err)
+			t.Cleanup(tab.Close)
+			j.must(tab.Scripts(false))
+			return tab
+		},
+		"firefox": func(t *testing.T, _ *journey) browser { return firefox(t, browsertest.Options{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := depart(t, "enter-"+name, "en")
+			j.b = start(t, j)
+			k := &keyboard{j: j}
+			j.hand = k
+			j.must(j.b.Go(j.url + j.at("/report")))
+			j.page("report")
+			k.fill("#text", "What happened.")
+			k.to("#body-press")
+			j.must(j.b.Press(browsertest.Enter))
+			j.page("code")
+		})
+	}
+}
+
 // TestFirefoxKeepsOtherSitesOut posts a form from another origin.
 func TestFirefoxKeepsOtherSitesOut(t *testing.T) {
 	w, words := newWorld(t), wordsOf(t, "en")

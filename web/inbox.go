@@ -176,7 +176,7 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 	if !ask {
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
 	}
-	again := &choice{Form: writeForm, Action: "again/message", Below: ask}
+	again := &choice{Form: writeForm, Action: "again/message"}
 	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
 		view := s.formView(d, f, most, messageGroups)
 		view.Ticket, view.AskCode, view.Problem, view.Blamed, view.Again, view.Bodies.Later = sealed, ask, problem, about, files, true

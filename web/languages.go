@@ -100,12 +100,13 @@ type choice struct {
 	// Path is where the same page is in every language, when it is the same for everybody.
 	Path string
 	// Form is the id of the form on this page whose content goes along to Action.
+	// The Enter key sends a form by its first button, which therefore is a hidden one
+	// that sends it to where it belongs.
 	Form string
 	// Action, without its first slash, takes the form, or what stands below, and shows this page again.
 	Action string
 	Ticket string
 	Bodies []string
-	Below  bool // at the end of the page: a form on it is sent with the Enter key, by its first button
 }
 
 // offer completes a choice: nil where there is only one language.
