@@ -62,7 +62,7 @@ func textOf(n *html.Node) string {
 var actions = map[string]bool{
 	"/report": true, "/code": true, "/files": true, "/inbox": true, "/message": true,
 	"/reply": true, "/download": true, "/erase": true, "/erased": true, "/bundle": true, "/consent": true, "/change": true, "/changed": true,
-	"/again/report": true, "/again/message": true, "/again/code": true, "/again/change": true, "/again/files": true,
+	"/again/report": true, "/again/inbox": true, "/again/message": true, "/again/code": true, "/again/change": true, "/again/files": true,
 }
 
 // ours says whether an address leads to one of our forms, in whatever language.

@@ -36,7 +36,21 @@ func (v enterView) trouble() bool { return v.Problem != "" }
 func (v enterView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
 func (s *source) enterAgain(problem string) answer {
-	return answer{name: "enter", wait: true, view: enterView{Problem: s.words.word("problem." + problem)}}
+	return enterPage(enterView{Problem: s.words.word("problem." + problem)})
+}
+
+func enterPage(v enterView) answer {
+	return answer{name: "enter", wait: true, view: v, choice: &choice{Form: writeForm, Action: "again/inbox"}}
+}
+
+// enterInLanguage shows the page that asks for a code in another language, with
+// what was typed.
+func (s *source) enterInLanguage(v *visit) answer {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	}
+	return enterPage(enterView{Code: f.code})
 }
 
 // confirmView asks whether a repaired code is right.
@@ -67,7 +81,7 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 	if a == actInbox && f.ticket == "" {
 		code, repair, err := crypto.ParseCode(f.code)
 		if err != nil {
-			return nil, k, answer{name: "enter", wait: true, view: enterView{s.codeProblem(err), f.code}}, true
+			return nil, k, enterPage(enterView{s.codeProblem(err), f.code}), true
 		}
 		k = s.tickets.visit(code)
 		if repair.Kind != crypto.RepairNone {
@@ -148,7 +162,7 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 		typed = &fields{bodies: x.Choice()}
 	}
 	message := s.tickets.seal(actMessage, k)
-	again := &choice{Form: writeForm, Action: "again/message"}
+	again := &choice{Form: writeForm, Files: true, Action: "again/message"}
 	if !open {
 		again = &choice{Action: "inbox", Ticket: s.tickets.seal(actInbox, k)}
 	}
@@ -176,7 +190,7 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 	if !ask {
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
 	}
-	again := &choice{Form: writeForm, Action: "again/message"}
+	again := &choice{Form: writeForm, Files: true, Action: "again/message"}
 	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
 		view := s.formView(d, f, most, messageGroups)
 		view.Ticket, view.AskCode, view.Problem, view.Blamed, view.Again, view.Bodies.Later = sealed, ask, problem, about, files, true

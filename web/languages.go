@@ -102,7 +102,8 @@ type choice struct {
 	// Form is the id of the form on this page whose content goes along to Action.
 	// The Enter key sends a form by its first button, which therefore is a hidden one
 	// that sends it to where it belongs.
-	Form string
+	Form  string
+	Files bool // it takes files, which do not come along
 	// Action, without its first slash, takes the form, or what stands below, and shows this page again.
 	Action string
 	Ticket string

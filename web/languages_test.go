@@ -194,6 +194,12 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 	}
 	code.turn("en", nil).want(200, "Received already").hasNot("<li>" + strings.Fields(direct)[0])
 
+	// A code half typed.
+	half := w.get("/inbox").turn("fr", func(f *fill) { f.set("code", "zoom abacus") }).want(200, fr.word("enter.heading")).form("/fr/inbox")
+	if half.values["code"][0] != "zoom abacus" {
+		t.Errorf("the code came back as %q", half.values["code"])
+	}
+
 	// In the inbox, with a message half written.
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
 		if m.Meta.Kind == crypto.KindReport {

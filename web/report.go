@@ -112,7 +112,7 @@ const writeForm = "write"
 // reportAgain shows the form with what was typed. Its ticket lives no longer for it.
 func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
 	sealed := s.tickets.seal(actReport, k)
-	return answer{name: "report", text: f.text, choice: &choice{Form: writeForm, Action: "again/report"}, build: func(most int) any {
+	return answer{name: "report", text: f.text, choice: &choice{Form: writeForm, Files: true, Action: "again/report"}, build: func(most int) any {
 		v := s.formView(d, f, most, reportGroups)
 		v.Ticket, v.Again = sealed, files
 		if problem != "" {

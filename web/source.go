@@ -148,6 +148,7 @@ func (s *source) routes() {
 		{"/again/report", post, s.reportInLanguage},
 		{"/again/message", post, s.messageInLanguage},
 		{"/again/change", post, s.changeInLanguage},
+		{"/again/inbox", post, s.enterInLanguage},
 		{"/again/code", post, s.codeInLanguage},
 		{"/again/files", post, s.filesInLanguage},
 	} {
@@ -435,7 +436,7 @@ func (s *source) fixedAnswer(f *fixedPages, key string) answer {
 		}
 		return answer{name: "start", view: v, choice: &choice{Path: "/"}}
 	case "enter":
-		return answer{name: "enter", view: enterView{}, choice: &choice{Path: "/inbox"}}
+		return enterPage(enterView{})
 	}
 	return answer{name: "notice", view: key, choice: &choice{Path: "/"}}
 }

@@ -589,7 +589,7 @@ func TestOneSizeSameHeaders(t *testing.T) {
 	var all []request
 	for _, path := range []string{
 		"/", "/report", "/code", "/files", "/inbox", "/message", "/reply", "/download", "/erase", "/erased",
-		"/consent", "/change", "/changed", "/again/report", "/again/message", "/again/code", "/again/change", "/again/files", "/again/nothing",
+		"/consent", "/change", "/changed", "/again/report", "/again/message", "/again/inbox", "/again/code", "/again/change", "/again/files", "/again/nothing",
 		"/about", "/about/", "/about/directory", "/about/nothing", "/about/directory.note", // there is none in this world
 		"/fr", "/fr/", "/ar/report", "/fa/again/report", "/xx/report", "/fr/ar/report", "/fr//report",
 		"/nowhere", "//", "//report", "/report/", "/./report", "/..%2f", "/favicon.ico", "/robots.txt", "/report?x=1", "/%ff",
