@@ -95,11 +95,7 @@ func Source(o SourceOptions) http.Handler {
 		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
 		mark: "text" + hex.EncodeToString(random), pages: o.Pages, directory: o.Directory,
 	}
-	list := make([]*source, len(locales))
-	for i, words := range locales {
-		list[i] = common.in(words, locales)
-	}
-	return newLanguages(list)
+	return newLanguages(locales, func(l *locale) *source { return common.in(l, locales) })
 }
 
 // in is the handler for one of the languages.

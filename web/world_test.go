@@ -593,7 +593,7 @@ func (w *world) first() *source {
 	if !ok {
 		w.t.Fatal("not our handler")
 	}
-	return l.list[0]
+	return l.list[0].source()
 }
 
 // others are all languages but one.
