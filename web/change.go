@@ -2,7 +2,6 @@ package web
 
 import (
 	"crypto/subtle"
-	"net/http"
 
 	"postern/crypto"
 	"postern/intake"
@@ -41,24 +40,11 @@ func (s *source) changePage(k ticket, problem string) answer {
 
 // changeInLanguage shows the new code in another language.
 func (s *source) changeInLanguage(v *visit) answer {
-	k, _, ans, done := s.changing(v)
+	_, k, _, ans, done := s.opened(v, actChanged)
 	if done {
 		return ans
 	}
 	return s.changePage(k, "")
-}
-
-// changing opens the ticket that holds a new code.
-func (s *source) changing(v *visit) (k ticket, f *fields, ans answer, done bool) {
-	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
-		return k, f, s.fixedPage(v, http.StatusBadRequest, "form"), true
-	}
-	k, err := s.tickets.open(actChanged, f.ticket, v.up.arrived)
-	if err != nil {
-		return k, f, s.enterAgain(probExpired), true
-	}
-	return k, f, answer{}, false
 }
 
 // changedView is the page after the new code took force.
@@ -69,7 +55,7 @@ type changedView struct {
 
 // changed compares what was typed with the new code, and puts it in force.
 func (s *source) changed(v *visit) answer {
-	k, f, ans, done := s.changing(v)
+	f, k, _, ans, done := s.opened(v, actChanged)
 	if done {
 		return ans
 	}

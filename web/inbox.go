@@ -435,14 +435,12 @@ func partOf(text string, want int) (part string, number, parts int) {
 // consent takes the answer to a reply's question: a signed yes or no for the
 // body that the reply asks about. It goes to the bodies that stood beside it.
 func (s *source) consent(v *visit) answer {
-	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil || f.yesNo != "yes" && f.yesNo != "no" {
+	f, k, d, ans, done := s.opened(v, actConsent)
+	switch {
+	case done:
+		return ans
+	case f.yesNo != "yes" && f.yesNo != "no":
 		return s.fixedPage(v, http.StatusBadRequest, "form")
-	}
-	k, err := s.tickets.open(actConsent, f.ticket, v.up.arrived)
-	d := s.service.Directory()
-	if err != nil || d == nil {
-		return s.enterAgain(probExpired)
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {

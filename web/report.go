@@ -131,6 +131,20 @@ func (s *source) form(v *visit) (f *fields, err error, ok bool) { //nolint:reviv
 	return f, err, !errors.Is(err, errForm)
 }
 
+// opened reads a form that must come whole, with a ticket of one action. done:
+// the answer is already known.
+func (s *source) opened(v *visit, a action) (f *fields, k ticket, d *crypto.Directory, ans answer, done bool) {
+	f, readErr, ok := s.form(v)
+	if !ok || readErr != nil {
+		return f, k, d, s.fixedPage(v, http.StatusBadRequest, "form"), true
+	}
+	k, err := s.tickets.open(a, f.ticket, v.up.arrived)
+	if d = s.service.Directory(); err != nil || d == nil {
+		return f, k, d, s.enterAgain(probExpired), true
+	}
+	return f, k, d, answer{}, false
+}
+
 // fileResults says what became of the files of a form.
 type fileResults struct {
 	Kept []string
@@ -353,14 +367,9 @@ func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodi
 // codeInLanguage shows the page with the code in another language, as long as
 // the code was not typed back. What became of files is not said again.
 func (s *source) codeInLanguage(v *visit) answer {
-	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
-		return s.fixedPage(v, http.StatusBadRequest, "form")
-	}
-	k, err := s.tickets.open(actCode, f.ticket, v.up.arrived)
-	d := s.service.Directory()
-	if err != nil || d == nil {
-		return s.enterAgain(probExpired)
+	_, k, d, ans, done := s.opened(v, actCode)
+	if done {
+		return ans
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -403,28 +412,18 @@ func (s *source) keptPage(more filesView) answer {
 
 // filesInLanguage shows the page that takes further files in another language.
 func (s *source) filesInLanguage(v *visit) answer {
-	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
-		return s.fixedPage(v, http.StatusBadRequest, "form")
-	}
-	k, err := s.tickets.open(actFiles, f.ticket, v.up.arrived)
-	d := s.service.Directory()
-	if err != nil || d == nil {
-		return s.enterAgain(probExpired)
+	f, k, d, ans, done := s.opened(v, actFiles)
+	if done {
+		return ans
 	}
 	return s.keptPage(s.filesView(d, actFiles, k, f.bodies))
 }
 
 // typeBack compares what was typed with the ticket's code.
 func (s *source) typeBack(v *visit) answer {
-	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
-		return s.fixedPage(v, http.StatusBadRequest, "form")
-	}
-	k, err := s.tickets.open(actCode, f.ticket, v.up.arrived)
-	d := s.service.Directory()
-	if err != nil || d == nil {
-		return s.enterAgain(probExpired)
+	f, k, d, ans, done := s.opened(v, actCode)
+	if done {
+		return ans
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
