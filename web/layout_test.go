@@ -7,7 +7,8 @@ import (
 )
 
 // sideways asks of a page, read from the left and from the right, what stands
-// outside the width of the window, which may scroll downwards only.
+// outside the width of the window, which may scroll downwards only; and whether
+// what is hidden is.
 const sideways = `(() => {
 	` + unfolded + `;
 	const found = [], root = document.documentElement, own = root.dir;
@@ -21,6 +22,9 @@ const sideways = `(() => {
 		found.push(dir + ": " + document.scrollingElement.scrollWidth + " pixels wide: " + wide.slice(-1).map(e => e.outerHTML.slice(0, 200)));
 	}
 	root.dir = own;
+	for (const e of document.querySelectorAll("[hidden]")) {
+		if (getComputedStyle(e).display !== "none") found.push("hidden, and shown: " + e.outerHTML.slice(0, 200));
+	}
 	return found;
 })()`
 
