@@ -76,7 +76,7 @@
 // They depend on that request alone.
 //
 // Public pages. What the operator says about the service is Markdown, made into
-// HTML here, element by element, when it is loaded (pages.go, markdown.go): no
+// HTML here, element by element, when it is loaded (pages.go, package markdown): no
 // HTML of the operator's, no picture, and no link that leaves the service
 // (SECURITY.md S-22). They know no code, keep no ticket and are made anew for
 // each visit (public.go), so that the operator can change them under a running

@@ -45,8 +45,11 @@ type exchange struct {
 	router    *mux.Router
 }
 
-// exchangeWords are the words of the exchange.
-const exchangeWords = "locales/exchange"
+// The exchange's words and templates have folders of their own.
+const (
+	exchangeWords     = "locales/exchange"
+	exchangeTemplates = "templates/exchange"
+)
 
 var exchangePages = []string{"batches", "delivered", "refused"}
 
@@ -66,7 +69,7 @@ func Exchange(o ExchangeOptions) http.Handler {
 		service: o.Service, directory: o.Directory, holder: o.Holder, preview: o.Preview, words: words, log: o.Log,
 		cross: http.NewCrossOriginProtection(),
 	}
-	e.templates, e.csp = parseTemplates(words, "", exchangePages, "templates/exchange.html")
+	e.templates, e.csp = parseTemplates(words, "", exchangeTemplates, exchangePages, exchangeTemplates+"/frame.html")
 	get := []string{http.MethodGet, http.MethodHead}
 	e.router = mux.NewRouter().SkipClean(true)
 	e.router.NotFoundHandler = e.refuse(http.StatusNotFound, "missing")

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed locales/*.json locales/exchange/*.json templates/*.html static/style.css
+//go:embed locales/*.json locales/exchange/*.json templates/*.html templates/exchange/*.html static/style.css
 var assets embed.FS
 
 // locale is one language's words.

@@ -8,7 +8,6 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,23 +27,16 @@ import (
 type wording struct {
 	dir       string
 	langs     []string
-	templates func(name string) bool // of templates/
+	templates []string               // patterns of their files
 	code      func(name string) bool // of this folder
 	ids       func(each func(prefix string, ids ...string))
 }
 
-// forExchange are templates and code of the exchange alone.
-var forExchange = []string{"batches.html", "exchange.html", "delivered.html", "refused.html", "exchange.go"}
-
 func wordings() map[string]wording {
-	both := []string{"layout.html", "locale.go"}
-	of := func(list []string) func(string) bool {
-		return func(name string) bool { return slices.Contains(list, name) || slices.Contains(both, name) }
-	}
 	return map[string]wording{
 		"source": {"locales", Locales(),
-			func(name string) bool { return !slices.Contains(forExchange, name) },
-			func(name string) bool { return !slices.Contains(forExchange, name) },
+			[]string{"templates/*.html"},
+			func(name string) bool { return name != "exchange.go" },
 			func(each func(prefix string, ids ...string)) {
 				each("title.", sourcePages...)
 				for _, n := range notices {
@@ -68,7 +60,9 @@ func wordings() map[string]wording {
 					each("month.", strconv.Itoa(m+1))
 				}
 			}},
-		"exchange": {exchangeWords, []string{"en"}, of(forExchange), of(forExchange),
+		"exchange": {exchangeWords, []string{"en"},
+			[]string{exchangeTemplates + "/*.html", "templates/layout.html"},
+			func(name string) bool { return name == "exchange.go" || name == "locale.go" },
 			func(each func(prefix string, ids ...string)) {
 				each("title.", exchangePages...)
 				each("refused.", refusals...)
@@ -87,14 +81,15 @@ func (x wording) wanted(t *testing.T) map[string]bool {
 		}
 	})
 	// Templates: {{t "key"}}.
-	texts, err := fs.Glob(assets, "templates/*.html")
-	if err != nil {
-		t.Fatal(err)
+	var texts []string
+	for _, pattern := range x.templates {
+		some, err := fs.Glob(assets, pattern)
+		if err != nil || len(some) == 0 {
+			t.Fatalf("%s: %d templates, %v", pattern, len(some), err)
+		}
+		texts = append(texts, some...)
 	}
 	for _, name := range texts {
-		if !x.templates(path.Base(name)) {
-			continue
-		}
 		b, err := assets.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"postern/web/markdown"
 )
 
 // Pages are the operator's own pages: what this service is, on whose mandate,
@@ -32,12 +34,10 @@ type publicText struct {
 	lang, dir string // dir: ltr or rtl
 	title     string
 	body      template.HTML
-	pages     []linkTarget
+	links     []markdown.Link // to other pages of the operator
 }
 
 const (
-	// pageName is the NAME of a page in its file's name and its address.
-	pageName = `[a-z0-9][a-z0-9-]{0,31}`
 	// maxPages is how many an operator may have: all are held in memory.
 	maxPages = 40
 	// unordered is the place of a page whose file begins with no number.
@@ -45,7 +45,7 @@ const (
 )
 
 // pageFile takes a file's name apart: place, name, language.
-var pageFile = regexp.MustCompile(`^(?:([0-9]{1,3})-)?(` + pageName + `)\.([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\.md$`)
+var pageFile = regexp.MustCompile(`^(?:([0-9]{1,3})-)?(` + markdown.PageName + `)\.([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\.md$`)
 
 // reserved are names with a page of their own.
 var reserved = []string{"directory", "directory.note"}
@@ -80,9 +80,9 @@ func LoadPages(dir fs.FS) (*Pages, error) {
 	for _, page := range p.list {
 		slices.SortFunc(page.texts, func(a, b *publicText) int { return cmp.Compare(a.lang, b.lang) })
 		for _, t := range page.texts {
-			for _, to := range t.pages {
-				if p.page(to.to) == nil && !slices.Contains(faulty, to.to) {
-					errs = append(errs, fmt.Errorf("%s: line %d: a link to /about/%s, and there is no page of that name", t.file, to.line, to.to))
+			for _, to := range t.links {
+				if p.page(to.To) == nil && !slices.Contains(faulty, to.To) {
+					errs = append(errs, fmt.Errorf("%s: line %d: a link to /about/%s, and there is no page of that name", t.file, to.Line, to.To))
 				}
 			}
 		}
@@ -106,11 +106,11 @@ func (p *Pages) load(dir fs.FS, e fs.DirEntry) error {
 	if !e.Type().IsRegular() {
 		return errors.New("not a plain file: copy the page itself to this place")
 	}
-	src, err := readMost(dir, e.Name(), maxMarkdown)
+	src, err := readMost(dir, e.Name(), markdown.MaxSource)
 	if err != nil {
 		return err
 	}
-	md, err := readMarkdown(src)
+	md, err := markdown.Read(src)
 	if err != nil {
 		return err
 	}
@@ -129,8 +129,8 @@ func (p *Pages) load(dir fs.FS, e fs.DirEntry) error {
 	}
 	page.order = min(page.order, order)
 	page.texts = append(page.texts, &publicText{
-		file: e.Name(), lang: lang, dir: dirOf(lang), title: md.title,
-		body: template.HTML(md.b.String()), pages: md.pages, //nolint:gosec // written by markdown.go, element by element
+		file: e.Name(), lang: lang, dir: dirOf(lang), title: md.Title,
+		body: md.HTML, links: md.Links,
 	})
 	return nil
 }

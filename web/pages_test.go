@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"postern/web/markdown"
 )
 
 // pagesOf makes files of NAME: text.
@@ -85,7 +87,7 @@ func TestLoadPagesRefuses(t *testing.T) {
 		"content":        {map[string]string{"x.en.md": "# T\n\n<b>"}, "x.en.md: line 3: HTML is not shown"},
 		"a blank":        {map[string]string{"x.en.md": "# T\n\n[[who]]"}, "x.en.md: line 3: a blank is not filled in"},
 		"a dead link":    {map[string]string{"x.en.md": "# T\n\n[a](/about/y)"}, "x.en.md: line 3: a link to /about/y, and there is no page"},
-		"too large":      {map[string]string{"x.en.md": "# T\n" + strings.Repeat("a", maxMarkdown)}, "x.en.md: longer than 131072 bytes"},
+		"too large":      {map[string]string{"x.en.md": "# T\n" + strings.Repeat("a", markdown.MaxSource)}, "x.en.md: longer than 131072 bytes"},
 		"too many":       {many, "z.en.md: one page too many: there can be 40"},
 	} {
 		t.Run(name, func(t *testing.T) {

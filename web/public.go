@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"postern/crypto"
+	"postern/web/markdown"
 )
 
 // SignedDirectory is the directory in force as the roots signed it, for anybody
@@ -53,7 +54,7 @@ func (s *source) publicRoutes() {
 		{"/about", s.about},
 		{"/about/directory", s.verify},
 		{"/about/directory.note", s.note},
-		{"/about/{name:" + pageName + "}", s.publicPage}, // last: the two above are no operator's
+		{"/about/{name:" + markdown.PageName + "}", s.publicPage}, // last: the two above are no operator's
 	} {
 		s.router.HandleFunc(r.path, s.serve(r.handler)).Methods(http.MethodGet, http.MethodHead)
 	}

@@ -110,7 +110,7 @@ func (s *source) in(words *locale, all []*locale) *source {
 			n.others = append(n.others, langView{l.Lang, endonym(l.Lang)})
 		}
 	}
-	n.templates, n.csp = parseTemplates(words, s.mark, sourcePages)
+	n.templates, n.csp = parseTemplates(words, s.mark, "templates", sourcePages)
 	n.routes()
 	return n
 }
@@ -162,9 +162,9 @@ var sourcePages = []string{
 // notices are pages that say one thing.
 var notices = []string{"missing", "method", "cross", "gateway", "form", "busy", "closed", "full", "internal"}
 
-// parseTemplates parses each page together with the layout and computes the
-// policy for its style sheet.
-func parseTemplates(l *locale, mark string, names []string, parts ...string) (map[string]*template.Template, string) {
+// parseTemplates parses each page of a folder together with the layout and
+// computes the policy for its style sheet.
+func parseTemplates(l *locale, mark, folder string, names []string, parts ...string) (map[string]*template.Template, string) {
 	style, err := assets.ReadFile("static/style.css")
 	if err != nil {
 		panic(err) // embedded
@@ -174,7 +174,7 @@ func parseTemplates(l *locale, mark string, names []string, parts ...string) (ma
 		ParseFS(assets, append([]string{"templates/layout.html", "templates/parts.html"}, parts...)...))
 	m := map[string]*template.Template{}
 	for _, n := range names {
-		m[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
+		m[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, folder+"/"+n+".html"))
 	}
 	return m, policy(style)
 }

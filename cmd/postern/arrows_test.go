@@ -26,20 +26,21 @@ const module = "postern/"
 var arrows = map[string][]string{
 	"cmd/postern":      {"web", "intake", "intake/form", "intake/onion", "store", "crypto"},
 	"cmd/postern-desk": {"reviewer", "crypto", "intake/form"},
-	"web":              {"intake", "intake/form", "crypto"},
+	"web":              {"web/markdown", "intake", "intake/form", "crypto"},
 	"intake":           {"store", "crypto", "intake/form"},
 	"reviewer":         {"crypto", "intake/form"},
 	"crypto":           {},
 	"store":            {},
 	"intake/form":      {},
 	"intake/onion":     {},
+	"web/markdown":     {},
 }
 
 // helpers may import any room.
 var helpers = []string{"cmd/postern-demo", "cmd/scantest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "reviewer", "intake/form", "cmd/postern-desk"}
+var offline = []string{"crypto", "store", "reviewer", "intake/form", "cmd/postern-desk", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}
@@ -52,8 +53,9 @@ var madeForTests = []string{"testing", "tortest", "storetest", "browsertest", "s
 
 // oneRoom are modules that a single room may import.
 var oneRoom = map[string]string{
-	"github.com/cretz/bine": "intake/onion",
-	"go.etcd.io/bbolt":      "store",
+	"github.com/cretz/bine":    "intake/onion",
+	"go.etcd.io/bbolt":         "store",
+	"github.com/yuin/goldmark": "web/markdown",
 }
 
 // roomOf gives the longest known room or helper that holds the package, "" for nobody.
@@ -185,6 +187,7 @@ func TestArrowsAreNoticed(t *testing.T) {
 		{"a new room", goPackage{ImportPath: "postern/attic"}, "attic lies in no known room"},
 		{"tor outside its room", goPackage{ImportPath: "postern/web", Imports: []string{"github.com/cretz/bine/control"}}, "web imports github.com/cretz/bine/control"},
 		{"bbolt outside its room", goPackage{ImportPath: "postern/cmd/postern", Imports: []string{"go.etcd.io/bbolt"}}, "cmd/postern imports go.etcd.io/bbolt"},
+		{"goldmark outside its room", goPackage{ImportPath: "postern/web", Imports: []string{"github.com/yuin/goldmark/ast"}}, "web imports github.com/yuin/goldmark/ast"},
 		{"the desk reaches net through others", goPackage{ImportPath: "postern/cmd/postern-desk", Deps: []string{"fmt", "net"}}, "cmd/postern-desk reaches net"},
 		{"the forms reach net", goPackage{ImportPath: "postern/intake/form", Deps: []string{"net/http"}}, "intake/form reaches net/http"},
 		{"the server carries the test network", goPackage{ImportPath: "postern/cmd/postern", Deps: []string{"postern/intake/onion/tortest"}}, "cmd/postern carries postern/intake/onion/tortest"},

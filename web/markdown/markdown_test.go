@@ -1,4 +1,4 @@
-package web
+package markdown
 
 import (
 	"fmt"
@@ -41,12 +41,12 @@ func TestMarkdown(t *testing.T) {
 		"right to left": {"# عنوان\n\nنص\u200f (ABC)", "عنوان", "<p>نص\u200f (ABC)</p>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := readMarkdown([]byte(c.src))
+			m, err := Read([]byte(c.src))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m.title != c.title || m.b.String() != c.want {
-				t.Errorf("title %q, HTML\n%s\nwant %q\n%s", m.title, m.b.String(), c.title, c.want)
+			if m.Title != c.title || string(m.HTML) != c.want {
+				t.Errorf("title %q, HTML\n%s\nwant %q\n%s", m.Title, m.HTML, c.title, c.want)
 			}
 		})
 	}
@@ -60,7 +60,7 @@ func TestMarkdownRefuses(t *testing.T) {
 		"text above title":    {"Text\n\n# T", "line 1: a page begins with its title"},
 		"small title":         {"## T", "line 1: a page begins with its title"},
 		"empty title":         {"#\n\ntext", "line 1: a heading without words"},
-		"long title":          {"# " + strings.Repeat("a", maxTitle+1), "line 1: the title is longer"},
+		"long title":          {"# " + strings.Repeat("a", MaxTitle+1), "line 1: the title is longer"},
 		"link in title":       {"# [a](/about)", "line 1: a link in the title"},
 		"picture in title":    {"# ![a](/b)", "line 1: pictures cannot be shown"},
 		"two titles":          {"# T\n\n# U", "line 3: a second title"},
@@ -96,12 +96,12 @@ func TestMarkdownRefuses(t *testing.T) {
 		"a blank":             {"# T\n\nWe are [[name of the institution]], founded [[year]].", "line 3: a blank is not filled in: [[name of the institution]] (and 1 more): put"},
 		"a blank in code":     {"# T\n\n`[[x]]`", "line 3: a blank is not filled in"},
 		"nested":              {"# T\n\n" + strings.Repeat("> ", maxDepth) + "a", "line 3: more than 16"},
-		"too long":            {"# T\n\n" + strings.Repeat("&\n", maxPublic/6), "too long for the one size"},
+		"too long":            {"# T\n\n" + strings.Repeat("&\n", MaxHTML/6), "too long for the one size"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := readMarkdown([]byte(c.src))
+			m, err := Read([]byte(c.src))
 			if err == nil {
-				t.Fatalf("taken: %q", m.b.String())
+				t.Fatalf("taken: %q", m.HTML)
 			}
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("says %q, want %q", err, c.says)
@@ -204,18 +204,18 @@ func FuzzMarkdown(f *testing.F) {
 		if len(src) > 4<<10 {
 			return
 		}
-		m, err := readMarkdown(src)
+		m, err := Read(src)
 		if err != nil {
 			if s := err.Error(); strings.TrimSpace(s) == "" {
 				t.Error("refused without a word")
 			}
 			return
 		}
-		if strings.TrimSpace(m.title) == "" {
+		if strings.TrimSpace(m.Title) == "" {
 			t.Error("taken without a title")
 		}
-		if err := checkWritten(m.b.String()); err != nil {
-			t.Errorf("%v in\n%s", err, m.b.String())
+		if err := checkWritten(string(m.HTML)); err != nil {
+			t.Errorf("%v in\n%s", err, m.HTML)
 		}
 	})
 }

@@ -1,4 +1,15 @@
-package web
+// Package markdown makes HTML of the pages that an operator writes, element by
+// element, and refuses what must not stand on a page: HTML, pictures, links that
+// leave the service, characters that hide something (SECURITY.md S-22).
+//
+// goldmark reads the Markdown, and the HTML is written here: what this package has
+// no words for cannot reach a page, whatever goldmark understands or will come to
+// understand. Nothing else of ours imports goldmark, and this package imports
+// nothing else of ours.
+//
+// Links to other pages of the service begin with "~/" in the HTML: whoever sends
+// the page puts the part of its address there that names the language.
+package markdown
 
 import (
 	"bufio"
@@ -22,21 +33,33 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// goldmark reads the Markdown, and the HTML is written here: what this file has
-// no words for cannot reach a page, whatever goldmark understands or will come
-// to understand (SECURITY.md S-22).
-
 // Bounds of one page, in bytes.
 const (
-	// maxMarkdown bounds the file.
-	maxMarkdown = 128 << 10
-	// maxPublic bounds the HTML made of it; the rest of a page is the layout's.
-	maxPublic = 64 << 10
+	// MaxSource bounds the file.
+	MaxSource = 128 << 10
+	// MaxHTML bounds the HTML made of it; the rest of a page is the layout's.
+	MaxHTML = 64 << 10
+	// MaxTitle bounds the title, which also stands in the list of pages.
+	MaxTitle = 120
 	// maxDepth bounds how many elements lie inside one another: browsers give up at some depth.
 	maxDepth = 16
-	// maxTitle bounds the title, which also stands in the list of pages.
-	maxTitle = 120
 )
+
+// PageName is what the name of a page looks like, in its file's name and its address.
+const PageName = `[a-z0-9][a-z0-9-]{0,31}`
+
+// Page is a page made of Markdown.
+type Page struct {
+	Title string
+	HTML  template.HTML // without the title
+	Links []Link        // to the operator's pages
+}
+
+// Link is where a link leads to, and the line that it stands in.
+type Link struct {
+	To   string
+	Line int
+}
 
 // blankMark marks what an operator still has to fill in.
 const blankMark = "[["
@@ -48,7 +71,7 @@ const idPrefix = "s-"
 const titleID = "s"
 
 // ownPath are the pages that a link may lead to; the group is an operator's page.
-var ownPath = regexp.MustCompile(`^/(?:report|inbox|about(?:/(` + pageName + `|directory\.note))?)?$`)
+var ownPath = regexp.MustCompile(`^/(?:report|inbox|about(?:/(` + PageName + `|directory\.note))?)?$`)
 
 // markdown is one page on its way from Markdown to HTML.
 type markdown struct {
@@ -59,42 +82,36 @@ type markdown struct {
 	level   int             // of the last heading
 	under   string          // its id
 	ids     map[string]bool // of all headings
-	anchors []linkTarget    // that links on this page lead to
-	pages   []linkTarget    // of the operator that links lead to
+	anchors []Link          // that links on this page lead to
+	pages   []Link          // of the operator that links lead to
 }
 
-// linkTarget is where a link leads to.
-type linkTarget struct {
-	to   string
-	line int
-}
-
-// readMarkdown makes HTML of a page, or says in which line what must be
-// changed. The title is the first heading and not in the HTML.
-func readMarkdown(src []byte) (*markdown, error) {
+// Read makes HTML of a page, or says in which line what must be changed. The
+// title is the first heading and not in the HTML.
+func Read(src []byte) (Page, error) {
 	m := &markdown{src: unified(src), under: titleID, ids: map[string]bool{}}
 	if err := m.readable(); err != nil {
-		return nil, err
+		return Page{}, err
 	}
 	doc := goldmark.New(goldmark.WithExtensions(extension.Table)).Parser().Parse(text.NewReader(m.src))
 	first, ok := doc.FirstChild().(*ast.Heading)
 	if !ok || first.Level != 1 {
-		return nil, errors.New("line 1: a page begins with its title: # Title")
+		return Page{}, errors.New("line 1: a page begins with its title: # Title")
 	}
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
 		if err := m.node(n); err != nil {
-			return nil, err
+			return Page{}, err
 		}
 	}
 	for _, a := range m.anchors {
-		if !m.ids[a.to] {
-			return nil, fmt.Errorf("line %d: no heading of this page is #%s", a.line, a.to)
+		if !m.ids[a.To] {
+			return Page{}, fmt.Errorf("line %d: no heading of this page is #%s", a.Line, a.To)
 		}
 	}
-	if n := m.b.Len(); n > maxPublic {
-		return nil, fmt.Errorf("too long for the one size that all pages have: it takes %d bytes as HTML, and there is room for %d; divide it into two pages", n, maxPublic)
+	if n := m.b.Len(); n > MaxHTML {
+		return Page{}, fmt.Errorf("too long for the one size that all pages have: it takes %d bytes as HTML, and there is room for %d; divide it into two pages", n, MaxHTML)
 	}
-	return m, nil
+	return Page{m.title, template.HTML(m.b.String()), m.pages}, nil //nolint:gosec // written here, element by element
 }
 
 // unified takes the mark and the line ends that some editors write.
@@ -242,8 +259,8 @@ func (m *markdown) heading(n *ast.Heading) error {
 	}
 	m.level = n.Level
 	if n.Level == 1 {
-		if len(words) > maxTitle {
-			return m.at(n, "the title is longer than %d bytes", maxTitle)
+		if len(words) > MaxTitle {
+			return m.at(n, "the title is longer than %d bytes", MaxTitle)
 		}
 		if hold(n, ast.KindLink, ast.KindAutoLink) {
 			return m.at(n, "a link in the title: titles are words")
@@ -461,10 +478,10 @@ func (m *markdown) link(n *ast.Link) error {
 	}
 	switch own := ownPath.FindStringSubmatch(path); {
 	case anchored && path == "" && anchor != "":
-		m.anchors = append(m.anchors, linkTarget{anchor, m.line(n)})
+		m.anchors = append(m.anchors, Link{anchor, m.line(n)})
 	case own != nil && (!anchored || own[1] != "" && slug(anchor) == anchor):
 		if own[1] != "" {
-			m.pages = append(m.pages, linkTarget{own[1], m.line(n)})
+			m.pages = append(m.pages, Link{own[1], m.line(n)})
 		}
 	case elsewhere(to):
 		if err := m.children(n); err != nil {
