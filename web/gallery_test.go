@@ -17,6 +17,7 @@ import (
 	"postern/crypto"
 	"postern/intake"
 	"postern/intake/form"
+	"postern/web/visitor"
 )
 
 // The gallery is every page of a source in every state, as it went over the
@@ -339,16 +340,15 @@ func (g *gallery) visits() {
 	w := g.world(func(c *settings) { c.options.Limits = intake.Limits{FileSize: 1 << 20, Files: 3} })
 	code := strings.Fields(g.report(w).send().code())
 	ask := func(words ...string) *shown { return g.enter(w, strings.Join(words, " ")) }
-	swapped, slip, bad := slices.Clone(code), slices.Clone(code), slices.Clone(code)
-	swapped[3], swapped[4] = code[4], code[3]
-	slip[2] += "x"
+	typed := strings.Join(code, " ")
+	swapped, slip, mixed := visitor.Swapped(typed), visitor.Slipped(typed), visitor.Mixed(typed)
+	bad := slices.Clone(code)
 	bad[2], bad[6] = "qqqqqqqqqq", "zzzzzzzzzz"
-	mixed := slices.Concat(code[4:], code[:4])
 	g.problem("enter-words", "enter", probWords, ask(code[:8]...))
 	g.problem("enter-unknown", "enter", probUnknown, ask(bad...))
-	g.problem("enter-order", "enter", probOrder, ask(mixed...))
-	g.keep("confirm-word", "confirm", 200, ask(slip...))
-	g.keep("confirm-swap", "confirm", 200, ask(swapped...))
+	g.problem("enter-order", "enter", probOrder, ask(mixed))
+	g.keep("confirm-word", "confirm", 200, ask(slip))
+	g.keep("confirm-swap", "confirm", 200, ask(swapped))
 	inbox := g.keep("inbox-empty", "inbox", 200, ask(code...))
 
 	write := func() *fill { return g.form(inbox, "/message").set("text", "Something new.") }
@@ -373,8 +373,8 @@ func (g *gallery) visits() {
 	}
 	g.problem("message-words", "message", probWords, with(code[:8]...))
 	g.problem("message-unknown", "message", probUnknown, with(bad...))
-	g.problem("message-order", "message", probOrder, with(mixed...))
-	g.problem("message-repair", "message", probRepair, with(slip...))
+	g.problem("message-order", "message", probOrder, with(mixed))
+	g.problem("message-repair", "message", probRepair, with(slip))
 }
 
 // changes are of a code.

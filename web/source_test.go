@@ -19,6 +19,7 @@ import (
 	"postern/crypto"
 	"postern/intake"
 	"postern/intake/form"
+	"postern/web/visitor"
 )
 
 func TestTheWholeWay(t *testing.T) {
@@ -119,18 +120,16 @@ func TestUnknownCodeIsAnInbox(t *testing.T) {
 
 func TestCodeHints(t *testing.T) {
 	w := newWorld(t)
-	words := crypto.NewCode().Words()
+	code := strings.Join(crypto.NewCode().Words(), " ")
+	words := strings.Fields(code)
 	ask := func(s string) *shown { return w.get("/inbox").form("/inbox").set("code", s).send() }
 	ask("").want(200, "Read replies").has("nine words; 0 were read")
 	ask(strings.Join(words[:8], " ")).want(200, "Read replies").has("nine words; 8 were read")
 	bad := slices.Clone(words)
 	bad[2], bad[6] = "qqqqqqqqqq", "zzzzzzzzzz"
 	ask(strings.Join(bad, " ")).want(200, "Read replies").has("counted from the first: 3, 7")
-	swapped := slices.Clone(words)
-	swapped[3], swapped[4] = words[4], words[3]
-	ask(strings.Join(swapped, " ")).want(200, "Is this what you meant?").form("/inbox").send().want(200, "Your inbox")
-	mixed := append(slices.Clone(words[4:]), words[:4]...)
-	ask(strings.Join(mixed, " ")).want(200, "Read replies")
+	ask(visitor.Swapped(code)).want(200, "Is this what you meant?").form("/inbox").send().want(200, "Your inbox")
+	ask(visitor.Mixed(code)).want(200, "Read replies")
 }
 
 func TestFormsComeBack(t *testing.T) {
@@ -255,9 +254,7 @@ func TestVisitExpires(t *testing.T) {
 		t.Errorf("what came back: %v", f.values)
 	}
 	f.set("code", "one two").send().want(200, "Write again").has("2 were read")
-	words := strings.Fields(code)
-	words[0], words[1] = words[1], words[0]
-	repaired := f.set("code", strings.Join(words, " ")).send().want(200, "Write again").has("take it to mean")
+	repaired := f.set("code", visitor.Swapped(code)).send().want(200, "Write again").has("take it to mean")
 	if f := repaired.form("/message"); f.values["code"][0] != code || f.values["text"][0] != "typed <slowly>" {
 		t.Errorf("what came back: %v", f.values)
 	}

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/net/html"
 
 	"postern/crypto"
+	"postern/crypto/seedtest"
 	"postern/intake"
 	"postern/intake/form"
 	"postern/store"
@@ -82,6 +83,7 @@ func body(id, kind string, independent bool) crypto.Body {
 
 func newWorld(t testing.TB, change ...func(*settings)) *world {
 	t.Helper()
+	seedtest.Set(t)
 	w := &world{t: t, holders: map[string]*holder{}, at: noon}
 	c := settings{slots: 8, quota: 4 << 30, kdf: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}, bodies: []crypto.Body{
 		body("ministry", "government", false), body("ombuds", "ombuds", true),

@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 }
 
 // helpers may import any room.
-var helpers = []string{"cmd/postern-demo", "cmd/scantest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
+var helpers = []string{"cmd/postern-demo", "cmd/scantest", "crypto/seedtest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
 var offline = []string{"crypto", "store", "reviewer", "intake/form", "cmd/postern-desk", "web/markdown"}
@@ -49,7 +49,7 @@ var network = []string{"net", "net/http", "crypto/tls"}
 var programs = []string{"cmd/postern", "cmd/postern-desk"}
 
 // madeForTests, by a whole path or by its last element.
-var madeForTests = []string{"testing", "tortest", "storetest", "browsertest", "scantest", "visitor", "httptest", "iotest", "fstest", "testscript", "rapid", "goleak", "go-cmp"}
+var madeForTests = []string{"testing", "seedtest", "tortest", "storetest", "browsertest", "scantest", "visitor", "httptest", "iotest", "fstest", "testscript", "rapid", "goleak", "go-cmp"}
 
 // oneRoom are modules that a single room may import.
 var oneRoom = map[string]string{

@@ -23,6 +23,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"postern/crypto"
 )
 
 // Visitor holds one page at a time. Not safe for concurrent use.
@@ -74,6 +76,49 @@ func (v *Visitor) Code() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no code on the page: %s", v.Text())
+}
+
+// Slips of people who type a code. Which one fits the check word once more is a
+// matter of chance (for one swap in 480 a second repair does): these choose one
+// that does what the test wants, and there is always one.
+
+// Swapped is the code with two neighbouring words in the wrong order, which has
+// exactly one repair.
+func Swapped(code string) string {
+	return typed(code, true, func(words []string, i int) []string {
+		i %= len(words) - 1
+		words[i], words[i+1] = words[i+1], words[i]
+		return words
+	})
+}
+
+// Slipped is the code with a letter too much in one word, which has exactly one repair.
+func Slipped(code string) string {
+	return typed(code, true, func(words []string, i int) []string {
+		words[i%len(words)] += string(rune('a' + i%26))
+		return words
+	})
+}
+
+// Mixed is the code in an order that no repair mends.
+func Mixed(code string) string {
+	return typed(code, false, func(words []string, i int) []string {
+		i = 1 + i%(len(words)-1)
+		return slices.Concat(words[i:], words[:i])
+	})
+}
+
+// typed tries slips until one is read as the code, or as none.
+func typed(code string, mends bool, slip func(words []string, i int) []string) string {
+	words := strings.Fields(code)
+	for i := range 100 {
+		s := strings.Join(slip(slices.Clone(words), i), " ")
+		meant, r, err := crypto.ParseCode(s)
+		if mends && err == nil && r.Kind != crypto.RepairNone && slices.Equal(meant.Words(), words) || !mends && err != nil {
+			return s
+		}
+	}
+	panic("no slip does what it should: is this a code?")
 }
 
 // all elements with these names, in document order.
