@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"postern/store/durable"
 )
 
 // Backup writes the whole vault, keys and cases, as one age file under pass, which
@@ -25,10 +27,10 @@ func (v *Vault) Backup(dst io.Writer, pass []byte) error {
 
 // BackupFile writes a backup to a new file, down to the disk.
 func (v *Vault) BackupFile(path string, pass []byte) error {
-	if err := createDurable(path, func(w io.Writer) error { return v.backup(w, pass) }); err != nil {
+	if err := durable.Create(path, func(w io.Writer) error { return v.backup(w, pass) }); err != nil {
 		return fmt.Errorf("backing up: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func (v *Vault) backup(dst io.Writer, pass []byte) error {
@@ -135,12 +137,12 @@ func restore(src io.Reader, dir string, pass []byte) error {
 	if !slices.Contains(have, keyName) || !slices.Contains(have, stateName) {
 		return errBackup
 	}
-	return errors.Join(syncDir(filepath.Join(dir, packDir)), syncDir(dir))
+	return errors.Join(durable.SyncDir(filepath.Join(dir, packDir)), durable.SyncDir(dir))
 }
 
 func restoreFile(path string, r io.Reader) error {
 	_ = os.Remove(path) // left by a restore that was interrupted; emptyDir let nothing else through
-	err := createDurable(path, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+	err := durable.Create(path, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errBackup
 	}

@@ -22,7 +22,7 @@
 // net is not among its dependencies (S-14). Nothing is written in clear unless a
 // caller names the folder for it ([Vault.Extract], [Vault.ExtractCase]).
 //
-//	vault.go      create, open, passphrase       keys.go, state.go, pack.go, durable.go
+//	vault.go      create, open, passphrase       keys.go, state.go, pack.go
 //	identity.go   card for the operator, key file for Tor Browser
 //	directory.go  accept a signed directory; what changed
 //	root.go       the offline root: make a key, sign

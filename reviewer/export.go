@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // keptDays is how long a server keeps a batch, in days.
@@ -86,7 +87,7 @@ func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (
 			next.Bundles = append(next.Bundles, bundle{ID: id[:], Dummies: dummies})
 		}
 	}
-	return out, syncDir(dir)
+	return out, durable.SyncDir(dir)
 }
 
 // newDummies makes what fills a bundle up, and keeps it in a pack.
@@ -165,7 +166,7 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	}
 	b, err := v.writeBundle(dir, crypto.BundleID(raw), part, dummies)
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.SyncDir(dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("exporting: %w", err)
@@ -207,7 +208,7 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 	}
 	path := filepath.Join(dir, bundleFile(id[:]))
 	head := crypto.Bundle{ID: id, Batches: v.imported()}
-	err := createDurable(path, func(w io.Writer) error {
+	err := durable.Create(path, func(w io.Writer) error {
 		return crypto.WriteBundle(w, v.dirs.Policy, v.dirs.Transfer, head, entries)
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // Extracted is one file that was written in clear, because it was asked for by name.
@@ -83,7 +84,7 @@ func (o *outFolder) open(name string) (*os.File, string, error) {
 	return nil, "", errors.New("too many files of this name in the folder: name another one")
 }
 
-func (o *outFolder) close() error { return errors.Join(syncDir(o.dir), o.root.Close()) }
+func (o *outFolder) close() error { return errors.Join(durable.SyncDir(o.dir), o.root.Close()) }
 
 // Extract writes one file of a case, by its number in the case, in clear into
 // dir: the original bytes, under a safe form of the sender's name, for the owner alone, never over

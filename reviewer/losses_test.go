@@ -13,18 +13,19 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer/reviewertest"
+	"postern/store/durable"
 )
 
 // failSyncs makes every sync of a folder from the n-th on fail, until the test ends.
 func failSyncs(t *testing.T, n int) {
 	t.Helper()
-	fsync = func(f *os.File) error {
+	durable.Fsync = func(f *os.File) error {
 		if n--; n < 0 {
 			return syscall.EIO
 		}
 		return f.Sync()
 	}
-	t.Cleanup(func() { fsync = (*os.File).Sync })
+	t.Cleanup(func() { durable.Fsync = (*os.File).Sync })
 }
 
 // What the new state refers to stays, whatever fails once the state is in place.
@@ -33,15 +34,15 @@ func TestNothingCommittedIsRemoved(t *testing.T) {
 	src := w.server.NewSource()
 	volume := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "important", nil, "ombuds"))(t))
 	v := w.desks["anna"]
-	// A commit syncs the folder of packs, then the vault's: the second fails.
-	failSyncs(t, 1)
+	// A commit syncs the folder of packs, then the vault's before the rename and after it: the third fails.
+	failSyncs(t, 2)
 	if r := w.imports("anna", volume); r.New != 1 {
 		t.Errorf("%+v", r)
 	}
 	if len(v.Warnings()) != 1 || len(v.Warnings()) != 0 {
 		t.Error("a sync that failed is told not once")
 	}
-	failSyncs(t, 1)
+	failSyncs(t, 4) // what was left is settled first
 	w.reply("anna", w.only("anna"), "an answer")
 	// Before the state is in place, a failure leaves the vault as it was.
 	failSyncs(t, 0)

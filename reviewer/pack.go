@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // packDir is the folder of packs inside a vault.
@@ -194,13 +195,13 @@ func (v *Vault) forget(blobs []blob) error {
 		case err != nil:
 			failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
 		default:
-			err = errors.Join(scrubRange(f, b.Off, b.Len), f.Close())
+			err = errors.Join(durable.Scrub(f, b.Off, b.Len), f.Close())
 			if err != nil {
 				failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
 			}
 		}
 	}
-	return errors.Join(append(failed, v.sweep(), syncDir(filepath.Join(v.dir, packDir)))...)
+	return errors.Join(append(failed, v.sweep(), durable.SyncDir(filepath.Join(v.dir, packDir)))...)
 }
 
 // packNames are the packs that are there.

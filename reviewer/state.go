@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // state is everything a vault knows besides its keys. It is sealed as a whole
@@ -164,7 +165,7 @@ func (v *Vault) tombstone(id []byte) []byte {
 // before. Once the new state is in place nothing is an error any more: what fails
 // then leaves a warning, and everything both states refer to.
 func (v *Vault) commit(next *state, gone ...blob) error {
-	if err := syncDir(filepath.Join(v.dir, packDir)); err != nil {
+	if err := durable.SyncDir(filepath.Join(v.dir, packDir)); err != nil {
 		return fmt.Errorf("writing the vault: %w", err)
 	}
 	text, err := json.Marshal(next)
@@ -173,20 +174,30 @@ func (v *Vault) commit(next *state, gone ...blob) error {
 	}
 	box := crypto.SealBox(v.keys.stateKey(), text, []byte(stateAAD))
 	clear(text)
-	err = writeDurable(v.dir, stateName, box)
-	if err != nil && !errors.Is(err, errNotSynced) {
+	stays, err := v.replace(stateName, box)
+	if err != nil {
 		return fmt.Errorf("writing the vault: %w", err)
 	}
 	v.state = next
-	switch {
-	case err != nil:
-		v.warn(err)
-	case len(gone) > 0:
+	if stays && len(gone) > 0 {
 		if err := v.forget(gone); err != nil {
 			v.warn(fmt.Errorf("keys were forgotten, but not all of their ciphertext was overwritten: %w", err))
 		}
 	}
 	return nil
+}
+
+// replace a file of the vault and overwrite what it replaced: it held keys that were just
+// forgotten. Once the new one is in place nothing is an error any more; when it might not
+// stay, nothing that either of the two refers to may be removed or overwritten.
+func (v *Vault) replace(name string, data []byte) (stays bool, err error) {
+	err = durable.ReplaceSecret(filepath.Join(v.dir, name), data)
+	stays = !errors.Is(err, durable.ErrNotSynced)
+	if !stays || errors.Is(err, durable.ErrNotScrubbed) {
+		v.warn(err)
+		err = nil
+	}
+	return stays, err
 }
 
 // warn keeps what went wrong after a step was done.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // keyName is the key file inside a vault.
@@ -115,7 +116,7 @@ func emptyDir(dir string) error {
 	}
 	for _, n := range names {
 		switch n.Name() { // left by an init that was interrupted before its key file
-		case "lock", packDir, stateName, stateName + ".tmp", keyName + ".tmp":
+		case "lock", packDir, stateName, stateName + ".new", keyName + ".new":
 		default:
 			return fmt.Errorf("creating the vault: %s is not empty: name a new folder", dir)
 		}
@@ -157,6 +158,11 @@ func Open(dir string, pass []byte, o Options) (*Vault, error) {
 // open reads the vault's files. The lock is held: read before, the key file could be the one that
 // another desk just replaced, and its months would come back with the next change of the passphrase.
 func (v *Vault) open(pass []byte) error {
+	for _, name := range []string{keyName, stateName} {
+		if err := durable.Settle(filepath.Join(v.dir, name)); err != nil {
+			return err
+		}
+	}
 	sealed, err := os.ReadFile(filepath.Join(v.dir, keyName))
 	if err != nil {
 		return err
@@ -192,10 +198,7 @@ func (v *Vault) writeKeys(pass []byte) error {
 	if err != nil {
 		return err
 	}
-	if err = writeDurable(v.dir, keyName, sealed); errors.Is(err, errNotSynced) {
-		v.warn(err)
-		return nil
-	}
+	_, err = v.replace(keyName, sealed)
 	return err
 }
 
@@ -226,10 +229,10 @@ func (v *Vault) Holder() string { return v.keys.Holder }
 
 // CreateFile writes a new file for its owner alone, down to the disk; it never overwrites.
 func CreateFile(path string, data []byte) error {
-	if err := createDurable(path, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+	if err := durable.Create(path, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // Close wipes the keys, as far as Go allows, and lets the next desk in.

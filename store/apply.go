@@ -330,6 +330,8 @@ func (c *changes) do(l *list) error {
 			c.given = append(c.given, op.upload)
 		case opForget:
 			err = c.forget(op.item)
+		case opTouch:
+			err = c.touch(b, op.key)
 		}
 		if err != nil {
 			return err
@@ -347,7 +349,7 @@ func (c *changes) check(op Op) error {
 		b, key = itemBucket, itemKey(op.item, 0)
 	case opAdopt:
 		b, key = itemBucket, itemKey(op.upload.id, 0)
-	case opPut, opDelete, opForget:
+	case opPut, opDelete, opForget, opTouch:
 		return nil
 	}
 	have, err := c.get(b, key)
@@ -403,6 +405,44 @@ func (c *changes) forget(id ItemID) error {
 		}
 	}
 	c.freed = append(c.freed, it)
+	return nil
+}
+
+// touchSkip: of a random name, the next record in the file is more likely one after
+// a wide gap, which who has the file can see; the one some places further on is not.
+const touchSkip = 64
+
+// touch puts a record that key alone decides, as it is, but never key's own.
+func (c *changes) touch(b Bucket, key []byte) error {
+	own := c.s.rec.keys.fileKey(b.Name, key)
+	cur := c.tx.Bucket([]byte(b.Name)).Cursor()
+	k, v := cur.Seek(own)
+	var others, skip = 0, int(own[len(own)-1]) % touchSkip
+	for wraps := 0; wraps < 2 || others > 0; k, v = cur.Next() {
+		if k == nil {
+			if k, v = cur.First(); k == nil {
+				return nil // empty
+			}
+			wraps++
+		}
+		if bytes.Equal(k, own) {
+			continue
+		}
+		r, err := c.s.rec.keys.openRecord(b, k, v)
+		if err != nil {
+			return err
+		}
+		value, err := c.get(b, r.Key) // as this commit leaves it
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if others++; others > skip {
+			return c.put(b, r.Key, value, false)
+		}
+	}
 	return nil
 }
 

@@ -208,7 +208,7 @@ func Import(ctx context.Context, o Options, r io.Reader) (err error) {
 // removeAll empties a directory that held nothing before.
 func removeAll(dir string) error {
 	var errs []error
-	for _, name := range []string{recordsName, nextName, cellsName, keyName, keyName + ".new"} {
+	for _, name := range []string{recordsName, nextName, cellsName, keyName, keyName + ".new", keyName + ".old"} {
 		errs = append(errs, remove(dir+string(os.PathSeparator)+name))
 	}
 	return errors.Join(errs...)

@@ -66,7 +66,7 @@ func TestExportImport(t *testing.T) {
 // whatever the order in which items of all tiers come.
 func TestImportFull(t *testing.T) {
 	o := testOptions(t.TempDir())
-	o.Quota, o.ReserveSmall, o.Spare = 8<<20, 0.4, 0.3
+	o.Quota, o.ReserveSmall, o.Spare = 8<<20, 0.4, 8<<20/10*3
 	s := openTest(t, o)
 	n := 0
 	for ; ; n++ {

@@ -100,10 +100,9 @@ func (t tier) class() class {
 	return small
 }
 
-func newAllocator(quota int64, reserve, spare float64, smallCell int) *allocator {
-	part := func(f float64) int64 { return int64(float64(quota) * f) }
+func newAllocator(quota int64, reserve float64, spare int64, smallCell int) *allocator {
 	a := &allocator{quota: quota}
-	a.limit = [tiers]int64{forLarge: quota - part(reserve) - part(spare), forSmall: quota - part(spare), forSpare: quota}
+	a.limit = [tiers]int64{forLarge: quota - int64(float64(quota)*reserve) - spare, forSmall: quota - spare, forSpare: quota}
 	stored := int64(smallCell + cellTag)
 	a.cost[small] = (16 + 16 + 8 + stored + pageSize - 1) / pageSize * pageSize
 	a.cost[large] = 256 << 10

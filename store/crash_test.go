@@ -218,7 +218,7 @@ func (p *promises) hold(t *testing.T, dir string) {
 	if err != nil || items != n {
 		t.Fatalf("%d items for %d records: %v", items, n, err)
 	}
-	for _, name := range []string{nextName, snapshotName, keyName + ".new"} {
+	for _, name := range []string{nextName, snapshotName, keyName + ".new", keyName + ".old"} {
 		if _, err := os.Stat(s.path(name)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s was left behind", name)
 		}

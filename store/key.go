@@ -13,12 +13,12 @@ import (
 	"path/filepath"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"postern/store/durable"
 )
 
 // The key file holds the storage key P, and during a vacuum the next one too.
-// It is written whole beside the old one and renamed over it; then the old
-// one's bytes are overwritten, which on a file system or disk that writes
-// elsewhere is no more than an attempt (SECURITY.md S-5, S-19).
+// Each change is durable and overwrites the file before it (SECURITY.md S-5, S-19).
 //
 //	"PSK1" ‖ number of keys (1 or 2) ‖ 2 × (id 16 ‖ key 32), zeros for none ‖ SHA-256 of all that
 const (
@@ -121,7 +121,11 @@ func decodeKeys(b []byte) ([]storageKey, error) {
 }
 
 func readKeys(dir string, w KeyWrapper) ([]storageKey, error) {
-	b, err := os.ReadFile(filepath.Join(dir, keyName))
+	path := filepath.Join(dir, keyName)
+	if err := durable.Settle(path); err != nil {
+		return nil, fmt.Errorf("settling the storage key: %w", err)
+	}
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the storage key: %w", err)
 	}
@@ -143,71 +147,8 @@ func writeKeys(dir string, w KeyWrapper, list ...storageKey) error {
 			return fmt.Errorf("wrapping the storage key: %w", err)
 		}
 	}
-	path := filepath.Join(dir, keyName)
-	old, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("opening the old storage key: %w", err)
-	}
-	if old != nil {
-		defer old.Close() //nolint:errcheck // synced below
-	}
-	if err := writeDurably(path, b); err != nil {
+	if err := durable.ReplaceSecret(filepath.Join(dir, keyName), b); err != nil {
 		return fmt.Errorf("writing the storage key: %w", err)
 	}
-	if old == nil {
-		return nil
-	}
-	// The name leads to the new file now; these are the old file's bytes.
-	if err := overwrite(old); err != nil {
-		return fmt.Errorf("overwriting the old storage key: %w", err)
-	}
 	return nil
-}
-
-func overwrite(f *os.File) error {
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	noise := make([]byte, st.Size())
-	_, _ = rand.Read(noise)
-	if _, err := f.WriteAt(noise, 0); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// writeDurably: write path.new, fsync it, rename it over path, fsync the directory.
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // synced below
-	// One from an interrupted write may hold a key: it goes, too.
-	if err := overwrite(f); err != nil {
-		return err
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close() //nolint:errcheck // opened for reading
-	return d.Sync()
 }

@@ -14,6 +14,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"postern/store/durable"
 )
 
 const (
@@ -78,7 +80,7 @@ func open(o Options, partial bool) (_ *Store, err error) {
 		s.step = func(string) {}
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, largeStored); return &b }
-	if o.SmallCell < 1 || o.SmallCell > 1<<24 || o.Quota < 1 || o.ReserveSmall < 0 || o.Spare < 0 || o.ReserveSmall+o.Spare >= 1 {
+	if o.SmallCell < 1 || o.SmallCell > 1<<24 || o.Quota < 1 || o.ReserveSmall < 0 || o.Spare < 0 || float64(o.Spare) >= float64(o.Quota)*(1-o.ReserveSmall) {
 		return nil, errors.New("opening the database: small cell, quota or reserve is out of range")
 	}
 	for _, b := range o.Buckets {
@@ -191,7 +193,7 @@ func (s *Store) create(partial bool) error {
 	if err := os.Rename(s.path(nextName), s.path(recordsName)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return durable.SyncDir(s.dir)
 }
 
 // newRecordFile makes an empty file of records, not yet synced, under the name
@@ -318,11 +320,11 @@ func (s *Store) settleKeys(id keyID) (storageKey, error) {
 			return k, err
 		}
 		// A rename that a power cut can still undo must not cost the old key.
-		if err := syncDir(s.dir); err != nil {
+		if err := durable.SyncDir(s.dir); err != nil {
 			return k, err
 		}
 		if len(list) == 1 {
-			return k, remove(s.path(keyName + ".new"))
+			return k, nil
 		}
 		return k, writeKeys(s.dir, s.key, k)
 	}

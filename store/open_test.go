@@ -338,7 +338,7 @@ func TestItemRecords(t *testing.T) {
 // TestAllocator: no cell is given twice, and the lowest come first.
 func TestAllocator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := newAllocator(10<<20, 0.1, 0.05, 4000)
+		a := newAllocator(10<<20, 0.1, 1<<19, 4000)
 		held := map[uint32]bool{}
 		var runs []run
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {

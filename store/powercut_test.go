@@ -23,6 +23,7 @@ import (
 type disk struct {
 	dir     string
 	fds     map[int]*file
+	at      map[int]int64    // offsets of those that are written without one
 	names   map[string]*file // as the process sees them
 	durable map[string]*file // as the last sync of the directory left them
 	changes []map[string]*file
@@ -75,7 +76,15 @@ func (d *disk) cut(t *testing.T, keep float64) string {
 		}
 		names = n
 	}
+	made := make(map[*file]string)
 	for name, f := range names {
+		if other, ok := made[f]; ok {
+			if err := os.Link(other, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		made[f] = filepath.Join(dir, name)
 		c := file{disk: slices.Clone(f.disk)}
 		for _, w := range f.wait {
 			for _, page := range pages(w) {
@@ -247,6 +256,11 @@ func (d *disk) do(e event) (ack bool) {
 	case c.name == "write" && !e.end && c.fd() == 1:
 		d.acks.line(strings.TrimSuffix(string(c.string(0)), "\n"))
 		return true
+	case c.name == "write" && !e.end:
+		if f := d.fds[c.fd()]; f != nil {
+			f.wait = append(f.wait, write{d.at[c.fd()], c.string(0), d.n})
+			d.at[c.fd()] += int64(len(c.string(0)))
+		}
 	case !e.end:
 	case c.result < 0:
 	case c.name == "openat":
@@ -262,7 +276,7 @@ func (d *disk) do(e event) (ack bool) {
 		if d.names[name] == nil {
 			d.rename(func() { d.names[name] = new(file) })
 		}
-		d.fds[c.result] = d.names[name]
+		d.fds[c.result], d.at[c.result] = d.names[name], 0
 	case c.name == "close":
 		delete(d.fds, c.fd())
 	case c.name == "fsync" || c.name == "fdatasync":
@@ -279,6 +293,12 @@ func (d *disk) do(e event) (ack bool) {
 		to, ok2 := d.name(c.string(1))
 		if ok1 && ok2 {
 			d.rename(func() { d.names[to] = d.names[from]; delete(d.names, from) })
+		}
+	case c.name == "linkat" || c.name == "link":
+		from, ok1 := d.name(c.string(0))
+		to, ok2 := d.name(c.string(1))
+		if ok1 && ok2 {
+			d.rename(func() { d.names[to] = d.names[from] })
 		}
 	case c.name == "unlinkat" || c.name == "unlink":
 		if name, ok := d.name(c.string(0)); ok && d.names[name] != nil {
@@ -302,7 +322,7 @@ func TestPowerCut(t *testing.T) {
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
 	c := exec.Command("strace", "-f", "-qq", "-xx", "-s", "4000000", "-o", trace,
-		"-e", "trace=openat,close,pwrite64,write,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,unlinkat", exe)
+		"-e", "trace=openat,close,pwrite64,write,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat", exe)
 	c.Env = append(os.Environ(), childEnv+"=trace", childDir+"="+dir)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("tracing (is strace installed?): %v: %.500s", err, out)
@@ -312,7 +332,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := parseTrace(t, string(text))
-	d := &disk{dir: dir, fds: make(map[int]*file), names: make(map[string]*file), durable: make(map[string]*file), acks: newPromises()}
+	d := &disk{dir: dir, fds: make(map[int]*file), at: make(map[int]int64), names: make(map[string]*file), durable: make(map[string]*file), acks: newPromises()}
 	chance := 150 / float64(len(events))
 	cuts, acks := 0, 0
 	for i, e := range events {

@@ -24,11 +24,11 @@ type Options struct {
 	SmallCell int
 	// Quota bounds cells.db in bytes; ReserveSmall of it (0.10 for 10 %) can only
 	// be used by small items, so that text gets in when files filled the disk.
-	// Spare of it besides is for [AddSpare] alone, so that what the owner of the
-	// store must write goes on when others' items have filled all the rest.
+	// Spare bytes of it besides are for [AddSpare] alone, so that what the owner of
+	// the store must write goes on when others' items have filled all the rest.
 	Quota        int64
 	ReserveSmall float64
-	Spare        float64
+	Spare        int64
 	// Key wraps the storage key file; nil keeps it as it is in storage.key (0600).
 	Key KeyWrapper
 	// Create makes a new database when there is none; without it Open fails.
@@ -83,6 +83,7 @@ const (
 	opAddSpare
 	opAdopt
 	opForget
+	opTouch
 )
 
 // Create adds a record that must not exist ([ErrExists]).
@@ -115,7 +116,7 @@ func RequireAbsent(bucket string, key []byte) Op { return Op{kind: opAbsent, buc
 func AddItem(id ItemID, data []byte) Op { return Op{kind: opAddItem, item: id, data: data} }
 
 // AddSpare is [AddItem] for what must go in when storage is full: it may use
-// the last Options.Spare of the quota.
+// the last Options.Spare bytes of the quota.
 func AddSpare(id ItemID, data []byte) Op { return Op{kind: opAddSpare, item: id, data: data} }
 
 // Adopt makes a finished upload an item.
@@ -123,3 +124,8 @@ func Adopt(u *Upload) Op { return Op{kind: opAdopt, upload: u} }
 
 // Forget erases an item; one that is not there is no error.
 func Forget(id ItemID) Op { return Op{kind: opForget, item: id} }
+
+// Touch writes a record of the bucket anew, as it is: for each key always the same
+// one, until the next vacuum, and never the key's own. Who has the file alone sees what
+// a Put of a record that is there shows. In a bucket with no other record nothing is done.
+func Touch(bucket string, key []byte) Op { return Op{kind: opTouch, bucket: bucket, key: key} }

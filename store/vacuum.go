@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"go.etcd.io/bbolt"
+
+	"postern/store/durable"
 )
 
 // dirtyKey names a record that was changed while a vacuum copies.
@@ -70,7 +72,7 @@ func (s *Store) vacuum(ctx context.Context) error {
 		err = to.db.Sync()
 	}
 	if err == nil {
-		err = syncDir(s.dir)
+		err = durable.SyncDir(s.dir)
 	}
 	if err != nil {
 		return s.undoVacuum(err, to, old)
@@ -80,7 +82,7 @@ func (s *Store) vacuum(ctx context.Context) error {
 		return s.fail(err)
 	}
 	s.step("renamed")
-	if err := syncDir(s.dir); err != nil {
+	if err := durable.SyncDir(s.dir); err != nil {
 		return s.fail(err)
 	}
 	s.step("rename synced")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"postern/crypto"
+	"postern/store/durable"
 )
 
 // maxInput bounds the small files that an operator hands in, in bytes.
@@ -177,7 +178,7 @@ func (c *cli) directoryInstall(ctx context.Context, cmd *command, args []string)
 		return err
 	}
 	if p, err := i.readProposal(); err == nil && p != nil && p.Version <= d.Version {
-		if err := removeFile(i.proposalPath()); err != nil {
+		if err := durable.Remove(i.proposalPath()); err != nil {
 			return err
 		}
 	}

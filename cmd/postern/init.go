@@ -10,6 +10,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/onion"
+	"postern/store/durable"
 )
 
 // initialise makes a data directory: configuration, keys, salt, database. It
@@ -111,7 +112,7 @@ func (i *instance) makeRoom() error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(i.dir), syncDir(filepath.Dir(i.dir)))
+	return errors.Join(durable.SyncDir(i.dir), durable.SyncDir(filepath.Dir(i.dir)))
 }
 
 // transferRecipient is what holders seal bundles to.

@@ -153,13 +153,13 @@ func onionKey(path string) (onion.Key, error) {
 
 // spare is the part of the quota that reports cannot use: when they have filled
 // the rest, batches still go out and codes still open their inboxes.
-const spare = 0.05
+const spare = 20 // the quota is divided by this
 
 // storeOptions are how this instance keeps its database.
 func (i *instance) storeOptions(create bool) (store.Options, error) {
 	o := store.Options{
 		Dir: i.dbPath(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(i.conf.Directory.Slots),
-		Quota: int64(i.conf.Storage.Quota), ReserveSmall: float64(i.conf.Storage.ReserveText) / 100, Spare: spare, Create: create,
+		Quota: int64(i.conf.Storage.Quota), ReserveSmall: float64(i.conf.Storage.ReserveText) / 100, Spare: int64(i.conf.Storage.Quota) / spare, Create: create,
 	}
 	if f := i.conf.Storage.KeyWrappedBy; f != "" {
 		w, err := newFileWrapper(f)

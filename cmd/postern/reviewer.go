@@ -17,6 +17,7 @@ import (
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/intake/onion"
+	"postern/store/durable"
 )
 
 // exchange is how one holder reaches this server: an onion address of their
@@ -311,7 +312,7 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 	}
 	// First what takes effect at once.
 	for _, path := range []string{i.exchangePath(h.ID), i.cardPath(h.ID)} {
-		if err := removeFile(path); err != nil {
+		if err := durable.Remove(path); err != nil {
 			return err
 		}
 	}
@@ -327,7 +328,7 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 	}
 	d.Bodies = slices.DeleteFunc(d.Bodies, func(b crypto.Body) bool { return len(b.Holders) == 0 })
 	if len(d.Bodies) == 0 {
-		return errors.Join(told, removeFile(i.proposalPath()))
+		return errors.Join(told, durable.Remove(i.proposalPath()))
 	}
 	return errors.Join(told, c.propose(i, d))
 }

@@ -42,7 +42,7 @@ func Options(dir string, buckets ...store.Bucket) store.Options {
 	if len(buckets) == 0 {
 		buckets = []store.Bucket{{Name: Bucket, MaxKey: MaxKey, MaxValue: MaxValue}}
 	}
-	return store.Options{Dir: dir, Buckets: buckets, SmallCell: 4000, Quota: 64 << 20, ReserveSmall: 0.1, Spare: 0.05, Create: true}
+	return store.Options{Dir: dir, Buckets: buckets, SmallCell: 4000, Quota: 64 << 20, ReserveSmall: 0.1, Spare: 64 << 20 / 20, Create: true}
 }
 
 // NewStore opens a new store in a directory of the test's. When the test ends it

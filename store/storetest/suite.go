@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 	}{
 		{"Records", testRecords},
 		{"AllOrNothing", testAllOrNothing},
+		{"Touch", testTouch},
 		{"OneWinner", testOneWinner},
 		{"All", testAll},
 		{"AllAcrossVacuum", testAllAcrossVacuum},
@@ -169,6 +170,31 @@ func testAllOrNothing(t *testing.T, e Engine) {
 			has(t, e, fmt.Sprint("r", i), "1")
 		} else {
 			hasNot(t, e, fmt.Sprint("r", i))
+		}
+	}
+}
+
+// testTouch: whatever is touched, and in whatever company, nothing changes.
+func testTouch(t *testing.T, e Engine) {
+	apply(t, e, store.Touch(Bucket, []byte("none")))
+	apply(t, e, put("a", "1"))
+	apply(t, e, store.Touch(Bucket, []byte("a")), store.Touch(Bucket, []byte("none")))
+	has(t, e, "a", "1")
+	apply(t, e, del("a"), store.Touch(Bucket, []byte("none")))
+	hasNot(t, e, "a")
+	fill(t, e, 100)
+	for i := range 50 {
+		n := fmt.Sprint("key", i)
+		apply(t, e, put(n, "new"), del(fmt.Sprint("key", 99-i)), store.Touch(Bucket, []byte(n)), store.Touch(Bucket, []byte("none")))
+	}
+	refused(t, e, store.ErrChanged, absent("key0"), store.Touch(Bucket, []byte("none")))
+	got := collect(t, e, nil)
+	if len(got) != 50 {
+		t.Errorf("%d records, want 50", len(got))
+	}
+	for k, v := range got {
+		if v != "new" {
+			t.Errorf("%s is %q", k, v)
 		}
 	}
 }
