@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"postern/crypto/passphrase"
 	"postern/store/durable"
 )
 
@@ -38,7 +39,7 @@ func (v *Vault) backup(dst io.Writer, pass []byte) error {
 	if err := v.checkPassphrase(pass); err != nil {
 		return err
 	}
-	w, err := sealPassphrase(dst, pass, v.o.ScryptLogN)
+	w, err := passphrase.Seal(dst, pass, v.o.ScryptLogN)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func removeKeys(dir string) error {
 var errBackup = errors.New("this is no whole backup of a vault: copy it again from where it is kept")
 
 func restore(src io.Reader, dir string, pass []byte) error {
-	r, err := openPassphrase(src, pass)
+	r, err := passphrase.Open(src, pass)
 	if errors.Is(err, ErrPassphrase) {
 		return err
 	}

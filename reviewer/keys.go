@@ -9,9 +9,8 @@ import (
 	"fmt"
 	"io"
 
-	"filippo.io/age"
-
 	"postern/crypto"
+	"postern/crypto/passphrase"
 )
 
 // keyFile is what vault.age holds. All of it is secret.
@@ -70,33 +69,7 @@ func (k *keyFile) stateKey() (key crypto.Key) {
 func (k *keyFile) tombKey() []byte { return crypto.KDF(k.Data, nil, "desk tombstone", 32) }
 
 // ErrPassphrase is returned when a passphrase does not open a file.
-var ErrPassphrase = errors.New("the passphrase does not open this file")
-
-// sealPassphrase is an age file of plaintext under a passphrase; logN 0 is age's own work factor.
-func sealPassphrase(dst io.Writer, pass []byte, logN int) (io.WriteCloser, error) {
-	r, err := age.NewScryptRecipient(string(pass))
-	if err != nil {
-		return nil, errors.New("the passphrase is empty")
-	}
-	if logN != 0 {
-		r.SetWorkFactor(logN)
-	}
-	return age.Encrypt(dst, r)
-}
-
-// openPassphrase opens what sealPassphrase or `age -p` wrote.
-func openPassphrase(src io.Reader, pass []byte) (io.Reader, error) {
-	id, err := age.NewScryptIdentity(string(pass))
-	if err != nil {
-		return nil, errors.New("the passphrase is empty")
-	}
-	r, err := age.Decrypt(src, id)
-	var no *age.NoIdentityMatchError
-	if errors.As(err, &no) {
-		return nil, ErrPassphrase
-	}
-	return r, err
-}
+var ErrPassphrase = passphrase.ErrWrong
 
 func (k *keyFile) seal(pass []byte, logN int) ([]byte, error) {
 	text, err := json.Marshal(k)
@@ -105,7 +78,7 @@ func (k *keyFile) seal(pass []byte, logN int) ([]byte, error) {
 	}
 	defer clear(text)
 	var b bytes.Buffer
-	w, err := sealPassphrase(&b, pass, logN)
+	w, err := passphrase.Seal(&b, pass, logN)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +92,7 @@ func (k *keyFile) seal(pass []byte, logN int) ([]byte, error) {
 }
 
 func openKeyFile(sealed, pass []byte) (*keyFile, error) {
-	r, err := openPassphrase(bytes.NewReader(sealed), pass)
+	r, err := passphrase.Open(bytes.NewReader(sealed), pass)
 	if err != nil {
 		return nil, err
 	}

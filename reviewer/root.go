@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"postern/crypto"
+	"postern/crypto/passphrase"
 )
 
 // The root key signs the directory: who may read. It lives on the offline
@@ -27,7 +28,7 @@ func NewRoot(name string, pass []byte, o Options) (file []byte, vkey string, err
 		return nil, "", fmt.Errorf("making a root key: %w", err)
 	}
 	var b bytes.Buffer
-	w, err := sealPassphrase(&b, pass, o.ScryptLogN)
+	w, err := passphrase.Seal(&b, pass, o.ScryptLogN)
 	if err != nil {
 		return nil, "", fmt.Errorf("making a root key: %w", err)
 	}
@@ -48,7 +49,7 @@ type Root struct {
 
 // OpenRoot opens what [NewRoot] made. [ErrPassphrase].
 func OpenRoot(file, pass []byte) (*Root, error) {
-	r, err := openPassphrase(bytes.NewReader(file), pass)
+	r, err := passphrase.Open(bytes.NewReader(file), pass)
 	if err != nil {
 		return nil, fmt.Errorf("opening the root key: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"postern/crypto/passphrase"
 	"postern/reviewer"
 )
 
@@ -40,16 +41,7 @@ func (d *desk) secret(file, what string) ([]byte, error) {
 		defer func() { _ = f.Close() }()
 		r = f
 	}
-	b, err := io.ReadAll(io.LimitReader(r, 4<<10))
-	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase: %w", err)
-	}
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return nil, errors.New("reading the passphrase: the first line is empty")
-	}
-	return line, nil
+	return passphrase.Read(r)
 }
 
 // prompt asks for a passphrase without showing it.
@@ -102,7 +94,7 @@ func (d *desk) newPassphrase(file, what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if utf8.RuneCount(p) < minPassphrase {
+	if utf8.RuneCount(passphrase.Canonical(p)) < minPassphrase {
 		return nil, fmt.Errorf("the new passphrase is too short: use %d characters or more; seven random words are good", minPassphrase)
 	}
 	return p, nil
@@ -117,7 +109,7 @@ func (d *desk) twice(what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(p, q) {
+	if !bytes.Equal(passphrase.Canonical(p), passphrase.Canonical(q)) {
 		return nil, errors.New("the two passphrases differ: nothing was changed")
 	}
 	return p, nil
