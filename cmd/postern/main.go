@@ -1,26 +1,11 @@
 // Command postern is the server of a Postern instance: a Tor onion service
 // where insiders report abuse in security institutions, to reviewers only.
 //
-// Everything of one instance is one data directory (0700):
+// One file here is one command: what it takes, and what it prints. What it does
+// lies in two packages below: internal/instance is the data directory, with its
+// configuration, directory, holders and backups; internal/server is what runs on
+// it, with its doors, tor, nights, admin socket and status.
 //
-//	postern.conf     the configuration; its comments are the manual        config.go
-//	instance         format, id of this life of the database, salt         instance.go
-//	roots            root keys whose signature makes a directory valid
-//	directory.note   the signed directory in force                         directory.go
-//	proposal.txt     the next directory, to be signed offline              reviewer.go
-//	keys/            onion key, transfer key
-//	holders/         each holder's card and the key of their exchange
-//	pages/           the operator's own pages, for visitors                pages.go
-//	db/              sealed records and cells, storage key                 package store
-//	tor/             the state of the tor child
-//	run/             sockets, unless /run/postern is used
-//
-// Who can change postern.conf, roots or keys/ can read what sources type from
-// then on: the directory is trusted, and only its owner and root reach it.
-// None of it opens a report that is already sealed (SECURITY.md S-2).
-//
-// One file is one subcommand. A command that needs the database asks a running
-// server over its admin socket (admin.go) and opens the files itself otherwise.
 // README.md beside this file walks an operator through install, backup, move
 // and repair; testdata/script runs those walks against the real program.
 package main
@@ -36,6 +21,9 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+
+	"postern/cmd/postern/internal/instance"
+	"postern/cmd/postern/internal/server"
 )
 
 func main() {
@@ -60,9 +48,6 @@ type command struct {
 	short string
 	run   func(c *cli, ctx context.Context, cmd *command, args []string) error
 }
-
-// defaultDir is where a package or `make install` keeps an instance.
-const defaultDir = "/var/lib/postern"
 
 func commands() []*command {
 	return []*command{
@@ -117,7 +102,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 		return 1
 	}
 	fmt.Fprintf(c.err, "postern: %v\n", err)
-	if do := hintOf(err); do != "" {
+	if do := instance.HintOf(err); do != "" {
 		fmt.Fprintf(c.err, "postern: %s\n", do)
 	}
 	return 1
@@ -142,7 +127,7 @@ func (c *cli) usage(w io.Writer) {
 	}
 	_ = t.Flush()
 	fmt.Fprintf(w, "\nEvery command takes --dir DIR (default %s, or $POSTERN_DIR).\n"+
-		"postern COMMAND -h lists a command's options.\n", defaultDir)
+		"postern COMMAND -h lists a command's options.\n", instance.DefaultDir)
 }
 
 // flags starts the options of a command.
@@ -155,7 +140,7 @@ func (c *cli) flags(cmd *command) *flag.FlagSet {
 	}
 	dir := os.Getenv("POSTERN_DIR")
 	if dir == "" {
-		dir = defaultDir
+		dir = instance.DefaultDir
 	}
 	fs.StringVar(&c.dir, "dir", dir, "data directory")
 	return fs
@@ -183,26 +168,28 @@ func (c *cli) parse(fs *flag.FlagSet, args []string, n int) ([]string, error) {
 	return rest, nil
 }
 
-// hint is an error that knows what its reader should do next.
-type hint struct {
-	err error
-	do  string
+// simple runs an operation that has no options and prints what it says.
+func (c *cli) simple(ctx context.Context, cmd *command, args []string, op string) error {
+	fs := c.flags(cmd)
+	if _, err := c.parse(fs, args, 0); err != nil {
+		return err
+	}
+	i, err := instance.Open(c.dir)
+	if err != nil {
+		return err
+	}
+	return server.Operate(ctx, i, op, c.out)
 }
 
-func (h *hint) Error() string { return h.err.Error() }
-func (h *hint) Unwrap() error { return h.err }
-
-func withHint(err error, format string, a ...any) error {
-	if err == nil {
-		return nil
+// tellServer makes a running server read directory and holders again.
+func (c *cli) tellServer(ctx context.Context, i *instance.Instance) error {
+	err := server.Ask(ctx, i, "reload", io.Discard)
+	if errors.Is(err, server.ErrNoServer) {
+		return nil // it reads them when it starts
 	}
-	return &hint{err, fmt.Sprintf(format, a...)}
-}
-
-func hintOf(err error) string {
-	var h *hint
-	if errors.As(err, &h) {
-		return h.do
+	if err != nil {
+		return instance.WithHint(fmt.Errorf("the files are written, but the running server did not take them: %w", err), "systemctl restart postern")
 	}
-	return ""
+	fmt.Fprintln(c.out, "The running server has taken it.")
+	return nil
 }

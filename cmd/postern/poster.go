@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"html/template"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"rsc.io/qr"
 
+	"postern/cmd/postern/internal/instance"
 	"postern/intake/onion"
 )
 
@@ -65,11 +63,11 @@ func (c *cli) poster(_ context.Context, cmd *command, args []string) error {
 }
 
 func (c *cli) writePoster(w io.Writer) error {
-	i, err := openInstance(c.dir)
+	i, err := instance.Open(c.dir)
 	if err != nil {
 		return err
 	}
-	key, err := onionKey(i.onionPath())
+	key, err := i.OnionKey()
 	if err != nil {
 		return err
 	}
@@ -93,36 +91,4 @@ func (c *cli) writePoster(w io.Writer) error {
 		"QR":      template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG())), //nolint:gosec // made here
 		"Strips":  make([]struct{}, 8),
 	})
-}
-
-// writeTo writes a new file for an operator, 0600, durably, and leaves none
-// behind on an error; it never overwrites one. The file is opened before write
-// runs, which may open the instance and so give up root.
-func (c *cli) writeTo(path string, write func(io.Writer) error) error {
-	switch path {
-	case "":
-		return withHint(errors.New("where to?"), "add --to FILE, or --to - for standard output")
-	case "-":
-		return write(c.out)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return withHint(fmt.Errorf("%s is there already", path), "name a new file")
-	}
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Sync())
-	if err != nil { // its folder may be root's, whom we no longer are
-		err = errors.Join(err, f.Truncate(0))
-	}
-	if err = errors.Join(err, f.Close(), dir.Sync()); err != nil {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
 }

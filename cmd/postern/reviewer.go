@@ -8,76 +8,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"postern/cmd/postern/internal/instance"
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/intake/onion"
-	"postern/store/durable"
 )
-
-// exchange is how one holder reaches this server: an onion address of their
-// own that only their access key opens (SECURITY.md S-13).
-type exchange struct {
-	holder string
-	key    onion.Key
-	access [32]byte
-}
-
-func (i *instance) cardPath(holder string) string {
-	return filepath.Join(i.holdersPath(), holder+".card")
-}
-func (i *instance) exchangePath(holder string) string {
-	return filepath.Join(i.holdersPath(), holder+".onion")
-}
-
-// exchange reads a holder's exchange. The card on file must be the one whose
-// key the directory lists.
-func (i *instance) exchange(h *crypto.Holder) (*exchange, error) {
-	text, err := os.ReadFile(i.cardPath(h.ID))
-	if err != nil {
-		return nil, errors.New("their card is not on file")
-	}
-	card, err := crypto.ParseCard(text)
-	if err != nil {
-		return nil, fmt.Errorf("their card on file is damaged: %w", err)
-	}
-	if card.Holder != h.ID {
-		return nil, errors.New("the card on file is another holder's")
-	}
-	key, err := onionKey(i.exchangePath(h.ID))
-	if err != nil {
-		return nil, err
-	}
-	return &exchange{holder: h.ID, key: key, access: card.Access}, nil
-}
-
-// exchanges are those of all active holders of a directory. One that cannot
-// be read is reported and left out: it must not keep the others from theirs.
-func (i *instance) exchanges(d *crypto.Directory, problem func(holder string, err error)) []*exchange {
-	var list []*exchange
-	if d == nil {
-		return nil
-	}
-	for _, b := range d.Bodies {
-		for _, h := range b.Holders {
-			if h.Status != crypto.StatusActive {
-				continue
-			}
-			x, err := i.exchange(&h)
-			if err != nil {
-				problem(h.ID, err)
-				continue
-			}
-			list = append(list, x)
-		}
-	}
-	return list
-}
 
 // byLanguage collects options like --name en="Ombuds institution".
 type byLanguage map[string]string
@@ -117,12 +56,12 @@ func (o *bodyOptions) register(fs *flag.FlagSet) {
 // apply fills a new body, or changes what was given of one that is there.
 func (o *bodyOptions) apply(b *crypto.Body, isNew bool) error {
 	if isNew && (o.kind == "" || len(o.names) == 0) {
-		return withHint(fmt.Errorf("body %s is new", b.ID), `say what it is: --kind KIND --name en="…" --mandate en="…"`)
+		return instance.WithHint(fmt.Errorf("body %s is new", b.ID), `say what it is: --kind KIND --name en="…" --mandate en="…"`)
 	}
 	if o.kind != "" {
 		k, ok := form.BodyKindOf(o.kind)
 		if !ok {
-			return withHint(fmt.Errorf("no kind of body %q", o.kind), "postern reviewer add -h lists the kinds")
+			return instance.WithHint(fmt.Errorf("no kind of body %q", o.kind), "postern reviewer add -h lists the kinds")
 		}
 		b.Kind, b.Independent = k.ID, k.Independent
 	}
@@ -133,7 +72,7 @@ func (o *bodyOptions) apply(b *crypto.Body, isNew bool) error {
 			return errors.New("--independent: yes or no")
 		}
 		if yes && !k.Independent {
-			return withHint(fmt.Errorf("a body of kind %q is part of the chain that a source may be reporting", b.Kind),
+			return instance.WithHint(fmt.Errorf("a body of kind %q is part of the chain that a source may be reporting", b.Kind),
 				"choose the kind that fits; sources must tick such a body themselves")
 		}
 		b.Independent = yes
@@ -173,12 +112,12 @@ func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
 		fmt.Fprint(c.out, "Call the holder on a number you knew before. Type the six words they read to you:\n> ")
 		line, err := bufio.NewReader(c.in).ReadString('\n')
 		if err != nil && line == "" {
-			return withHint(errors.New("the phrase was not confirmed"), `give what the holder read to you: --phrase "…"`)
+			return instance.WithHint(errors.New("the phrase was not confirmed"), `give what the holder read to you: --phrase "…"`)
 		}
 		given = line
 	}
 	if !slices.Equal(strings.Fields(strings.ToLower(given)), strings.Fields(phrase)) {
-		return withHint(errors.New("the words differ: this is not the card that the holder made"),
+		return instance.WithHint(errors.New("the words differ: this is not the card that the holder made"),
 			"do not enrol it; ask for the card again by another way")
 	}
 	return nil
@@ -198,8 +137,8 @@ func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error 
 	if err != nil {
 		return err
 	}
-	if b, h := findHolder(d, card.Holder); h != nil {
-		return withHint(fmt.Errorf("holder %s is in body %s already (%s)", h.ID, b.ID, h.Status),
+	if b, h := instance.FindHolder(d, card.Holder); h != nil {
+		return instance.WithHint(fmt.Errorf("holder %s is in body %s already (%s)", h.ID, b.ID, h.Status),
 			"for new keys of the same person: postern reviewer rotate CARD; another person needs another holder id")
 	}
 	if err := c.confirmPhrase(card, *phrase); err != nil {
@@ -212,10 +151,7 @@ func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error 
 	body.Holders = append(body.Holders, crypto.Holder{
 		ID: card.Holder, Signing: card.Signing, Status: crypto.StatusActive, Since: d.Version, Epochs: card.Epochs,
 	})
-	if err := writeFile(i.cardPath(card.Holder), text); err != nil {
-		return err
-	}
-	key, err := i.exchangeKey(card.Holder)
+	key, err := i.Enrol(card.Holder, text)
 	if err != nil {
 		return err
 	}
@@ -241,20 +177,20 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 	if err != nil {
 		return err
 	}
-	b, h := findHolder(d, card.Holder)
+	b, h := instance.FindHolder(d, card.Holder)
 	if h == nil || h.Status != crypto.StatusActive || b.ID != card.Body {
-		return withHint(fmt.Errorf("no active holder %s in body %s", card.Holder, card.Body), "postern reviewer list shows who is there")
+		return instance.WithHint(fmt.Errorf("no active holder %s in body %s", card.Holder, card.Body), "postern reviewer list shows who is there")
 	}
 	if err := c.confirmPhrase(card, *phrase); err != nil {
 		return err
 	}
-	in, err := i.installed()
+	in, err := i.Installed()
 	if err != nil {
 		return err
 	}
 	same := bytes.Equal(h.Signing, card.Signing)
 	if same && *stolen {
-		return withHint(errors.New("the new card has the old signing key"), "a holder whose keys may be in other hands makes a new vault")
+		return instance.WithHint(errors.New("the new card has the old signing key"), "a holder whose keys may be in other hands makes a new vault")
 	}
 	old := *h
 	h.Signing, h.Epochs, h.Since = card.Signing, card.Epochs, d.Version
@@ -266,10 +202,7 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 		}
 		b.Holders = append(b.Holders, old)
 	}
-	if err := writeFile(i.cardPath(card.Holder), text); err != nil {
-		return err
-	}
-	if _, err := i.exchangeKey(card.Holder); err != nil {
+	if _, err := i.Enrol(card.Holder, text); err != nil {
 		return err
 	}
 	if err := c.propose(i, d); err != nil {
@@ -283,7 +216,7 @@ func formerID(d *crypto.Directory, id string) string {
 	for n := 1; ; n++ {
 		tail := fmt.Sprintf("-old%d", n)
 		former := strings.TrimRight(id[:min(len(id), crypto.MaxBodyID-len(tail))], "-") + tail
-		if _, h := findHolder(d, former); h == nil {
+		if _, h := instance.FindHolder(d, former); h == nil {
 			return former
 		}
 	}
@@ -302,19 +235,17 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 	if err != nil {
 		return err
 	}
-	b, h := findHolder(d, rest[0])
+	b, h := instance.FindHolder(d, rest[0])
 	if h == nil || h.Status != crypto.StatusActive {
-		return withHint(fmt.Errorf("no active holder %q", rest[0]), "postern reviewer list shows who is there")
+		return instance.WithHint(fmt.Errorf("no active holder %q", rest[0]), "postern reviewer list shows who is there")
 	}
-	in, err := i.installed()
+	in, err := i.Installed()
 	if err != nil {
 		return err
 	}
 	// First what takes effect at once.
-	for _, path := range []string{i.exchangePath(h.ID), i.cardPath(h.ID)} {
-		if err := durable.Remove(path); err != nil {
-			return err
-		}
+	if err := i.CloseExchange(h.ID); err != nil {
+		return err
 	}
 	fmt.Fprintf(c.out, "The exchange of %s is deleted; its address will never work again.\n", h.ID)
 	told := c.tellServer(ctx, i)
@@ -328,7 +259,7 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 	}
 	d.Bodies = slices.DeleteFunc(d.Bodies, func(b crypto.Body) bool { return len(b.Holders) == 0 })
 	if len(d.Bodies) == 0 {
-		return errors.Join(told, durable.Remove(i.proposalPath()))
+		return errors.Join(told, i.DropProposal())
 	}
 	return errors.Join(told, c.propose(i, d))
 }
@@ -338,13 +269,8 @@ func signs(d *crypto.Directory, key ed25519.PublicKey) bool {
 	return standing != crypto.SignerUnknown
 }
 
-func active(d *crypto.Directory, holder string) bool {
-	_, h := findHolder(d, holder)
-	return h != nil && h.Status == crypto.StatusActive
-}
-
 func listed(d *crypto.Directory, holder string) bool {
-	_, h := findHolder(d, holder)
+	_, h := instance.FindHolder(d, holder)
 	return h != nil
 }
 
@@ -354,15 +280,15 @@ func (c *cli) reviewerList(_ context.Context, cmd *command, args []string) error
 	if _, err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
-	i, err := openInstance(c.dir)
+	i, err := instance.Open(c.dir)
 	if err != nil {
 		return err
 	}
-	in, err := i.installed()
+	in, err := i.Installed()
 	if err != nil {
 		return err
 	}
-	p, err := i.readProposal()
+	p, err := i.ReadProposal()
 	if err != nil {
 		return err
 	}
@@ -381,7 +307,7 @@ func (c *cli) reviewerList(_ context.Context, cmd *command, args []string) error
 	return nil
 }
 
-func (c *cli) table(i *instance, d *crypto.Directory) {
+func (c *cli) table(i *instance.Instance, d *crypto.Directory) {
 	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  BODY\tKIND\tHOLDER\tSTATUS\tKEYS TO\tEXCHANGE")
 	for _, b := range d.Bodies {
@@ -391,8 +317,8 @@ func (c *cli) table(i *instance, d *crypto.Directory) {
 				to = h.Epochs[n-1].Month.String()
 			}
 			if h.Status == crypto.StatusActive {
-				if x, err := i.exchange(&h); err == nil {
-					address = "http://" + onion.Address(x.key)
+				if x, err := i.ExchangeOf(&h); err == nil {
+					address = "http://" + onion.Address(x.Key)
 				} else {
 					address = "none: " + err.Error()
 				}
@@ -415,29 +341,18 @@ func (c *cli) card(fs *flag.FlagSet, args []string) (*crypto.Card, []byte, error
 	}
 	card, err := crypto.ParseCard(text)
 	if err != nil {
-		return nil, nil, withHint(fmt.Errorf("reading %s: %w", rest[0], err), "ask the holder for the file that postern-desk card wrote")
+		return nil, nil, instance.WithHint(fmt.Errorf("reading %s: %w", rest[0], err), "ask the holder for the file that postern-desk card wrote")
 	}
 	return card, text, nil
 }
 
-func (c *cli) openProposal() (*instance, *crypto.Directory, error) {
-	i, err := openInstance(c.dir)
+func (c *cli) openProposal() (*instance.Instance, *crypto.Directory, error) {
+	i, err := instance.Open(c.dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := i.proposal()
+	d, err := i.Proposal()
 	return i, d, err
-}
-
-func findHolder(d *crypto.Directory, id string) (*crypto.Body, *crypto.Holder) {
-	for b := range d.Bodies {
-		for h := range d.Bodies[b].Holders {
-			if d.Bodies[b].Holders[h].ID == id {
-				return &d.Bodies[b], &d.Bodies[b].Holders[h]
-			}
-		}
-	}
-	return nil, nil
 }
 
 // bodyOf finds a body or appends it.
@@ -449,14 +364,4 @@ func bodyOf(d *crypto.Directory, id string) (body *crypto.Body, isNew bool) {
 	}
 	d.Bodies = append(d.Bodies, crypto.Body{ID: id})
 	return &d.Bodies[len(d.Bodies)-1], true
-}
-
-// exchangeKey reads the key of a holder's exchange, or makes it.
-func (i *instance) exchangeKey(holder string) (onion.Key, error) {
-	path := i.exchangePath(holder)
-	if _, err := os.Stat(path); err == nil {
-		return onionKey(path)
-	}
-	key := onion.NewKey()
-	return key, writeFile(path, key[:])
 }

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 	"postern/store"
 )
 
-func wantProblem(t *testing.T, r *report, what, do string) {
+func wantProblem(t *testing.T, r *Report, what, do string) {
 	t.Helper()
 	for _, p := range r.Problems {
 		if strings.Contains(p.What, what) && strings.Contains(p.Do, do) {
@@ -25,7 +25,7 @@ func wantProblem(t *testing.T, r *report, what, do string) {
 }
 
 // wantProblems: those that begin so, and no others.
-func wantProblems(t *testing.T, r *report, what ...string) {
+func wantProblems(t *testing.T, r *Report, what ...string) {
 	t.Helper()
 	ok := len(r.Problems) == len(what)
 	for i := 0; ok && i < len(what); i++ {
@@ -39,7 +39,7 @@ func wantProblems(t *testing.T, r *report, what ...string) {
 func TestStatusDirectory(t *testing.T) {
 	e := openTest(t, time.Now)
 	now := time.Now()
-	d, err := e.installed()
+	d, err := e.Installed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +60,10 @@ func TestStatusDirectory(t *testing.T) {
 		{"expired", d, nil, (d.Expires + 1).Time(), "the directory has expired: no new reports are taken"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &report{}
+			r := &Report{}
 			// An invented directory has holders whose exchanges nobody made.
-			e.inspectDirectory(r, c.d, c.err, c.at)
-			var rest []problemReport
+			inspectDirectory(e.Instance, r, c.d, c.err, c.at)
+			var rest []Problem
 			for _, p := range r.Problems {
 				if !strings.HasPrefix(p.What, "holder ") {
 					rest = append(rest, p)
@@ -88,14 +88,14 @@ func TestStatusSwap(t *testing.T) {
 		if err := os.WriteFile(file, []byte(list), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r := &report{}
+		r := &Report{}
 		inspectSwap(r, file)
 		wantProblems(t, r, want...)
 	}
-	r := &report{}
+	r := &Report{}
 	inspectSwap(r, filepath.Join(t.TempDir(), "none"))
 	wantProblems(t, r)
-	r = &report{}
+	r = &Report{}
 	inspectSwap(r, t.TempDir()) // cannot be read: better too much said than too little
 	wantProblems(t, r, "swap is on")
 }
@@ -114,7 +114,7 @@ func TestStatusStorage(t *testing.T) {
 		{"disk", store.Usage{Quota: 20 * gib, Used: gib, FileSize: gib, FreeSmall: true}, gib / 2, []string{"the disk will be full"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &report{}
+			r := &Report{}
 			inspectStorage(r, c.u, c.free)
 			wantProblems(t, r, c.want...)
 			if r.Storage == nil || r.Storage.Used != c.u.Used || r.Storage.FreeDisk != c.free {
@@ -142,7 +142,7 @@ func TestStatusUpkeep(t *testing.T) {
 		{"skewed", upkeep{retention: fmt.Errorf("x: %w", errSkew), vacuumed: now}, now, nil}, // tor's status says it
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &report{}
+			r := &Report{}
 			inspectUpkeep(r, c.u, c.started, now)
 			wantProblems(t, r, c.want...)
 		})
@@ -162,34 +162,9 @@ func TestStatusTor(t *testing.T) {
 		{"clock", onion.Status{Up: true, Bootstrapped: true, Clock: true}, []string{"the clock of this machine differs from the Tor network's: no batch is made"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &report{}
+			r := &Report{}
 			r.inspectTor(c.s, 42)
 			wantProblems(t, r, c.want...)
 		})
-	}
-}
-
-// A directory under which nobody could report is not installed.
-func TestTakesReports(t *testing.T) {
-	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	month := crypto.MonthOf(now)
-	at := func(m crypto.Month, expires time.Time) *crypto.Directory {
-		return &crypto.Directory{Expires: crypto.DayOf(expires), Bodies: []crypto.Body{{ID: "ombuds", Holders: []crypto.Holder{{
-			ID: "anna", Status: crypto.StatusActive, Epochs: []crypto.Epoch{{Month: m, Recipient: crypto.NewIdentity().Recipient()}},
-		}}}}}
-	}
-	for _, c := range []struct {
-		name string
-		d    *crypto.Directory
-		ok   bool
-	}{
-		{"this month", at(month, now), true},
-		{"a card that begins next month", at(month+1, now), false},
-		{"a card that ended", at(month-1, now), false},
-		{"expired", at(month, now.AddDate(0, 0, -1)), false},
-	} {
-		if err := takesReports(c.d, now); (err == nil) != c.ok {
-			t.Errorf("%s: %v", c.name, err)
-		}
 	}
 }

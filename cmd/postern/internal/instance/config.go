@@ -1,4 +1,4 @@
-package main
+package instance
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 	"postern/web"
 )
 
-// config is postern.conf. What each key means, its unit and its default stand
+// Config is postern.conf. What each key means, its unit and its default stand
 // in configTemplate, which `postern init` writes out: the file is the manual.
-type config struct {
+type Config struct {
 	Name      string    `toml:"name"`
 	Languages []string  `toml:"languages"`
 	Run       string    `toml:"run"`
@@ -32,13 +32,13 @@ type config struct {
 }
 
 type storage struct {
-	Quota        size   `toml:"quota"`
+	Quota        Size   `toml:"quota"`
 	ReserveText  int    `toml:"reserve_text"`
 	KeyWrappedBy string `toml:"key_wrapped_by"`
 }
 
 type limits struct {
-	FileSize size `toml:"file_size"`
+	FileSize Size `toml:"file_size"`
 	Files    int  `toml:"files"`
 }
 
@@ -70,9 +70,9 @@ type backupTo struct {
 
 // The values of [tor] mode.
 const (
-	torChild  = "child"
-	torSystem = "system"
-	torNone   = "none"
+	TorChild  = "child"
+	TorSystem = "system"
+	TorNone   = "none"
 )
 
 const configTemplate = `# The configuration of a Postern server. Every value here is the default and
@@ -115,16 +115,16 @@ key_wrapped_by = %q
 
 [limits]
 # Of one file, and how many files one form takes.
-file_size = "500MB"
-files = 10
+file_size = "%dMB"
+files = %d
 
 [batches]
 # At these hours (UTC) a batch is ready for the reviewers, the same for all.
 hours = [6, 18]
 # Messages in a regular batch; cover fills it up. Twice the busiest half day.
-size = 64
+size = %d
 # Messages in the hourly urgent batch.
-urgent = 2
+urgent = %d
 
 [directory]
 # Every message carries this many locks, so that nobody can count its readers:
@@ -158,9 +158,23 @@ torrc = []
 recipient = %q
 `
 
-// newConfig is the text of a new postern.conf.
-func newConfig(name, keyWrappedBy string, slots int, tor, recipient string) string {
-	return fmt.Sprintf(configTemplate, name, strings.Join(web.Locales(), ", "), unreviewed(), keyWrappedBy, slots, tor, recipient)
+// Choices are what whoever makes an instance decides.
+type Choices struct {
+	Name            string
+	Slots           int    // locks on every message, for as long as the database lives
+	Tor             string // the mode
+	BackupRecipient string
+	KeyWrappedBy    string // a file; none if empty
+}
+
+// Defaults are the choices that nobody made.
+func Defaults() Choices { return Choices{Slots: 16, Tor: TorChild} }
+
+// NewConfig is the text of a new postern.conf.
+func NewConfig(c Choices) string {
+	return fmt.Sprintf(configTemplate, c.Name, strings.Join(web.Locales(), ", "), unreviewed(), c.KeyWrappedBy,
+		intake.DefaultFileSize/1_000_000, intake.DefaultFiles, intake.DefaultBatchSize, intake.DefaultUrgentSize,
+		c.Slots, c.Tor, c.BackupRecipient)
 }
 
 // unreviewed are the languages whose words no speaker has read, as a list.
@@ -172,10 +186,10 @@ func unreviewed() string {
 	return strings.Join(list, ", ")
 }
 
-// parseConfig reads a configuration. A key that is not there keeps its default.
-func parseConfig(text string) (*config, error) {
-	var c config
-	if _, err := toml.Decode(newConfig("default", "", 16, torChild, ""), &c); err != nil {
+// ParseConfig reads a configuration. A key that is not there keeps its default.
+func ParseConfig(text string) (*Config, error) {
+	var c Config
+	if _, err := toml.Decode(NewConfig(Defaults()), &c); err != nil {
 		return nil, fmt.Errorf("reading the built-in configuration: %w", err)
 	}
 	c.Name = ""
@@ -189,7 +203,7 @@ func parseConfig(text string) (*config, error) {
 	return &c, c.valid()
 }
 
-func (c *config) validLanguages() error {
+func (c *Config) validLanguages() error {
 	if len(c.Languages) == 0 {
 		return errors.New(`languages: name at least one, as ["en"]`)
 	}
@@ -204,7 +218,7 @@ func (c *config) validLanguages() error {
 	return nil
 }
 
-func (c *config) valid() error {
+func (c *Config) valid() error {
 	if !validName(c.Name) {
 		return fmt.Errorf("name %q: use 1 to 40 of a-z, 0-9 and hyphens", c.Name)
 	}
@@ -233,8 +247,8 @@ func (c *config) valid() error {
 		return errors.New("[directory] roots: 1 to 9")
 	case c.Directory.Days < 7 || c.Directory.Days > 400:
 		return errors.New("[directory] days: 7 to 400")
-	case !slices.Contains([]string{torChild, torSystem, torNone}, c.Tor.Mode):
-		return fmt.Errorf("[tor] mode %q: one of %q, %q, %q", c.Tor.Mode, torChild, torSystem, torNone)
+	case !slices.Contains([]string{TorChild, TorSystem, TorNone}, c.Tor.Mode):
+		return fmt.Errorf("[tor] mode %q: one of %q, %q, %q", c.Tor.Mode, TorChild, TorSystem, TorNone)
 	case c.Tor.MaxStreams < 1 || c.Tor.MaxStreams > 65535:
 		return errors.New("[tor] max_streams: 1 to 65535")
 	}
@@ -246,14 +260,14 @@ func (c *config) valid() error {
 	return nil
 }
 
-func readConfig(path string) (*config, error) {
+func readConfig(path string) (*Config, error) {
 	b, err := os.ReadFile(path) //nolint:gosec // the operator's own path
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	c, err := parseConfig(string(b))
+	c, err := ParseConfig(string(b))
 	if err != nil {
-		return nil, withHint(fmt.Errorf("reading %s: %w", path, err),
+		return nil, WithHint(fmt.Errorf("reading %s: %w", path, err),
 			"correct the line; the comments in the file say what each key takes")
 	}
 	return c, nil
@@ -263,10 +277,10 @@ func validName(s string) bool {
 	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// size is a number of bytes: "500MB", "20GiB".
-type size int64
+// Size is a number of bytes: "500MB", "20GiB".
+type Size int64
 
-func (s *size) UnmarshalText(b []byte) error {
+func (s *Size) UnmarshalText(b []byte) error {
 	text := strings.TrimSpace(string(b))
 	digits := strings.TrimRight(text, "kKMGTiB ")
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -278,11 +292,11 @@ func (s *size) UnmarshalText(b []byte) error {
 	if err != nil || !ok || n < 0 || n > (1<<62)/unit {
 		return fmt.Errorf("size %q: a number with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB", text)
 	}
-	*s = size(n * unit)
+	*s = Size(n * unit)
 	return nil
 }
 
-func (s size) String() string {
+func (s Size) String() string {
 	f, units := float64(s), []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	for len(units) > 1 && f >= 1024 {
 		f, units = f/1024, units[1:]

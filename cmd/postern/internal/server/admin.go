@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"postern/cmd/postern/internal/instance"
 	"postern/crypto"
 	"postern/intake"
 )
@@ -44,7 +45,7 @@ const (
 )
 
 // adminSocket is reached by the owner of the data directory and root (0600).
-func (i *instance) adminSocket() string { return i.socketPath("admin") }
+func adminSocket(i *instance.Instance) string { return i.SocketPath("admin") }
 
 // adminPatience is how long a client may take nothing of an answer. A backup
 // holds a copy of the records while it is taken, and must not hold it for ever.
@@ -62,7 +63,7 @@ func adminHandler(e *engine, report func(op string, err error), patience time.Du
 			_ = out.wait() // for the trailer
 			if err != nil {
 				w.Header().Set(outcome, err.Error())
-				w.Header().Set(outcomeDo, hintOf(err))
+				w.Header().Set(outcomeDo, instance.HintOf(err))
 				return
 			}
 			w.Header().Set(outcome, done)
@@ -89,17 +90,17 @@ func (f flusher) Write(p []byte) (int, error) {
 // wait gives the client its time anew.
 func (f flusher) wait() error { return f.c.SetWriteDeadline(time.Now().Add(f.patience)) }
 
-// errNoServer: nobody listens on the admin socket.
-var errNoServer = errors.New("no server runs on this directory")
+// ErrNoServer: nobody listens on the admin socket.
+var ErrNoServer = errors.New("no server runs on this directory")
 
-// ask has a running server do an operation; [errNoServer] when there is none.
-func (i *instance) ask(ctx context.Context, op string, w io.Writer) error {
+// Ask has a running server do an operation; [ErrNoServer] when there is none.
+func Ask(ctx context.Context, i *instance.Instance, op string, w io.Writer) error {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives:  true,
 		DisableCompression: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", i.adminSocket())
+			return d.DialContext(ctx, "unix", adminSocket(i))
 		},
 	}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postern/"+op, nil)
@@ -109,15 +110,15 @@ func (i *instance) ask(ctx context.Context, op string, w io.Writer) error {
 	resp, err := client.Do(r)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return errNoServer
+		return ErrNoServer
 	case errors.Is(err, os.ErrPermission):
-		return withHint(errors.New("the admin socket refuses this user"), "run the command as root or as the owner of %s", i.dir)
+		return instance.WithHint(errors.New("the admin socket refuses this user"), "run the command as root or as the owner of %s", i.Dir)
 	case err != nil:
 		return fmt.Errorf("asking the server: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return withHint(fmt.Errorf("the server does not know %q", op), "it runs another version of postern: restart it")
+		return instance.WithHint(fmt.Errorf("the server does not know %q", op), "it runs another version of postern: restart it")
 	}
 	if _, err := io.Copy(w, resp.Body); err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
@@ -128,14 +129,14 @@ func (i *instance) ask(ctx context.Context, op string, w io.Writer) error {
 	case "":
 		return errors.New("the server stopped in the middle of it")
 	default:
-		return withHint(errors.New(s), "%s", resp.Trailer.Get(outcomeDo))
+		return instance.WithHint(errors.New(s), "%s", resp.Trailer.Get(outcomeDo))
 	}
 }
 
-// operate has the server do an operation, or does it here when none runs.
-func (c *cli) operate(ctx context.Context, i *instance, op string, w io.Writer) error {
-	err := i.ask(ctx, op, w)
-	if !errors.Is(err, errNoServer) {
+// Operate has the server do an operation, or does it here when none runs.
+func Operate(ctx context.Context, i *instance.Instance, op string, w io.Writer) error {
+	err := Ask(ctx, i, op, w)
+	if !errors.Is(err, ErrNoServer) {
 		return err
 	}
 	e, err := openEngine(i)
@@ -143,38 +144,7 @@ func (c *cli) operate(ctx context.Context, i *instance, op string, w io.Writer) 
 		return err
 	}
 	err = operations()[op](ctx, e, w)
-	return errors.Join(err, e.close())
-}
-
-// tellServer makes a running server read directory and holders again.
-func (c *cli) tellServer(ctx context.Context, i *instance) error {
-	err := i.ask(ctx, "reload", io.Discard)
-	if errors.Is(err, errNoServer) {
-		return nil // it reads them when it starts
-	}
-	if err != nil {
-		return withHint(fmt.Errorf("the files are written, but the running server did not take them: %w", err), "systemctl restart postern")
-	}
-	fmt.Fprintln(c.out, "The running server has taken it.")
-	return nil
-}
-
-// simple runs an operation that has no options and prints what it says.
-func (c *cli) simple(ctx context.Context, cmd *command, args []string, op string) error {
-	fs := c.flags(cmd)
-	if _, err := c.parse(fs, args, 0); err != nil {
-		return err
-	}
-	i, err := openInstance(c.dir)
-	if err != nil {
-		return err
-	}
-	return c.operate(ctx, i, op, c.out)
-}
-
-// release forces a regular batch: for a test round, or before the server moves.
-func (c *cli) release(ctx context.Context, cmd *command, args []string) error {
-	return c.simple(ctx, cmd, args, "release")
+	return errors.Join(err, e.Close())
 }
 
 func opRelease(ctx context.Context, e *engine, w io.Writer) error {
@@ -189,25 +159,6 @@ func opRelease(ctx context.Context, e *engine, w io.Writer) error {
 	return err
 }
 
-// vacuum ends what has lived long enough, and with the old storage key the
-// last trace of everything that was erased (SECURITY.md S-5).
-func (c *cli) vacuum(ctx context.Context, cmd *command, args []string) error {
-	fs := c.flags(cmd)
-	clockOK := fs.Bool("clock-ok", false, "the date of this machine is right, though the server was off for long;\nreviewers have fetched what they missed")
-	if _, err := c.parse(fs, args, 0); err != nil {
-		return err
-	}
-	i, err := openInstance(c.dir)
-	if err != nil {
-		return err
-	}
-	op := "vacuum"
-	if *clockOK {
-		op = "vacuum-clock-ok"
-	}
-	return c.operate(ctx, i, op, c.out)
-}
-
 func opVacuum(ctx context.Context, e *engine, w io.Writer, clockOK bool) error {
 	start := time.Now()
 	err := e.tidy(ctx, clockOK)
@@ -215,18 +166,13 @@ func opVacuum(ctx context.Context, e *engine, w io.Writer, clockOK bool) error {
 		fmt.Fprintf(w, "Everything erased up to now is unreadable. %v.\n", time.Since(start).Round(time.Millisecond))
 	}
 	if errors.Is(err, intake.ErrClock) {
-		return withHint(err, confirmClock)
+		return instance.WithHint(err, confirmClock)
 	}
 	return err
 }
 
 // confirmClock is what to do about [intake.ErrClock].
 const confirmClock = "if the date is right: let reviewers fetch what they miss, then postern vacuum --clock-ok; if not: timedatectl"
-
-// check verifies the database without showing any content.
-func (c *cli) check(ctx context.Context, cmd *command, args []string) error {
-	return c.simple(ctx, cmd, args, "check")
-}
 
 func opCheck(ctx context.Context, e *engine, w io.Writer) error {
 	problems := 0
@@ -242,14 +188,22 @@ func opCheck(ctx context.Context, e *engine, w io.Writer) error {
 		return fmt.Errorf("checking the database: %w", err)
 	}
 	if problems > 0 {
-		return withHint(fmt.Errorf("the database has %d problems", problems),
-			"keep a copy of %s as it is, then restore the newest full backup", e.dbPath())
+		return instance.WithHint(fmt.Errorf("the database has %d problems", problems),
+			"keep a copy of %s as it is, then restore the newest full backup", e.DBPath())
 	}
 	fmt.Fprintln(w, "The database is sound.")
 	if e.server != nil {
 		fmt.Fprintln(w, "How its files are laid out is checked when no server runs.")
 	}
 	return nil
+}
+
+func opBackupIdentity(ctx context.Context, e *engine, w io.Writer) error {
+	return e.Backup(ctx, w, nil)
+}
+
+func opBackupFull(ctx context.Context, e *engine, w io.Writer) error {
+	return e.Backup(ctx, w, e.store)
 }
 
 // opReload reads the directory, the holders' files and the pages again.
@@ -261,7 +215,18 @@ func opReload(ctx context.Context, e *engine, w io.Writer) error {
 	return err
 }
 
-func writeJSON(w io.Writer, v any) error {
+// opPages has the server read the pages again.
+func opPages(_ context.Context, e *engine, w io.Writer) error {
+	if e.server != nil {
+		if err := e.server.shown.takePages(e.Instance); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w, "Taken.")
+	return err
+}
+
+func WriteJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/postern/internal/instance"
 	"postern/crypto"
 	"postern/intake"
 	"postern/store"
@@ -23,25 +24,25 @@ import (
 // clock of the test's.
 func openTest(t *testing.T, now func() time.Time) *engine {
 	t.Helper()
-	i, err := previewInstance(filepath.Join(t.TempDir(), "srv"))
+	i, err := instance.OpenPreview(filepath.Join(t.TempDir(), "srv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.conf.Backup.Recipient = crypto.NewIdentity().Recipient().String()
+	i.Conf.Backup.Recipient = crypto.NewIdentity().Recipient().String()
 	e, err := openEngine(i)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := e.close(); err != nil {
+		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	transfer, err := i.transfer()
+	transfer, err := i.Transfer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.intake, err = intake.New(intake.Options{Store: e.store, Directory: e.intake.Directory(), Transfer: transfer, Instance: i.id, Now: now})
+	e.intake, err = intake.New(intake.Options{Store: e.store, Directory: e.intake.Directory(), Transfer: transfer, Instance: i.ID, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func openTest(t *testing.T, now func() time.Time) *engine {
 // keyFile is what a vacuum writes anew.
 func keyFile(t *testing.T, e *engine) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(e.dbPath(), "storage.key"))
+	b, err := os.ReadFile(filepath.Join(e.DBPath(), "storage.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestTidyBesideDamage(t *testing.T) {
 	if bytes.Equal(before, keyFile(t, e)) {
 		t.Error("there was no vacuum")
 	}
-	r := &report{}
+	r := &Report{}
 	inspectUpkeep(r, e.lastUpkeep(), e.started, time.Now())
 	wantProblem(t, r, "not ended", "postern check")
 }
@@ -91,8 +92,8 @@ func TestTidyAfterLeap(t *testing.T) {
 	before := keyFile(t, e)
 	var out bytes.Buffer
 	err := opVacuum(t.Context(), e, &out, false)
-	if !errors.Is(err, intake.ErrClock) || !strings.Contains(hintOf(err), "--clock-ok") || !strings.Contains(out.String(), "unreadable") {
-		t.Errorf("after a leap: %v, %q, %q", err, hintOf(err), out.String())
+	if !errors.Is(err, intake.ErrClock) || !strings.Contains(instance.HintOf(err), "--clock-ok") || !strings.Contains(out.String(), "unreadable") {
+		t.Errorf("after a leap: %v, %q, %q", err, instance.HintOf(err), out.String())
 	}
 	if bytes.Equal(before, keyFile(t, e)) {
 		t.Error("there was no vacuum")
@@ -100,7 +101,7 @@ func TestTidyAfterLeap(t *testing.T) {
 	if list, err := e.intake.Batches(); err != nil || len(list) != 1 {
 		t.Errorf("%d batches are left: %v", len(list), err)
 	}
-	r := &report{}
+	r := &Report{}
 	inspectUpkeep(r, e.lastUpkeep(), e.started, time.Now())
 	wantProblem(t, r, "21 days", "if the date is right: let reviewers fetch what they miss, then postern vacuum --clock-ok")
 	if err := operations()["vacuum-clock-ok"](t.Context(), e, io.Discard); err != nil {
@@ -109,7 +110,7 @@ func TestTidyAfterLeap(t *testing.T) {
 	if list, err := e.intake.Batches(); err != nil || len(list) != 0 {
 		t.Errorf("%d batches are left: %v", len(list), err)
 	}
-	r = &report{}
+	r = &Report{}
 	inspectUpkeep(r, e.lastUpkeep(), e.started, time.Now())
 	wantProblems(t, r)
 }
@@ -197,7 +198,24 @@ func TestSlowBackup(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("the backup ended well, though nobody took it")
 	}
-	if _, err := os.Stat(filepath.Join(e.dbPath(), "records.db.snapshot")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(e.DBPath(), "records.db.snapshot")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the copied records are still there: %v", err)
+	}
+}
+
+func TestNextHour(t *testing.T) {
+	for now, want := range map[string]string{
+		"2026-11-24T02:59:59Z":      "2026-11-24T03:00:00Z",
+		"2026-11-24T03:00:00Z":      "2026-11-25T03:00:00Z",
+		"2026-12-31T23:00:00Z":      "2027-01-01T03:00:00Z",
+		"2026-11-24T03:30:00+01:00": "2026-11-24T03:00:00Z",
+	} {
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := nextHour(at, tidyHour).Format(time.RFC3339); got != want {
+			t.Errorf("after %s: %s, want %s", now, got, want)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"os"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"postern/cmd/postern/internal/instance"
 )
 
 // hardened marks the child process of TestHarden: what harden and confine take
@@ -24,13 +26,7 @@ func TestHarden(t *testing.T) {
 	if err := os.WriteFile(outside, []byte("readable before"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{dir: filepath.Join(dir, "srv")}
-	text := newConfig("example", "", 16, torNone, "")
-	var err error
-	if i.conf, err = parseConfig(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := i.create(text); err != nil {
+	if _, err := instance.Create(filepath.Join(dir, "srv"), instance.NewConfig(instance.Choices{Name: "example", Slots: 16, Tor: instance.TorNone})); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestHarden$", "-test.v")
@@ -41,18 +37,18 @@ func TestHarden(t *testing.T) {
 }
 
 func checkHardened(t *testing.T, dir string) {
-	if err := harden(); err != nil {
+	if err := Harden(); err != nil {
 		t.Fatal(err)
 	}
 	// What a change of identity does where fs.suid_dumpable is 1.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	i, err := openInstance(filepath.Join(dir, "srv"))
+	i, err := instance.Open(filepath.Join(dir, "srv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := i.confine(); err != nil {
+	if err := confine(i); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || n != 0 {
@@ -71,13 +67,14 @@ func checkHardened(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "new"), nil, 0o600); err == nil {
 		t.Error("a file outside was written")
 	}
-	if err := writeFile(i.path("inside"), []byte("x")); err != nil {
+	inside := filepath.Join(i.Dir, "inside")
+	if err := os.WriteFile(inside, []byte("x"), 0o666); err != nil {
 		t.Errorf("a file inside was refused: %v", err)
 	}
-	if info, err := os.Stat(i.path("inside")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(inside); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("a file inside is %v, %v", info.Mode(), err)
 	}
-	s, err := i.openStore(false)
+	s, err := i.OpenStore(false)
 	if err != nil {
 		t.Fatalf("the database does not open: %v", err)
 	}

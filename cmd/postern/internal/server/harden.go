@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
+
+	"postern/cmd/postern/internal/instance"
 )
 
 // heapLimit is what Go's heap is kept below when the environment does not say
@@ -23,14 +25,21 @@ const heapLimit = 512 << 20
 // again get in, and an upload still takes less than 64 MiB.
 const collectAt = 200
 
-// harden takes from this process what would carry its memory to a disk: core
+// Harden takes from this process what would carry its memory to a disk: core
 // dumps, debuggers of the same user, temporary files (SECURITY.md S-1, S-12).
+func Harden() error {
+	if err := overwriteFreed(); err != nil {
+		return err
+	}
+	return harden()
+}
+
 func harden() error {
 	unix.Umask(0o077)
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("switching core dumps off: %w", err)
 	}
-	if err := undumpable(); err != nil {
+	if err := instance.Undumpable(); err != nil {
 		return err
 	}
 	// Whoever asks for a temporary file gets an error instead of a disk.
@@ -46,33 +55,24 @@ func harden() error {
 	return nil
 }
 
-// undumpable keeps debuggers of the same user out. The kernel may take it back when
-// the process becomes another user (fs.suid_dumpable), so it is said again then.
-func undumpable() error {
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("keeping debuggers out: %w", err)
-	}
-	return nil
-}
-
 // confine leaves this process, and tor with it, nothing to write to but the
 // data directory and the sockets, and little to read. Kernels without Landlock
 // go on without: the systemd unit says the same.
-func (i *instance) confine() error {
+func confine(i *instance.Instance) error {
 	read := []string{"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys"}
-	if i.conf.Tor.Mode == torChild {
-		read = append(read, filepath.Dir(i.conf.Tor.Binary))
+	if i.Conf.Tor.Mode == instance.TorChild {
+		read = append(read, filepath.Dir(i.Conf.Tor.Binary))
 	}
 	rules := []landlock.Rule{
 		landlock.RODirs(read...).IgnoreIfMissing(),
 		landlock.ROFiles("/dev/urandom", "/dev/random").IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null"),
-		landlock.RWDirs(i.dir, i.runPath(), memoryDir).IgnoreIfMissing(),
+		landlock.RWDirs(i.Dir, i.RunPath(), memoryDir).IgnoreIfMissing(),
 	}
-	if f := i.conf.Storage.KeyWrappedBy; f != "" {
+	if f := i.Conf.Storage.KeyWrappedBy; f != "" {
 		rules = append(rules, landlock.ROFiles(f).IgnoreIfMissing())
 	}
-	if s := i.conf.Tor.ControlSocket; i.conf.Tor.Mode == torSystem { // its cookie lies beside it
+	if s := i.Conf.Tor.ControlSocket; i.Conf.Tor.Mode == instance.TorSystem { // its cookie lies beside it
 		rules = append(rules, landlock.RODirs(filepath.Dir(s)).IgnoreIfMissing())
 	}
 	if err := landlock.V5.BestEffort().RestrictPaths(rules...); err != nil {

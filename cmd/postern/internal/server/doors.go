@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"postern/cmd/postern/internal/instance"
+	"postern/intake/onion"
+	"postern/web"
+)
+
+// door is one unix socket and who answers at it.
+type door struct {
+	*instance.Exchange // of a holder; nil for the public one and admin
+	path               string
+	srv                *http.Server
+}
+
+// The names of the services that are not a holder's.
+const publicName = "public"
+
+func holderName(holder string) string { return "holder-" + holder }
+
+// doorMode lets tor connect: the child is our user, another tor must be in our group.
+func (s *server) doorMode() os.FileMode {
+	if s.Conf.Tor.Mode == instance.TorChild {
+		return 0o600
+	}
+	return 0o660
+}
+
+// socketMax is the longest path of a unix socket on Linux, in bytes.
+const socketMax = 107
+
+// open listens on a unix socket. What lies there was left by an earlier life:
+// the database's lock says that nobody else is alive.
+func (s *server) open(path string, mode os.FileMode, srv *http.Server) (*door, error) {
+	if len(path) > socketMax {
+		return nil, instance.WithHint(fmt.Errorf("the path of a socket is longer than %d bytes: %s", socketMax, path), "set run in postern.conf to a short one")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("opening a socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("opening a socket: %w", err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening a socket: %w", err), l.Close())
+	}
+	go func() {
+		if err := srv.Serve(web.Limit(l)); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("serving %s: %w", filepath.Base(path), err))
+		}
+	}()
+	return &door{path: path, srv: srv}, nil
+}
+
+// reconcile opens an exchange for every active holder in the directory in
+// force, and closes all others, at once and with their connections.
+func (s *server) reconcile(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := map[string]*instance.Exchange{}
+	for _, x := range s.Exchanges(s.intake.Directory(), func(holder string, err error) {
+		s.log("holder %s has no exchange: %v", holder, err)
+	}) {
+		want[x.Holder] = x
+	}
+	var errs []error
+	for holder, d := range s.exchanges {
+		if x := want[holder]; x != nil && *x == *d.Exchange {
+			delete(want, holder)
+			continue
+		}
+		errs = append(errs, s.shut(ctx, d))
+		delete(s.exchanges, holder)
+	}
+	for _, x := range want {
+		errs = append(errs, s.openExchange(ctx, x))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) shut(ctx context.Context, d *door) error {
+	var err error
+	if s.tor != nil {
+		err = s.tor.Remove(ctx, holderName(d.Holder))
+	}
+	return errors.Join(err, d.srv.Close())
+}
+
+func (s *server) openExchange(ctx context.Context, x *instance.Exchange) error {
+	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.SignedDirectory, Holder: x.Holder, Log: s.fault})
+	d, err := s.open(s.SocketPath(holderName(x.Holder)), s.doorMode(), web.NewServer(h))
+	if err != nil {
+		return err
+	}
+	d.Exchange = x
+	s.exchanges[x.Holder] = d
+	if s.tor == nil {
+		return nil
+	}
+	return s.tor.Publish(ctx, onion.Service{
+		Name: holderName(x.Holder), Key: x.Key, Socket: d.path,
+		Clients: [][32]byte{x.Access}, MaxStreams: s.Conf.Tor.MaxStreams,
+	})
+}
+
+// ticketPath is where the key of open forms lies: on a memory file system when
+// there is one, so that it survives a restart and not the machine.
+func ticketPath(i *instance.Instance) (string, error) {
+	if inMemory(i.RunPath()) || !inMemory(memoryDir) {
+		return filepath.Join(i.RunPath(), "tickets.key"), nil
+	}
+	dir := filepath.Join(memoryDir, fmt.Sprintf("postern-%x", i.ID))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("making a directory in memory: %w", err)
+	}
+	info, err := os.Lstat(dir) // anybody may have made it
+	if err != nil {
+		return "", err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || info.Mode().Perm() != 0o700 || int(st.Uid) != os.Geteuid() {
+		return "", instance.WithHint(fmt.Errorf("%s is not ours", dir), "find out who made it, then remove it")
+	}
+	return filepath.Join(dir, "tickets.key"), nil
+}
