@@ -36,7 +36,7 @@ func BenchmarkParseCode(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				_, _, _ = ParseCode(s)
+				_, _ = ParseCode(s)
 			}
 		})
 	}

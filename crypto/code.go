@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -90,6 +92,15 @@ func (Code) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText refuses, so that no encoder writes a code by accident.
 func (Code) MarshalText() ([]byte, error) { return nil, errors.New("a code is not written as text") }
 
+// Reading is a code that an input may mean. Secret.
+type Reading struct {
+	Code   Code
+	Repair Repair
+}
+
+// Typed says whether the input is this code as it stands, without a repair.
+func (r Reading) Typed() bool { return r.Repair.Kind == RepairNone }
+
 // Repair says what [ParseCode] changed to make the check word fit. The zero
 // value: nothing. It must be shown for confirmation before the code is used.
 type Repair struct {
@@ -149,14 +160,20 @@ func (e *CodeError) Error() string {
 	return "not a code"
 }
 
+// maxReadings bounds how many repairs are offered to choose from. Two fit one
+// slip in some hundreds; more than these are a guess at the check word.
+const maxReadings = 4
+
 // ParseCode reads a code as people type it: case, spaces, hyphens,
-// punctuation, digits and line breaks do not matter. When exactly one repair
-// fits the check word, the repaired code is returned with what was repaired.
-// Any other input gives a [*CodeError]. The work is bounded for any input.
-func ParseCode(s string) (Code, Repair, error) {
+// punctuation, digits, line breaks, accents, width, invisible characters and
+// look-alikes of other alphabets do not matter. Input that is a code gives one
+// reading without a repair; input that one repair makes a code gives a reading
+// for every repair that fits, between which the source must choose. Any other
+// input gives a [*CodeError]. The work is bounded for any input.
+func ParseCode(s string) ([]Reading, error) {
 	read, count := codeTokens(s)
 	if count != codeShown {
-		return Code{}, Repair{}, &CodeError{Problem: CodeWordCount, Count: count}
+		return nil, &CodeError{Problem: CodeWordCount, Count: count}
 	}
 	var index [codeShown]uint16
 	var unknown []int
@@ -170,26 +187,94 @@ func ParseCode(s string) (Code, Repair, error) {
 	}
 	if len(unknown) == 0 {
 		if c, ok := codeOf(index); ok {
-			return c, Repair{}, nil
+			return []Reading{{Code: c}}, nil
 		}
 	}
-	c, r, found := repairCode(read, index, unknown)
+	list := repairCode(read, index, unknown)
 	switch {
-	case found == 1:
-		return c, r, nil
+	case len(list) > 0 && len(list) <= maxReadings:
+		return list, nil
 	case len(unknown) > 0:
-		return Code{}, Repair{}, &CodeError{Problem: CodeUnknown, Count: count, Unknown: unknown}
+		return nil, &CodeError{Problem: CodeUnknown, Count: count, Unknown: unknown}
 	}
-	return Code{}, Repair{}, &CodeError{Problem: CodeOrder, Count: count}
+	return nil, &CodeError{Problem: CodeOrder, Count: count}
 }
 
-// codeTokens splits at everything that is no letter. Words are cut to what a
-// listed word and one edit can be long; only the first nine are kept.
+// HoldsCode says whether nine words of a text, one behind the other, are a code:
+// any code as it stands, or own with one slip that [ParseCode] would repair.
+func HoldsCode(text string, own Code) bool {
+	w := own.Words()
+	var last []string // up to nine, the newest at the end
+	for p := range pieces(fold(text)) {
+		if last = append(last, p); len(last) > codeShown {
+			last = last[1:]
+		}
+		if len(last) == codeShown && (isCode(last) || isNearly(last, w)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCode says whether nine pieces are a code as it stands.
+func isCode(read []string) bool {
+	var index [codeShown]uint16
+	for i, p := range read {
+		n, ok := wordIndex(p)
+		if !ok {
+			return false
+		}
+		index[i] = uint16(n) //nolint:gosec // below 7772
+	}
+	_, ok := codeOf(index)
+	return ok
+}
+
+// isNearly says whether pieces are these words but for one slip.
+func isNearly(read, w []string) bool {
+	var wrong []int
+	for i := range w {
+		if read[i] != w[i] {
+			wrong = append(wrong, i)
+		}
+	}
+	switch len(wrong) {
+	case 0:
+		return true
+	case 1:
+		return oneEdit([]rune(read[wrong[0]]), w[wrong[0]])
+	case 2:
+		i, j := wrong[0], wrong[1]
+		return j == i+1 && read[i] == w[j] && read[j] == w[i]
+	}
+	return false
+}
+
+// pieces splits folded text at everything that is no letter. Words are cut to
+// what a listed word and one edit can be long.
+func pieces(folded string) iter.Seq[string] {
+	const most = 16 // letters: the longest listed word has 9
+	return func(yield func(string) bool) {
+		for w := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !unicode.IsLetter(r) }) {
+			n := 0
+			for i := range w {
+				if n++; n > most {
+					w = w[:i]
+					break
+				}
+			}
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// codeTokens are the pieces of an input: the first nine, and how many there are.
 func codeTokens(s string) (read []string, count int) {
-	const most = 16 // bytes: the longest listed word has 9
-	for w := range strings.FieldsFuncSeq(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
+	for w := range pieces(fold(s)) {
 		if count++; count <= codeShown {
-			read = append(read, strings.ToLower(w[:min(len(w), most)]))
+			read = append(read, w)
 		}
 	}
 	return read, count
@@ -201,26 +286,24 @@ func codeOf(index [codeShown]uint16) (c Code, ok bool) {
 	return c, c.check() == index[codeWords]
 }
 
-// repairCode counts the single repairs that satisfy the check word and
-// returns the last one found.
-func repairCode(read []string, index [codeShown]uint16, unknown []int) (c Code, r Repair, found int) {
-	seen := map[Code]bool{}
-	try := func(ix [codeShown]uint16, rep Repair) {
-		if got, ok := codeOf(ix); ok && !seen[got] {
-			seen[got] = true
-			c, r = got, rep
-			found++
+// repairCode finds the single repairs that satisfy the check word, one for each code.
+func repairCode(read []string, index [codeShown]uint16, unknown []int) (list []Reading) {
+	try := func(ix [codeShown]uint16, r Repair) {
+		c, ok := codeOf(ix)
+		if ok && !slices.ContainsFunc(list, func(l Reading) bool { return l.Code == c }) {
+			list = append(list, Reading{c, r})
 		}
 	}
 	if len(unknown) > 1 {
-		return c, r, 0
+		return nil
 	}
 	for i := range read {
 		if len(unknown) == 1 && unknown[0] != i+1 {
 			continue // the unknown word is what must be repaired
 		}
+		letters := []rune(read[i])
 		for n, w := range words {
-			if !oneEdit(read[i], w) {
+			if !oneEdit(letters, w) {
 				continue
 			}
 			ix := index
@@ -238,24 +321,33 @@ func repairCode(read []string, index [codeShown]uint16, unknown []int) (c Code, 
 			})
 		}
 	}
-	return c, r, found
+	return list
 }
 
-// oneEdit says whether one insertion, deletion or substitution of a byte
-// makes a of b. Listed words are ASCII.
-func oneEdit(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
+// oneEdit says whether one insertion, deletion or substitution of a letter
+// makes word of typed. Listed words are ASCII.
+func oneEdit(typed []rune, word string) bool {
+	same := 0
+	for same < len(typed) && same < len(word) && typed[same] == rune(word[same]) {
+		same++
 	}
-	if len(b)-len(a) > 1 {
-		return false
+	a, b := typed[same:], word[same:]
+	switch len(a) - len(b) {
+	case -1:
+		return equal(a, b[1:])
+	case 0:
+		return len(a) > 0 && equal(a[1:], b[1:])
+	case 1:
+		return equal(a[1:], b)
 	}
-	i := 0
-	for i < len(a) && a[i] == b[i] {
-		i++
+	return false
+}
+
+func equal(letters []rune, ascii string) bool {
+	for i, r := range letters {
+		if r != rune(ascii[i]) {
+			return false
+		}
 	}
-	if len(a) == len(b) {
-		return i < len(a) && a[i+1:] == b[i+1:]
-	}
-	return a[i:] == b[i+1:]
+	return true
 }

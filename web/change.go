@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/subtle"
-
 	"postern/crypto"
 	"postern/intake"
 )
@@ -59,11 +57,11 @@ func (s *source) changed(v *visit) answer {
 	if done {
 		return ans
 	}
-	typed, _, err := crypto.ParseCode(f.code)
+	typed, err := crypto.ParseCode(f.code)
 	switch {
 	case err != nil:
 		return s.changePage(k, s.codeProblem(err))
-	case subtle.ConstantTimeCompare(typed.Canonical(), k.next.Canonical()) != 1:
+	case !means(typed, k.next):
 		return s.changePage(k, s.words.word("problem."+probOther))
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkLogin)

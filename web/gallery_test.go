@@ -349,6 +349,7 @@ func (g *gallery) visits() {
 	g.problem("enter-order", "enter", probOrder, ask(mixed))
 	g.keep("confirm-word", "confirm", 200, ask(slip))
 	g.keep("confirm-swap", "confirm", 200, ask(swapped))
+	g.keep("confirm-several", "confirm", 200, ask(ambiguous))
 	inbox := g.keep("inbox-empty", "inbox", 200, ask(code...))
 
 	write := func() *fill { return g.form(inbox, "/message").set("text", "Something new.") }
@@ -375,6 +376,7 @@ func (g *gallery) visits() {
 	g.problem("message-unknown", "message", probUnknown, with(bad...))
 	g.problem("message-order", "message", probOrder, with(mixed))
 	g.problem("message-repair", "message", probRepair, with(slip))
+	g.problem("message-either", "message", probEither, with(ambiguous))
 }
 
 // changes are of a code.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"postern/crypto"
 	"postern/intake"
@@ -53,23 +52,6 @@ func (s *source) enterInLanguage(v *visit) answer {
 	return enterPage(enterView{Code: f.code})
 }
 
-// confirmView asks whether a repaired code is right.
-type confirmView struct {
-	Repair repairView
-	Ticket string
-}
-
-// repairView says what was read and what was meant.
-type repairView struct {
-	Swap        bool
-	Position    int // 1-based
-	Read, Meant string
-}
-
-func repairOf(r crypto.Repair) repairView {
-	return repairView{r.Kind == crypto.RepairSwap, r.Position + 1, cut(r.Read, 100), cut(r.Meant, 100)}
-}
-
 // enter opens a session for a form with a ticket of action a, as every page
 // behind the code does. done is true when the answer is already known.
 func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans answer, done bool) {
@@ -79,14 +61,14 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 	}
 	var err error
 	if a == actInbox && f.ticket == "" {
-		code, repair, err := crypto.ParseCode(f.code)
+		list, err := crypto.ParseCode(f.code)
 		if err != nil {
 			return nil, k, enterPage(enterView{s.codeProblem(err), f.code}), true
 		}
-		k = s.tickets.visit(code)
-		if repair.Kind != crypto.RepairNone {
-			return nil, k, answer{name: "confirm", wait: true, view: confirmView{repairOf(repair), s.tickets.seal(actInbox, k)}}, true
+		if !list[0].Typed() {
+			return nil, k, s.confirmPage(list), true
 		}
+		k = s.tickets.visit(list[0].Code)
 	} else if k, err = s.tickets.open(a, f.ticket, v.up.arrived); err != nil {
 		return nil, k, s.enterAgain(probExpired), true
 	}
@@ -257,16 +239,16 @@ func (s *source) message(v *visit) answer {
 	again := func(problem string) answer { return s.messageAgain(d, k, f, problem, nil, true, v.up.hasFile()) }
 	var err error
 	if f.ticket == "" {
-		code, repair, err := crypto.ParseCode(f.code)
+		list, err := crypto.ParseCode(f.code)
 		if err != nil {
 			return again(s.codeProblem(err))
 		}
-		if repair.Kind != crypto.RepairNone { // a second sending says yes, a correction no
-			r := repairOf(repair)
-			f.code = strings.Join(code.Words(), " ")
-			return again(s.words.word("problem."+probRepair, r.Read, r.Meant))
+		if !list[0].Typed() {
+			var problem string
+			problem, f.code = s.repaired(list, f.code)
+			return again(problem)
 		}
-		k = s.tickets.visit(code)
+		k = s.tickets.visit(list[0].Code)
 	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
 		return again(s.words.word("problem." + probExpired))
 	}

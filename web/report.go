@@ -1,13 +1,11 @@
 package web
 
 import (
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"postern/crypto"
 	"postern/intake"
@@ -31,12 +29,13 @@ const (
 	probOrder    = "order"
 	probOther    = "other"
 	probRepair   = "repair"
+	probEither   = "either"
 	probNoFile   = "nofile"
 )
 
 var problems = []string{
 	probText, probAnswer, probEmpty, probQuorum, probBody, probClosed, probFull, probLine, probInternal, probExpired,
-	probWords, probUnknown, probOrder, probOther, probRepair, probNoFile,
+	probWords, probUnknown, probOrder, probOther, probRepair, probEither, probNoFile,
 }
 
 // formView is a form in which a source writes: a report or a message.
@@ -382,27 +381,6 @@ func (s *source) codeInLanguage(v *visit) answer {
 	return s.codePage(d, k, x, x.Chosen(), fileResults{}, "")
 }
 
-// codeProblem is the sentence for input that is no code. It depends on the
-// input alone and never repeats it (SECURITY.md S-17).
-func (s *source) codeProblem(err error) string {
-	var ce *crypto.CodeError
-	if !errors.As(err, &ce) {
-		return s.words.word("problem." + probOrder)
-	}
-	switch ce.Problem {
-	case crypto.CodeWordCount:
-		return s.words.word("problem."+probWords, ce.Count)
-	case crypto.CodeUnknown:
-		at := make([]string, 0, len(ce.Unknown))
-		for _, u := range ce.Unknown[:min(len(ce.Unknown), 9)] {
-			at = append(at, fmt.Sprint(u))
-		}
-		return s.words.word("problem."+probUnknown, strings.Join(at, ", "))
-	default:
-		return s.words.word("problem." + probOrder)
-	}
-}
-
 // keptView is the page after the code was typed back.
 type keptView struct{ More filesView }
 
@@ -430,8 +408,8 @@ func (s *source) typeBack(v *visit) answer {
 		return s.failed(v, "typing a code back", err)
 	}
 	defer x.Close()
-	typed, _, err := crypto.ParseCode(f.code)
-	if err == nil && subtle.ConstantTimeCompare(typed.Canonical(), k.code.Canonical()) == 1 {
+	typed, err := crypto.ParseCode(f.code)
+	if means(typed, k.code) {
 		s.typed.add(k.form, s.now())
 		return s.keptPage(s.filesView(d, actFiles, k, x.Chosen()))
 	}

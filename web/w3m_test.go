@@ -244,7 +244,7 @@ func TestTextBrowser(t *testing.T) {
 			for _, m := range numbered.FindAllStringSubmatch(b.text(), -1) {
 				code = append(code, m[1])
 			}
-			if _, _, err := crypto.ParseCode(strings.Join(code, " ")); err != nil {
+			if _, err := crypto.ParseCode(strings.Join(code, " ")); err != nil {
 				t.Fatalf("%d words that are no code: %v\n%s", len(code), err, b.text())
 			}
 			b.byID("code")

@@ -61,11 +61,11 @@ func Code(name, code string) (list []Marker, err error) {
 		}
 		return -1
 	}})
-	c, _, err := crypto.ParseCode(code)
+	read, err := crypto.ParseCode(code)
 	if err != nil {
 		return nil, err
 	}
-	canon := c.Canonical()[1:]
+	canon := read[0].Code.Canonical()[1:]
 	native := make([]byte, len(canon))
 	for i := 0; i < len(canon); i += 2 {
 		binary.NativeEndian.PutUint16(native[i:], binary.BigEndian.Uint16(canon[i:]))

@@ -113,8 +113,9 @@ func typed(code string, mends bool, slip func(words []string, i int) []string) s
 	words := strings.Fields(code)
 	for i := range 100 {
 		s := strings.Join(slip(slices.Clone(words), i), " ")
-		meant, r, err := crypto.ParseCode(s)
-		if mends && err == nil && r.Kind != crypto.RepairNone && slices.Equal(meant.Words(), words) || !mends && err != nil {
+		read, err := crypto.ParseCode(s)
+		one := len(read) == 1 && !read[0].Typed() && slices.Equal(read[0].Code.Words(), words)
+		if mends && one || !mends && err != nil {
 			return s
 		}
 	}
