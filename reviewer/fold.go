@@ -1,6 +1,9 @@
 package reviewer
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // rowWidth is how many columns a row of others' words takes at most. With what
 // stands before it a row fits any terminal of 80 columns, so that no terminal
@@ -11,21 +14,33 @@ const rowWidth = 70
 const tabWidth = 8
 
 // fold cuts a line into rows of at most width columns, after a space where
-// there is one in the second half. Tabs become spaces. There is at least one row.
+// there is one in the second half, and not between a letter and its marks, nor inside an
+// emoji. Tabs become spaces. There is at least one row.
 func fold(line string, width int) (rows []string) {
 	var row strings.Builder
-	used, space, spaceUsed := 0, -1, 0 // columns; place after the last space, and its column
+	used := 0                  // columns
+	space, spaceUsed := 0, 0   // place after the last space, and its column
+	letter, letterUsed := 0, 0 // place where the last letter, with all that belongs to it, begins
+	before := rune(0)
 	put := func(r rune, n int) {
+		if !belongs(before, r) {
+			letter, letterUsed = row.Len(), used
+		}
+		before = r
 		if used+n > width {
-			s, rest := row.String(), ""
-			restUsed := 0
-			if space > 0 && spaceUsed > width/2 {
-				s, rest, restUsed = s[:space], s[space:], used-spaceUsed
+			cut, cutUsed := row.Len(), used
+			switch {
+			case spaceUsed > width/2:
+				cut, cutUsed = space, spaceUsed
+			case letterUsed > width/2:
+				cut, cutUsed = letter, letterUsed
 			}
-			rows = append(rows, s)
+			s := row.String()
+			rows = append(rows, s[:cut])
 			row.Reset()
-			row.WriteString(rest)
-			used, space, spaceUsed = restUsed, -1, 0
+			row.WriteString(s[cut:])
+			used -= cutUsed
+			space, spaceUsed, letter, letterUsed = 0, 0, 0, 0
 		}
 		row.WriteRune(r)
 		used += n
@@ -43,6 +58,11 @@ func fold(line string, width int) (rows []string) {
 		put(r, columns(r))
 	}
 	return append(rows, row.String())
+}
+
+// belongs says whether a rune is shown as one with the rune before.
+func belongs(before, r rune) bool {
+	return unicode.Is(unicode.M, r) || unicode.Is(unicode.Sk, r) && r > 0xffff || r == zwj || r == zwnj || before == zwj || r >= 0xe0020 && r <= 0xe007f
 }
 
 // columns is how wide a terminal may show a rune. Too many only folds early, so marks,
