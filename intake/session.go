@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -72,6 +73,8 @@ type Reply struct {
 	Text     string     // "" when Standing is SignerUnknown: nothing unsigned is shown
 	Files    []crypto.File
 	Notice   *form.Notice // what it tells besides words; nil when nothing, or not of a form known here
+
+	sums []uint32 // CRC-32 of each file, for the archive
 }
 
 // reload reads the mailbox as it is now.
@@ -580,7 +583,7 @@ func (x *Session) Reply(ctx context.Context, i int) (*Reply, error) {
 	r := &Reply{Slot: i, ID: replyID(x.box.slots[i].item)}
 	var m *crypto.Read
 	if err == nil {
-		m, err = crypto.ReadMessage(plain, nil)
+		m, err = crypto.ReadMessage(plain, r.sum)
 	}
 	switch {
 	case errors.Is(err, crypto.ErrNotForUs), errors.Is(err, crypto.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF):
@@ -629,11 +632,23 @@ func (x *Session) WriteFiles(ctx context.Context, r *Reply, w io.Writer) error {
 		if n++; n > len(r.Files) {
 			return errors.New("more files than this reply has")
 		}
-		return z.add(r.Files[n-1], f)
+		return z.add(r.Files[n-1], r.sums[n-1], f)
 	}); err != nil {
 		return fmt.Errorf("writing a reply's files: %w", err)
 	}
-	return z.close(zipPadding(r.Files))
+	padding := zipPadding(r.Files)
+	if err := z.store(padName, padding, zeroSum(padding), zeros{}); err != nil {
+		return fmt.Errorf("padding a reply's files: %w", err)
+	}
+	return z.close()
+}
+
+// sum keeps the checksum of a file, which stands in front of it in the archive.
+func (r *Reply) sum(_ crypto.File, f io.Reader) error {
+	h := crc32.NewIEEE()
+	_, err := io.Copy(h, f)
+	r.sums = append(r.sums, h.Sum32())
+	return err
 }
 
 // Erase forgets one reply, its share and with it the key that opened it

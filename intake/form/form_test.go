@@ -249,6 +249,10 @@ func TestCleanIsIdempotent(t *testing.T) {
 		" a\r\nb\rc \x00\x1b\u0085\t": "a\nb\nc",
 		"\xff":                        "\uFFFD",
 		"متن":                         "متن",
+		// What breaks a line in other programs breaks it here: nothing runs together.
+		"Depot 7\vKey holder\fsee\u0085list":            "Depot 7\nKey holder\nsee\nlist",
+		"a\u2028b\u2029c\r\n\r\nd\ve":                   "a\nb\nc\n\nd\ne",
+		"tab\tstays, bell\a and escape\x1b[1m go\u2029": "tab\tstays, bell and escape[1m go",
 	} {
 		if got := Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
