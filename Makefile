@@ -22,6 +22,7 @@ DEMOFLAGS    ?=
 LINT_VERSION := v2.15.0
 LINT         := .tools/golangci-lint-$(LINT_VERSION)
 NPM          := .tools/npm
+TESTS_NEED   := tor firefox-esr chromium fonts-croscore fonts-noto-core w3m strace node npm
 NPM_LOCK     := web/browsertest/npm/package-lock.json
 
 .PHONY: help demo test race build check fuzz bench install clean
@@ -36,12 +37,12 @@ demo: ## the whole way of one report on this machine alone, over a private Tor n
 
 # Two packages at a time: some boot a Tor network of ten processes.
 test: ## every test, with a real tor and real browsers
-	@.ci/need go tor firefox-esr chromium w3m strace node npm
+	@.ci/need go $(TESTS_NEED)
 	@$(MAKE) -s $(NPM)
 	go test -vet=off -p 2 -timeout 30m $(TESTFLAGS) ./...
 
 race: ## the same under the race detector (wants a C compiler)
-	@.ci/need go tor firefox-esr chromium w3m strace node npm gcc
+	@.ci/need go $(TESTS_NEED) gcc
 	@$(MAKE) -s $(NPM)
 	CGO_ENABLED=1 go test -race -vet=off -p 2 -timeout 60m $(TESTFLAGS) ./...
 

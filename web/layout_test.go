@@ -8,28 +8,51 @@ import (
 
 // sideways asks of a page, read from the left and from the right, what stands
 // outside the width of the window, which may scroll downwards only; and whether
-// what is hidden is.
+// what is hidden is. Each is asked again with the spaces between letters and
+// words that WCAG 1.4.12 lets a reader set: also with wider fonts than ours
+// everything has its place.
 const sideways = `(() => {
 	` + unfolded + `;
 	const found = [], root = document.documentElement, own = root.dir;
-	for (const dir of ["ltr", "rtl"]) {
+	const outside = (r, dir) => r.width > 0 && (dir === "ltr" ? r.right > innerWidth : r.left < 0);
+	for (const spaced of [false, true]) for (const dir of ["ltr", "rtl"]) {
 		root.dir = dir;
-		if (document.scrollingElement.scrollWidth <= innerWidth) continue;
-		const wide = [...document.body.querySelectorAll("*")].filter(e => {
-			const r = e.getBoundingClientRect();
-			return r.width > 0 && (dir === "ltr" ? r.right > innerWidth : r.left < 0);
+		root.style.letterSpacing = spaced ? ".12em" : "";
+		root.style.wordSpacing = spaced ? ".16em" : "";
+		const width = document.scrollingElement.scrollWidth;
+		if (width <= innerWidth) continue;
+		// What makes it so wide: the innermost elements without which it is not. A
+		// list's dot belongs to no element's box, so boxes alone do not tell.
+		const guilty = [...document.body.querySelectorAll("*")].filter(e => {
+			const before = e.getAttribute("style");
+			e.style.setProperty("display", "none", "important");
+			const fits = document.scrollingElement.scrollWidth <= innerWidth;
+			before === null ? e.removeAttribute("style") : e.setAttribute("style", before);
+			return fits;
 		});
-		found.push(dir + ": " + document.scrollingElement.scrollWidth + " pixels wide: " + wide.slice(-1).map(e => e.outerHTML.slice(0, 200)));
+		const wide = guilty.length ? guilty : [...document.body.querySelectorAll("*")].filter(e => outside(e.getBoundingClientRect(), dir));
+		found.push(dir + (spaced ? ", spaced" : "") + ": " + width + " pixels wide: " + wide.slice(-1).map(e => e.outerHTML.slice(0, 200)));
 	}
 	root.dir = own;
+	root.style.letterSpacing = root.style.wordSpacing = "";
 	for (const e of document.querySelectorAll("[hidden]")) {
 		if (getComputedStyle(e).display !== "none") found.push("hidden, and shown: " + e.outerHTML.slice(0, 200));
 	}
 	return found;
 })()`
 
+// wordy makes one word of every run of text that a directory, a translation, an
+// operator's page or a source can bring, longer than the window is wide. Codes
+// and numbers are ours, and short.
+const wordy = `(() => {
+	const text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n; n = text.nextNode();) {
+		if (n.data.trim().length > 3 && !n.parentElement.closest(".pair, .code, .num, textarea, select, style")) n.data = "abcdefghij".repeat(6);
+	}
+})()`
+
 // narrow: on a small phone, and in a window of 1280 × 1024 at a zoom of 400 %,
-// no page scrolls sideways.
+// no page scrolls sideways, also when its words are longer than the window is wide.
 func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, scenes []scene) {
 	url := hangings(t, scenes)
 	tab, err := c.Tab()
@@ -45,8 +68,12 @@ func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, scenes []scene) 
 			name          string
 			width, height int
 			dots          float64
-		}{{"phone", 320, 640, 2}, {"zoom", 320, 256, 4}} {
+			before        string
+		}{{"phone", 320, 640, 2, "0"}, {"zoom", 320, 256, 4, "0"}, {"long words", 320, 640, 2, wordy}} {
 			if err := tab.Size(l.width, l.height, l.dots); err != nil {
+				t.Fatal(err)
+			}
+			if err := tab.Eval(l.before, nil); err != nil {
 				t.Fatal(err)
 			}
 			var found []string

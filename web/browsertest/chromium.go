@@ -58,6 +58,10 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	fontconfig, err := fonts(dir)
+	if err != nil {
+		return nil, fmt.Errorf("starting chromium: %w", err)
+	}
 	theirIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -74,7 +78,7 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 		"--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update",
 		"--disable-default-apps", "--disable-extensions", "--disable-sync", "--disable-features=Translate,OptimizationHints,MediaRouter",
 		"--password-store=basic", "--use-mock-keychain", "about:blank")
-	c.cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "TZ=UTC", "LANG=C.UTF-8")
+	c.cmd.Env = append(os.Environ(), fontconfig, "HOME="+dir, "TMPDIR="+dir, "TZ=UTC", "LANG=C.UTF-8")
 	c.cmd.ExtraFiles = []*os.File{theirIn, theirOut} // descriptors 3 and 4, where Chromium looks
 	err = c.start(filepath.Join(dir, "chromium.log"))
 	_ = theirIn.Close()

@@ -10,10 +10,12 @@
 //	err = f.Click("button")
 //	text, err := f.Text("#code")
 //
-// It needs Debian's firefox-esr and nothing else: the browser's own remote
-// protocol, Marionette, works with scripts off too. Firefox is not Tor Browser.
-// What NoScript does there at "Safest" is done here by preferences: scripts,
-// web fonts, media, SVG and MathML are off.
+// It needs Debian's firefox-esr, and the fonts that Tor Browser brings along
+// (fonts-croscore, fonts-noto-core): pages are shown in these alone, whatever
+// else a machine has. Nothing more: the browser's own remote protocol,
+// Marionette, works with scripts off too. Firefox is not Tor Browser. What
+// NoScript does there at "Safest" is done here by preferences: scripts, web
+// fonts, media, SVG and MathML are off.
 //
 // Nothing leaves the machine but through the SOCKS port: without one, every
 // host but 127.0.0.1 is unreachable. Firefox's own services are off.

@@ -95,9 +95,13 @@ func (f *Firefox) launch(exe, dir string) error {
 	if err := os.Remove(filepath.Join(dir, "MarionetteActivePort")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	fontconfig, err := fonts(dir)
+	if err != nil {
+		return err
+	}
 	// #nosec G204 -- the program is fixed, the profile is the test's own.
 	f.cmd = exec.Command(exe, "--headless", "--no-remote", "--profile", dir, "--marionette", "--remote-allow-system-access", "about:blank")
-	f.cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "TZ=UTC", "LANG=C.UTF-8", "MOZ_CRASHREPORTER_DISABLE=1",
+	f.cmd.Env = append(os.Environ(), fontconfig, "HOME="+dir, "TMPDIR="+dir, "TZ=UTC", "LANG=C.UTF-8", "MOZ_CRASHREPORTER_DISABLE=1",
 		"MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // without it the preference for the settings server is not heard
 	return f.start(filepath.Join(dir, "firefox.log"))
 }
