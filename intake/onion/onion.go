@@ -92,7 +92,7 @@ func (c *Config) check() error {
 	if c.ControlSocket != "" {
 		return tor.CheckSocket(c.ControlSocket)
 	}
-	return errors.Join(tor.CheckPath(c.Dir), tor.CheckPath(c.RunDir), tor.CheckSocket(c.socket()))
+	return tor.CheckSocket(c.socket())
 }
 
 func (c *Config) socket() string { return filepath.Join(c.RunDir, "tor-control") }
@@ -238,7 +238,7 @@ CookieAuthFile %s
 SafeLogging 1
 HiddenServiceNonAnonymousMode 0
 HiddenServiceSingleHopMode 0
-`, t.cfg.Extra, t.cfg.socket(), filepath.Join(t.cfg.RunDir, "tor-cookie")), t.logLine)
+`, t.cfg.Extra, tor.Quote(t.cfg.socket()), tor.Quote(filepath.Join(t.cfg.RunDir, "tor-cookie"))), t.logLine)
 }
 
 // watch returns when a session is over, and why.

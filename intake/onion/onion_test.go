@@ -289,7 +289,7 @@ func TestRefused(t *testing.T) {
 		{"relative socket", func(s *onion.Service) { s.Socket = "a.sock" }, "absolute"},
 		{"socket with a command", func(s *onion.Service) { s.Socket = "/run/a\r\nSIGNAL HALT" }, "blanks"},
 		{"socket with an argument", func(s *onion.Service) { s.Socket = "/run/a Flags=Detach" }, "blanks"},
-		{"long socket", func(s *onion.Service) { s.Socket = "/" + strings.Repeat("x", 107) }, "shorter"},
+		{"long socket", func(s *onion.Service) { s.Socket = "/" + strings.Repeat("x", 107) }, "the system takes 107"},
 		{"streams", func(s *onion.Service) { s.MaxStreams = 65536 }, "streams"},
 		{"many clients", func(s *onion.Service) { s.Public = false; s.Clients = make([][32]byte, 331) }, "client keys"},
 	} {
@@ -325,7 +325,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		{"no program", func(c *onion.Config) { c.Tor = "/nonexistent/tor" }, "apt-get install tor"},
 		{"bad torrc", func(c *onion.Config) { c.Extra = "NoSuchOption 1" }, "NoSuchOption"},
-		{"long path", func(c *onion.Config) { c.RunDir = "/" + strings.Repeat("x", 100) }, "shorter"},
+		{"long path", func(c *onion.Config) { c.RunDir = "/" + strings.Repeat("x", 100) }, "the system takes 107"},
 		{"open directory", func(c *onion.Config) { c.RunDir = "/tmp" }, "0700"},
 		{"no system tor", func(c *onion.Config) { c.ControlSocket = filepath.Join(base(), "nothing") }, "control socket"},
 	} {

@@ -45,6 +45,9 @@ const (
 // before it counts as published: directories are asked one after the other.
 const settle = 300 * time.Millisecond
 
+// CheckSocket says why tor could not reach a service at this path.
+func CheckSocket(path string) error { return tor.CheckSocket(path) }
+
 func (s *Service) check() error {
 	if s.Name == "" {
 		return errors.New("a service needs a name")

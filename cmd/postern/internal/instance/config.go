@@ -92,9 +92,9 @@ name = %q
 languages = ["en"]
 
 # Where the sockets lie. Empty: /run/postern for the instance in
-# /var/lib/postern, else the directory "run" beside this file. Keep it short: a
-# socket's path has at most 107 bytes. A memory file system (as /run is) keeps the
-# key of open forms off the disk.
+# /var/lib/postern, else the directory "run" beside this file, or one in /dev/shm if
+# that path is too long or too unusual for tor. A memory file system (as /run is)
+# keeps the key of open forms off the disk.
 run = ""
 
 # How long a stop waits for uploads that are running.
@@ -227,6 +227,11 @@ func (c *Config) valid() error {
 	}
 	if err := c.validLanguages(); err != nil {
 		return err
+	}
+	if c.Run != "" {
+		if err := takesSockets(c.Run); err != nil {
+			return fmt.Errorf("run: %w", err)
+		}
 	}
 	switch {
 	case c.Drain < 0:

@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postern/crypto"
+	"postern/intake/onion"
 	"postern/store/durable"
 )
 
@@ -69,7 +70,16 @@ const DefaultDir = "/var/lib/postern"
 // systemRun is where systemd makes the run directory of the packaged instance.
 const systemRun = "/run/postern"
 
-// RunPath is where the sockets lie; server and admin commands find the same.
+// MemoryDir is where Linux keeps files that never reach a disk.
+const MemoryDir = "/dev/shm"
+
+// MemoryPath is a directory of this instance in memory.
+func (i *Instance) MemoryPath() string {
+	return filepath.Join(MemoryDir, fmt.Sprintf("postern-%x", i.ID))
+}
+
+// RunPath is where the sockets lie; server and admin commands find the same. Where
+// tor cannot take a path like that of the data directory, they lie in memory.
 func (i *Instance) RunPath() string {
 	if i.Conf.Run != "" {
 		return i.Conf.Run
@@ -77,11 +87,63 @@ func (i *Instance) RunPath() string {
 	if info, err := os.Stat(systemRun); err == nil && info.IsDir() && i.Dir == DefaultDir {
 		return systemRun
 	}
-	return i.path("run")
+	if dir := i.path("run"); takesSockets(dir) == nil {
+		return dir
+	}
+	return i.MemoryPath()
 }
 
+// takesSockets says why a directory cannot hold every socket there may be.
+func takesSockets(dir string) error {
+	return onion.CheckSocket(filepath.Join(dir, HolderName(strings.Repeat("x", crypto.MaxBodyID))+socketEnding))
+}
+
+// The names of the doors. Each holder's has its own.
+const (
+	PublicName = "public"
+	AdminName  = "admin"
+
+	socketEnding = ".sock"
+)
+
+// HolderName is the name of a holder's door.
+func HolderName(holder string) string { return "holder-" + holder }
+
+// MakePrivate makes a directory that only its owner enters. In a folder where
+// anybody may write, somebody else may have made it.
+func MakePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making a run directory: %w", err)
+	}
+	return checkOurs(dir)
+}
+
+func checkOurs(dir string) error {
+	if filepath.Dir(dir) != MemoryDir {
+		return nil
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || info.Mode().Perm() != 0o700 || int(st.Uid) != os.Geteuid() {
+		return WithHint(fmt.Errorf("%s is not ours", dir), "find out who made it, then remove it")
+	}
+	return nil
+}
+
+// AdminSocket is reached by the owner of the data directory and root. It is an
+// error when somebody else may be listening there.
+func (i *Instance) AdminSocket() (string, error) {
+	if err := checkOurs(i.RunPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	return i.SocketPath(AdminName), nil
+}
+
+// SocketPath is where a door's socket lies.
 func (i *Instance) SocketPath(name string) string {
-	return filepath.Join(i.RunPath(), name+".sock")
+	return filepath.Join(i.RunPath(), name+socketEnding)
 }
 
 // Open reads a data directory and takes its owner's place.

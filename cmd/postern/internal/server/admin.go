@@ -44,9 +44,6 @@ const (
 	done      = "done"
 )
 
-// adminSocket is reached by the owner of the data directory and root (0600).
-func adminSocket(i *instance.Instance) string { return i.SocketPath("admin") }
-
 // adminPatience is how long a client may take nothing of an answer. A backup
 // holds a copy of the records while it is taken, and must not hold it for ever.
 const adminPatience = 2 * time.Minute
@@ -95,12 +92,16 @@ var ErrNoServer = errors.New("no server runs on this directory")
 
 // Ask has a running server do an operation; [ErrNoServer] when there is none.
 func Ask(ctx context.Context, i *instance.Instance, op string, w io.Writer) error {
+	socket, err := i.AdminSocket()
+	if err != nil {
+		return err
+	}
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives:  true,
 		DisableCompression: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", adminSocket(i))
+			return d.DialContext(ctx, "unix", socket)
 		},
 	}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postern/"+op, nil)

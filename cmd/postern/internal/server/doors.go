@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"postern/cmd/postern/internal/instance"
 	"postern/intake/onion"
@@ -22,11 +21,6 @@ type door struct {
 	srv                *http.Server
 }
 
-// The names of the services that are not a holder's.
-const publicName = "public"
-
-func holderName(holder string) string { return "holder-" + holder }
-
 // doorMode lets tor connect: the child is our user, another tor must be in our group.
 func (s *server) doorMode() os.FileMode {
 	if s.Conf.Tor.Mode == instance.TorChild {
@@ -35,15 +29,9 @@ func (s *server) doorMode() os.FileMode {
 	return 0o660
 }
 
-// socketMax is the longest path of a unix socket on Linux, in bytes.
-const socketMax = 107
-
 // open listens on a unix socket. What lies there was left by an earlier life:
 // the database's lock says that nobody else is alive.
 func (s *server) open(path string, mode os.FileMode, srv *http.Server) (*door, error) {
-	if len(path) > socketMax {
-		return nil, instance.WithHint(fmt.Errorf("the path of a socket is longer than %d bytes: %s", socketMax, path), "set run in postern.conf to a short one")
-	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("opening a socket: %w", err)
 	}
@@ -91,14 +79,14 @@ func (s *server) reconcile(ctx context.Context) error {
 func (s *server) shut(ctx context.Context, d *door) error {
 	var err error
 	if s.tor != nil {
-		err = s.tor.Remove(ctx, holderName(d.Holder))
+		err = s.tor.Remove(ctx, instance.HolderName(d.Holder))
 	}
 	return errors.Join(err, d.srv.Close())
 }
 
 func (s *server) openExchange(ctx context.Context, x *instance.Exchange) error {
 	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.SignedDirectory, Holder: x.Holder, Log: s.fault})
-	d, err := s.open(s.SocketPath(holderName(x.Holder)), s.doorMode(), web.NewServer(h))
+	d, err := s.open(s.SocketPath(instance.HolderName(x.Holder)), s.doorMode(), web.NewServer(h))
 	if err != nil {
 		return err
 	}
@@ -108,7 +96,7 @@ func (s *server) openExchange(ctx context.Context, x *instance.Exchange) error {
 		return nil
 	}
 	return s.tor.Publish(ctx, onion.Service{
-		Name: holderName(x.Holder), Key: x.Key, Socket: d.path,
+		Name: instance.HolderName(x.Holder), Key: x.Key, Socket: d.path,
 		Clients: [][32]byte{x.Access}, MaxStreams: s.Conf.Tor.MaxStreams,
 	})
 }
@@ -116,19 +104,12 @@ func (s *server) openExchange(ctx context.Context, x *instance.Exchange) error {
 // ticketPath is where the key of open forms lies: on a memory file system when
 // there is one, so that it survives a restart and not the machine.
 func ticketPath(i *instance.Instance) (string, error) {
-	if inMemory(i.RunPath()) || !inMemory(memoryDir) {
-		return filepath.Join(i.RunPath(), "tickets.key"), nil
-	}
-	dir := filepath.Join(memoryDir, fmt.Sprintf("postern-%x", i.ID))
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("making a directory in memory: %w", err)
-	}
-	info, err := os.Lstat(dir) // anybody may have made it
-	if err != nil {
-		return "", err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || info.Mode().Perm() != 0o700 || int(st.Uid) != os.Geteuid() {
-		return "", instance.WithHint(fmt.Errorf("%s is not ours", dir), "find out who made it, then remove it")
+	dir := i.RunPath()
+	if !inMemory(dir) && inMemory(instance.MemoryDir) {
+		dir = i.MemoryPath()
+		if err := instance.MakePrivate(dir); err != nil {
+			return "", err
+		}
 	}
 	return filepath.Join(dir, "tickets.key"), nil
 }

@@ -67,7 +67,7 @@ func confine(i *instance.Instance) error {
 		landlock.RODirs(read...).IgnoreIfMissing(),
 		landlock.ROFiles("/dev/urandom", "/dev/random").IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null"),
-		landlock.RWDirs(i.Dir, i.RunPath(), memoryDir).IgnoreIfMissing(),
+		landlock.RWDirs(i.Dir, i.RunPath(), instance.MemoryDir).IgnoreIfMissing(),
 	}
 	if f := i.Conf.Storage.KeyWrappedBy; f != "" {
 		rules = append(rules, landlock.ROFiles(f).IgnoreIfMissing())
@@ -80,9 +80,6 @@ func confine(i *instance.Instance) error {
 	}
 	return nil
 }
-
-// memoryDir is where Linux keeps files that never reach a disk.
-const memoryDir = "/dev/shm"
 
 // swaps counts what memory can be written to; none is the aim. list is
 // /proc/swaps.

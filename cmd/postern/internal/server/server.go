@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -97,7 +96,7 @@ func (s *server) start(ctx context.Context) error {
 		Service: s.intake, Tickets: tickets, Languages: s.Conf.Languages, Log: s.fault,
 		Pages: s.shown.pages.Load, Directory: s.shown.directory.Load,
 	})
-	if s.public, err = s.open(s.SocketPath(publicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
+	if s.public, err = s.open(s.SocketPath(instance.PublicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
 		return err
 	}
 	if err := s.startTor(ctx); err != nil {
@@ -105,7 +104,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	if s.tor != nil {
 		if err := s.tor.Publish(ctx, onion.Service{
-			Name: publicName, Key: key, Socket: s.public.path, Public: true,
+			Name: instance.PublicName, Key: key, Socket: s.public.path, Public: true,
 			PoW: s.Conf.Tor.ProofOfWork, MaxStreams: s.Conf.Tor.MaxStreams,
 		}); err != nil {
 			return err
@@ -118,7 +117,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	// Last: who answers here has everything else.
-	s.admin, err = s.open(adminSocket(s.Instance), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated, adminPatience), ReadHeaderTimeout: time.Minute})
+	s.admin, err = s.open(s.SocketPath(instance.AdminName), 0o600, &http.Server{Handler: adminHandler(s.engine, s.operated, adminPatience), ReadHeaderTimeout: time.Minute})
 	return err
 }
 
@@ -192,8 +191,8 @@ func (s *server) stop() {
 
 // Serve runs an instance until ctx ends or something fails for good.
 func Serve(ctx context.Context, i *instance.Instance, out io.Writer) error {
-	if err := os.MkdirAll(i.RunPath(), 0o700); err != nil {
-		return fmt.Errorf("making the run directory: %w", err)
+	if err := instance.MakePrivate(i.RunPath()); err != nil {
+		return err
 	}
 	if err := confine(i); err != nil {
 		return err

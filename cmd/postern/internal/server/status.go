@@ -132,7 +132,7 @@ func inspect(i *instance.Instance, r *Report, now time.Time) {
 	inspectDirectory(i, r, d, err, now)
 	inspectPages(i, r)
 	inspectSwap(r, "/proc/swaps")
-	if i.Conf.Tor.Mode == instance.TorChild && !inMemory(i.RunPath()) && !inMemory(memoryDir) {
+	if i.Conf.Tor.Mode == instance.TorChild && !inMemory(i.RunPath()) && !inMemory(instance.MemoryDir) {
 		r.problem("there is no memory file system: the key of open forms lies on a disk", "mount a tmpfs on /dev/shm, or set run in postern.conf")
 	}
 	if i.Conf.Backup.Recipient == "" {

@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 
 	"postern/cmd/postern/internal/instance"
 	"postern/intake/onion"
@@ -28,7 +31,11 @@ func (s *server) startTor(ctx context.Context) (err error) {
 		}
 	}
 	if s.tor, err = onion.Start(ctx, cfg); err != nil {
-		return instance.WithHint(fmt.Errorf("starting tor: %w", err), "is tor installed (apt install tor)? [tor] in postern.conf says which one is used")
+		err = fmt.Errorf("starting tor: %w", err)
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			err = instance.WithHint(err, "is tor installed (apt install tor)? [tor] in postern.conf says which one is used")
+		}
+		return err
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,11 +35,70 @@ func Dial(socket string) (*Conn, error) {
 	}
 	c := &Conn{raw: raw, ctl: control.NewConn(textproto.NewConn(raw)), done: make(chan struct{})}
 	_ = raw.SetDeadline(time.Now().Add(Timeout))
-	if err := c.ctl.Authenticate(""); err != nil {
+	if err := c.authenticate(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("authenticating to tor: %w", err)
 	}
 	return c, nil
+}
+
+// authenticate shows tor that we can read its cookie. The library does that, but
+// reads no cookie's path that tor had to escape; it takes ours from its cache.
+func (c *Conn) authenticate() error {
+	info, err := c.ctl.ProtocolInfo()
+	if err != nil {
+		return err
+	}
+	for _, l := range info.RawResponse.Data {
+		auth, ok := strings.CutPrefix(l, "AUTH METHODS=")
+		if !ok {
+			continue
+		}
+		methods, file, found := strings.Cut(auth, " COOKIEFILE=")
+		info.AuthMethods = strings.Split(methods, ",")
+		if !found {
+			continue
+		}
+		if info.CookieFile, ok = unquote(file); !ok {
+			return fmt.Errorf("tor names its cookie %s, which is no path", file)
+		}
+	}
+	return c.ctl.Authenticate("")
+}
+
+// unquote reads a string as tor writes it: between quotes, other bytes than
+// letters of ASCII behind a backslash, in octal.
+func unquote(s string) (string, bool) {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return "", false
+	}
+	s = s[1 : len(s)-1]
+	var b []byte
+	for len(s) > 0 {
+		if s[0] == '"' {
+			return "", false
+		}
+		if s[0] != '\\' {
+			b, s = append(b, s[0]), s[1:]
+			continue
+		}
+		if len(s) < 2 {
+			return "", false
+		}
+		if at := strings.IndexByte(`nrt"'\`, s[1]); at >= 0 {
+			b, s = append(b, "\n\r\t\"'\\"[at]), s[2:]
+			continue
+		}
+		if len(s) < 4 {
+			return "", false
+		}
+		n, err := strconv.ParseUint(s[1:4], 8, 8)
+		if err != nil {
+			return "", false
+		}
+		b, s = append(b, byte(n)), s[4:]
+	}
+	return string(b), true
 }
 
 // Refused is tor's answer to a command it understood and did not carry out.

@@ -45,27 +45,37 @@ func Look(exe string) (string, error) {
 	return p, nil
 }
 
-// CheckPath refuses what torrc and the control protocol would cut in two:
-// both know quoting, but not in every place and not the same.
-func CheckPath(p string) error {
-	if !filepath.IsAbs(p) || filepath.Clean(p) != p {
-		return fmt.Errorf("path %q: give a clean absolute path", p)
-	}
-	for _, c := range p {
-		if c <= ' ' || c == 0x7f || strings.ContainsRune(`"\#,`, c) {
-			return fmt.Errorf("path %q: choose one without blanks, quotes, commas, # and backslashes", p)
+// Quote writes a path so that a torrc takes it whole, whatever letters it has.
+func Quote(path string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(path) {
+		if c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			fmt.Fprintf(&b, `\%03o`, c)
+		} else {
+			b.WriteByte(c)
 		}
 	}
-	return nil
+	b.WriteByte('"')
+	return b.String()
 }
 
-// CheckSocket refuses a unix socket path that the kernel would refuse or cut.
+// socketMax is the longest path of a unix socket on Linux, in bytes.
+const socketMax = 107
+
+// CheckSocket refuses the path of a socket that the kernel would cut, or that
+// the control protocol cannot say: ADD_ONION knows no quotes there.
 func CheckSocket(p string) error {
-	if err := CheckPath(p); err != nil {
-		return err
+	if !filepath.IsAbs(p) || filepath.Clean(p) != p {
+		return fmt.Errorf("socket %q: give a clean absolute path", p)
 	}
-	if len(p) > 107 {
-		return fmt.Errorf("socket path of %d bytes: the system takes 107, choose a shorter directory", len(p))
+	for _, c := range []byte(p) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\'' || c == '\\' || c == ',' {
+			return fmt.Errorf("socket %q: tor takes letters of ASCII there, without blanks, quotes, commas and backslashes", p)
+		}
+	}
+	if len(p) > socketMax {
+		return fmt.Errorf("socket %q: %d bytes, and the system takes %d", p, len(p), socketMax)
 	}
 	return nil
 }
@@ -77,8 +87,8 @@ func Launch(exe, dir, torrc string, line func(string)) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckPath(dir); err != nil {
-		return nil, err
+	if !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("data directory of tor %q: give an absolute path", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory of tor: %w", err)
@@ -90,7 +100,7 @@ AvoidDiskWrites 1
 __ReloadTorrcOnSIGHUP 0
 __OwningControllerProcess %d
 %s
-`, dir, os.Getpid(), torrc)
+`, Quote(dir), os.Getpid(), torrc)
 	none := filepath.Join(dir, "none")
 	// #nosec G204 -- the operator's configuration names the program.
 	cmd := exec.Command(exe, "-f", "-", "--defaults-torrc", none, "--ignore-missing-torrc", "--hush")
