@@ -331,8 +331,8 @@ func TestExtractCase(t *testing.T) {
 	v, c := w.desks["anna"], w.only("anna")
 	dir := filepath.Join(t.TempDir(), "dossier")
 	all := must(v.ExtractCase(c, dir))(t)
-	if len(all) != 7 {
-		t.Fatalf("%d files, want 7", len(all))
+	if len(all) != 8 {
+		t.Fatalf("%d files, want 8", len(all))
 	}
 	cmd := exec.Command("sha256sum", "--strict", "-c", "SHA256SUMS")
 	cmd.Dir = dir

@@ -111,6 +111,39 @@ func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
 	return nil, fmt.Errorf("extracting: the case has no file %d: show lists them", no)
 }
 
+// ExtractText writes the words of a message, by its number in the case, in clear into dir:
+// the bytes as they came, hostile ones too, as [Vault.Extract] writes files.
+func (v *Vault) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
+	i := slices.IndexFunc(c.Messages, func(m Message) bool { return m.No == no })
+	if i < 0 {
+		return nil, fmt.Errorf("extracting: the case has no message %d: show numbers them", no)
+	}
+	l, err := v.Read(c, &c.Messages[i])
+	if err != nil {
+		return nil, fmt.Errorf("extracting: %w", err)
+	}
+	if l.Words == "" {
+		return nil, fmt.Errorf("extracting: message %d has no words of its own", no)
+	}
+	out, err := openOut(dir)
+	if err != nil {
+		return nil, fmt.Errorf("extracting: %w", err)
+	}
+	x, err := out.words(l)
+	if err := errors.Join(err, out.close()); err != nil {
+		return nil, fmt.Errorf("extracting: %w", err)
+	}
+	return x, nil
+}
+
+// words writes the words of a message.
+func (o *outFolder) words(l *Letter) (*Extracted, error) {
+	return o.create(fmt.Sprintf("text%d.txt", l.No), func(w io.Writer) error {
+		_, err := io.WriteString(w, l.Words)
+		return err
+	})
+}
+
 // extract writes file j of message m.
 func (v *Vault) extract(out *outFolder, c *Case, m *Message, j int, name string) (*Extracted, error) {
 	r, closer, err := v.openBlob(c.entries[m.at].Blob)
@@ -140,8 +173,8 @@ func (v *Vault) extract(out *outFolder, c *Case, m *Message, j int, name string)
 }
 
 // ExtractCase writes a whole case in clear into dir, which must not exist or
-// be empty: case.txt with every message, the files, and SHA256SUMS, which
-// `sha256sum -c` checks.
+// be empty: case.txt with every message as it is shown, text1.txt and so on with the
+// bytes of its words, the files, and SHA256SUMS, which `sha256sum -c` checks.
 func (v *Vault) ExtractCase(c *Case, dir string) ([]Extracted, error) {
 	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
 		return nil, fmt.Errorf("extracting: %s is not empty: name a new folder", dir)
@@ -168,8 +201,16 @@ func (v *Vault) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 	all := []Extracted{*x}
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		if !v.whole(&c.entries[m.at]) {
+		l, err := v.Read(c, m)
+		if err != nil {
 			continue // case.txt says so
+		}
+		if l.Words != "" {
+			x, err := out.words(l)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, *x)
 		}
 		for j, f := range m.Files {
 			x, err := v.extract(out, c, m, j, fmt.Sprintf("file%d-%s", f.No, SafeName(f.Name)))

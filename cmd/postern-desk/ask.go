@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,9 @@ func (d *desk) newPassphrase(file, what string) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !bytes.Equal(bytes.TrimFunc(p, unicode.IsSpace), p) {
+		return nil, errors.New("the new passphrase begins or ends with a blank, which nobody sees: leave it out")
 	}
 	if utf8.RuneCount(passphrase.Canonical(p)) < minPassphrase {
 		return nil, fmt.Errorf("the new passphrase is too short: use %d characters or more; seven random words are good", minPassphrase)

@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 
 	"postern/crypto"
@@ -37,7 +36,7 @@ ones must have signed.`,
 			if len(args) == 0 {
 				return d.showDirectory(v)
 			}
-			return d.acceptDirectory(v, args[0], roots)
+			return d.acceptDirectory(v, args[0], carriedKeys(roots))
 		}
 	},
 }
@@ -55,7 +54,7 @@ func (d *desk) acceptDirectory(v *reviewer.Vault, file string, roots []string) e
 	if err := d.checkClock(v.Clock()); err != nil {
 		return err
 	}
-	signed, err := os.ReadFile(file) //nolint:gosec // named by the holder
+	signed, err := readCarried(file)
 	if err != nil {
 		return fmt.Errorf("reading the directory: %w", err)
 	}

@@ -4,18 +4,21 @@ import (
 	"encoding/hex"
 	"flag"
 	"strconv"
+	"strings"
 
 	"postern/reviewer"
 )
 
 var cmdExtract = &command{
-	name: "extract", args: "CASE FILE… --to FOLDER | CASE --all --to FOLDER", least: 1, most: -1,
+	name: "extract", args: "CASE FILE|textN… --to FOLDER | CASE --all --to FOLDER", least: 1, most: -1,
 	short: "write files of a case, or all of it, in clear",
 	long: `Extract writes the original bytes of the numbered files into FOLDER, under safe
-names, never over another file. With --all it writes the whole case into a new
-folder: case.txt, every file, and SHA256SUMS, which sha256sum -c checks. What is
-written lies there in clear: choose an encrypted disk, and wipe it afterwards.
-Open files of strangers only on a machine you can do without.`,
+names, never over another file. text1 is the words of message 1, in the bytes in
+which they came: to copy from, or for another program. With --all it writes the
+whole case into a new folder: case.txt as show prints it, the words of every
+message, every file, and SHA256SUMS, which sha256sum -c checks. What is written
+lies there in clear: choose an encrypted disk, and wipe it afterwards. Open files
+of strangers, and their words, only on a machine you can do without.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		to := fs.String("to", "", "the `FOLDER` to write to")
 		all := fs.Bool("all", false, "the whole case")
@@ -23,13 +26,22 @@ Open files of strangers only on a machine you can do without.`,
 			if *to == "" || *all != (len(args) == 1) {
 				return usagef("extract: name file numbers, or --all, and --to")
 			}
-			var numbers []int
+			type wanted struct {
+				no    int
+				write func(*reviewer.Vault, *reviewer.Case, int, string) (*reviewer.Extracted, error)
+			}
+			var list []wanted
 			for _, a := range args[1:] {
-				n, err := strconv.Atoi(a)
-				if err != nil {
-					return usagef("extract: %q is no file number: show lists the files of a case with theirs", a)
+				w := wanted{write: (*reviewer.Vault).Extract}
+				number, text := strings.CutPrefix(a, "text")
+				if text {
+					w.write = (*reviewer.Vault).ExtractText
 				}
-				numbers = append(numbers, n)
+				var err error
+				if w.no, err = strconv.Atoi(number); err != nil {
+					return usagef("extract: %q is no file number, nor text1 for the words of message 1: show numbers both", a)
+				}
+				list = append(list, w)
 			}
 			v, err := d.open()
 			if err != nil {
@@ -43,8 +55,8 @@ Open files of strangers only on a machine you can do without.`,
 			if *all {
 				return d.extractAll(v, c, *to)
 			}
-			for _, n := range numbers {
-				x, err := v.Extract(c, n, *to)
+			for _, w := range list {
+				x, err := w.write(v, c, w.no, *to)
 				if err != nil {
 					return err
 				}

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"postern/crypto"
 	"postern/reviewer"
 )
 
@@ -227,4 +228,19 @@ func (d *desk) help(args []string) error {
 // misused says how the command is called.
 func (c *command) misused() error {
 	return usagef("use: %s", strings.TrimSpace("postern-desk "+c.name+" "+c.args))
+}
+
+// readCarried reads a text file of ours that came by mail, an editor or a stick.
+func readCarried(path string) ([]byte, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // named by the holder
+	return crypto.Carried(b), err
+}
+
+// carriedKeys are public keys of roots as somebody copied them out of a file.
+func carriedKeys(keys []string) []string {
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = strings.TrimSpace(string(crypto.Carried([]byte(k))))
+	}
+	return out
 }

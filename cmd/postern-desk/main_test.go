@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate, "hostilefile": hostileFile},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate, "hostilefile": hostileFile, "put": put},
 	})
 }
 
@@ -79,6 +79,13 @@ func number(ts *testscript.TestScript, s string) int {
 	n, err := strconv.Atoi(s)
 	ts.Check(err)
 	return n
+}
+
+// put FILE TEXT writes a text in which \u200d and the like stand as in Go.
+func put(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // truncate FILE NEW N writes the first N bytes of a file.

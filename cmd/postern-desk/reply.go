@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"postern/crypto"
+	"postern/intake/form"
 	"postern/reviewer"
 )
 
@@ -161,13 +164,41 @@ func (d *desk) draft(text string, files []string) (*reviewer.Draft, error) {
 	return &draft, nil
 }
 
+// maxTextFile bounds the file of an answer. What is longer is refused, never cut.
+const maxTextFile = 1 << 20
+
+// otherFormats begin like this and are no plain text.
+var otherFormats = []struct{ begins, what string }{
+	{"{\\rtf", "RTF, which holds more than its words"},
+	{"PK\x03\x04", "a document of an office program, or an archive"},
+	{"\xd0\xcf\x11\xe0", "a document of an office program"},
+	{"%PDF", "a PDF"},
+	{"<!doctype", "a web page"},
+	{"<html", "a web page"},
+}
+
+// readText reads an answer: plain text, in UTF-8, clean.
 func readText(r io.Reader) (string, error) {
-	b, err := io.ReadAll(io.LimitReader(r, 4*crypto.MaxText))
+	b, err := io.ReadAll(io.LimitReader(r, maxTextFile+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the answer: %w", err)
 	}
-	if len(b) == 0 {
-		return "", errors.New("the answer is empty")
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	for _, f := range otherFormats {
+		if begins := b[:min(len(b), len(f.begins))]; strings.EqualFold(string(begins), f.begins) {
+			return "", fmt.Errorf("reading the answer: the file is %s: save the words as plain text (UTF-8), or send the file along with --file", f.what)
+		}
 	}
-	return string(b), nil
+	switch text := form.Clean(string(b)); {
+	case len(b) > maxTextFile:
+		return "", fmt.Errorf("reading the answer: the file is larger than %d bytes, and a reply's text holds %d: send it along with --file", maxTextFile, crypto.MaxText)
+	case !utf8.Valid(b):
+		return "", errors.New("reading the answer: the text is not UTF-8: save it as UTF-8")
+	case text == "":
+		return "", errors.New("reading the answer: there are no words in it")
+	case len(text) > crypto.MaxText:
+		return "", fmt.Errorf("reading the answer: the text has %d bytes (a letter takes one to four), a reply holds %d: shorten it, or send the rest as a second reply", len(text), crypto.MaxText)
+	default:
+		return text, nil
+	}
 }

@@ -68,13 +68,13 @@ the previous directory: --previous-root names the key that did; compare its word
 			if len(prevRoots) > 0 && *prev == "" {
 				return usagef("root sign: --previous-root says who signed --previous: name that file too")
 			}
-			return d.rootSign(args[0], *key, *out, *prev, prevRoots)
+			return d.rootSign(args[0], *key, *out, *prev, carriedKeys(prevRoots))
 		}
 	},
 }
 
 func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) error {
-	text, err := os.ReadFile(proposal) //nolint:gosec // named by the keeper
+	text, err := readCarried(proposal)
 	if err != nil {
 		return fmt.Errorf("reading the proposal: %w", err)
 	}
@@ -97,7 +97,7 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	var previous []byte
 	var old *crypto.Directory
 	if prev != "" {
-		if previous, err = os.ReadFile(prev); err != nil { //nolint:gosec // named by the keeper
+		if previous, err = readCarried(prev); err != nil {
 			return fmt.Errorf("reading the previous directory: %w", err)
 		}
 		if old, err = root.OpenPrevious(previous, prevRoots...); err != nil {
@@ -135,7 +135,7 @@ var cmdRootPhrase = &command{
 keeper gave you.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
-			return d.rootPhrases(args)
+			return d.rootPhrases(carriedKeys(args))
 		}
 	},
 }

@@ -15,10 +15,11 @@ var cmdShow = &command{
 	short: "read a case",
 	long: `Show prints every message of a case, oldest first. Words of others stand behind a
 bar. Characters that could hide or reorder words or take over the terminal are
-shown as their numbers, like ⟨U+202E⟩. Files are listed with size and hash and not
-opened. The head says what the source was told besides words, to which further
-bodies it lets the case be shown, and whether it reports retaliation or new danger,
-or withdraws.`,
+shown as their numbers, like ⟨U+202E⟩; what nobody sees is left out. Files are
+listed with size and hash and not opened. extract writes the words in their own
+bytes, to copy from. The head says what the source was told besides words, to which
+further bodies it lets the case be shown, and whether it reports retaliation or new
+danger, or withdraws.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
