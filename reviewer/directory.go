@@ -14,7 +14,10 @@ import (
 )
 
 // ErrNoDirectory says that the vault accepted none yet.
-var ErrNoDirectory = errors.New("this vault knows no directory yet: accept the operator's signed directory first (postern-desk directory)")
+var ErrNoDirectory = errors.New("this vault knows no directory yet: accept the operator's signed directory first")
+
+// ErrNoRoot says that the vault trusts no root key, and none was named.
+var ErrNoRoot = errors.New("this vault trusts no root key yet: name it, as its keeper gave it to you")
 
 // Directory is the directory in force, or nil.
 func (v *Vault) Directory() *crypto.Directory { return v.dirs }
@@ -37,7 +40,7 @@ func (v *Vault) checkDirectory(signed []byte, roots []string, today crypto.Day) 
 		known = roots
 	}
 	if len(known) == 0 {
-		return nil, errors.New("this vault trusts no root key yet: name it, as its keeper gave it to you (--root)")
+		return nil, ErrNoRoot
 	}
 	d, err := crypto.OpenDirectory(signed, known, v.dirs, today)
 	if err != nil {

@@ -108,7 +108,7 @@ func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
 			return x, nil
 		}
 	}
-	return nil, fmt.Errorf("extracting: the case has no file %d: show lists them", no)
+	return nil, fmt.Errorf("extracting: the case has no file %d", no)
 }
 
 // ExtractText writes the words of a message, by its number in the case, in clear into dir:
@@ -116,7 +116,7 @@ func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
 func (v *Vault) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
 	i := slices.IndexFunc(c.Messages, func(m Message) bool { return m.No == no })
 	if i < 0 {
-		return nil, fmt.Errorf("extracting: the case has no message %d: show numbers them", no)
+		return nil, fmt.Errorf("extracting: the case has no message %d", no)
 	}
 	l, err := v.Read(c, &c.Messages[i])
 	if err != nil {

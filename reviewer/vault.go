@@ -105,7 +105,7 @@ func validID(what, id string) error {
 // emptyDir makes dir, or checks that it is an empty folder, and that nobody else may look in.
 func emptyDir(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, keyName)); err == nil {
-		return fmt.Errorf("%w in %s: name another folder with --vault", ErrExists, dir)
+		return fmt.Errorf("%w in %s: name another folder", ErrExists, dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("creating the vault: %w", err)
@@ -131,7 +131,7 @@ func emptyDir(dir string) error {
 func Exists(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, keyName)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w in %s: make one with init, or name another with --vault", ErrNoVault, dir)
+			return fmt.Errorf("%w in %s: make one, or name another folder", ErrNoVault, dir)
 		}
 		return fmt.Errorf("opening the vault: %w", err)
 	}

@@ -17,6 +17,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"postern/crypto"
@@ -84,17 +86,32 @@ func (d *desk) run(args []string) int {
 			d.errorf("warning: %s", w)
 		}
 	}
-	var u usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &u):
-		d.errorf("%v", err)
+	}
+	d.errorf("%v", err)
+	var u usageError
+	if errors.As(err, &u) {
 		d.errorf("postern-desk help lists the commands, postern-desk help COMMAND explains one")
 		return 2
 	}
-	d.errorf("%v", err)
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			d.errorf("%s", h.do)
+		}
+	}
 	return 1
+}
+
+// hints say which command or option helps: package reviewer names none.
+var hints = []struct {
+	err error
+	do  string
+}{
+	{reviewer.ErrExists, "--vault FOLDER names another one"},
+	{reviewer.ErrNoVault, "postern-desk init makes one, --vault FOLDER names another"},
+	{reviewer.ErrNoDirectory, "postern-desk directory FILE --root KEY accepts it"},
+	{reviewer.ErrNoRoot, "--root KEY names it"},
 }
 
 // errorf writes an error. Names in it are whatever somebody called a file, so it is shown
@@ -119,11 +136,14 @@ func (d *desk) dispatch(args []string) error {
 	}
 	args = top.Args()
 	if len(args) == 0 {
-		_ = d.help(nil)
+		d.usage(d.stderr)
 		return usagef("no command given")
 	}
-	if args[0] == "help" {
+	switch args[0] {
+	case "help":
 		return d.help(args[1:])
+	case "version", "--version":
+		return d.version()
 	}
 	c, rest := find(args)
 	if c == nil {
@@ -185,7 +205,7 @@ func (d *desk) common(fs *flag.FlagSet) {
 			dir = filepath.Join(home, ".postern-desk")
 		}
 	}
-	fs.StringVar(&d.vaultDir, "vault", dir, "the vault's `folder`")
+	fs.StringVar(&d.vaultDir, "vault", dir, "the vault's `FOLDER`; "+shown(dir)+" unless named")
 	fs.StringVar(&d.passFile, "passphrase-file", d.passFile, "read the passphrase from the first line of `FILE` instead of asking; - is standard input")
 }
 
@@ -203,14 +223,21 @@ func (d *desk) flags(c *command, fs *flag.FlagSet) func([]string) error {
 	return c.setup(d, fs)
 }
 
+// usage lists the commands.
+func (d *desk) usage(w io.Writer) {
+	say := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format, a...) }
+	say("postern-desk opens reports on a machine that is never connected to anything.\n\nUsage: postern-desk COMMAND [options]\n\n")
+	for _, c := range commands {
+		say("  %-15s  %s\n", c.name, c.short)
+	}
+	say("  %-15s  %s\n  %-15s  %s\n", "help COMMAND", "explain a command and its options", "version", "say what this program was built of")
+	say("\nEvery command takes --vault FOLDER (default %s)\nand --passphrase-file FILE.\n", shown(d.vaultDir))
+}
+
 // help prints the list of commands, or one command.
 func (d *desk) help(args []string) error {
 	if len(args) == 0 {
-		d.printf("Postern-desk opens reports on a machine that is never connected to anything.\n\nUse: postern-desk [--vault FOLDER] COMMAND …\n\n")
-		for _, c := range commands {
-			d.printf("  %-15s %s\n", c.name, c.short)
-		}
-		d.printf("\npostern-desk help COMMAND explains one. The vault is %s unless --vault names another.\n", shown(d.vaultDir))
+		d.usage(d.stdout)
 		return nil
 	}
 	c, _ := find(args)
@@ -219,15 +246,27 @@ func (d *desk) help(args []string) error {
 	}
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	d.flags(c, fs)
-	d.printf("Use: %s\n\n%s\n\nOptions:\n", strings.TrimSpace("postern-desk "+c.name+" "+c.args), c.long)
-	fs.SetOutput(d.stdout)
-	fs.PrintDefaults()
+	d.printf("Usage: %s\n\n%s\n\nOptions:\n", strings.TrimSpace("postern-desk "+c.name+" "+c.args), c.long)
+	fs.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		d.printf("  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), text)
+	})
+	return nil
+}
+
+// version says what the program was built of. Its hash says more: builds are reproducible.
+func (d *desk) version() error {
+	built := "an unknown version"
+	if b, ok := debug.ReadBuildInfo(); ok {
+		built = b.Main.Version
+	}
+	d.printf("postern-desk %s, %s, %s/%s\n", built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }
 
 // misused says how the command is called.
 func (c *command) misused() error {
-	return usagef("use: %s", strings.TrimSpace("postern-desk "+c.name+" "+c.args))
+	return usagef("usage: %s", strings.TrimSpace("postern-desk "+c.name+" "+c.args))
 }
 
 // readCarried reads a text file of ours that came by mail, an editor or a stick.

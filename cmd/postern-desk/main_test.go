@@ -272,7 +272,7 @@ func TestExitStatus(t *testing.T) {
 		args string
 		want int
 	}{
-		{"help", 0}, {"help reply", 0}, {"show -h", 0}, {"-h", 0},
+		{"help", 0}, {"version", 0}, {"help reply", 0}, {"show -h", 0}, {"-h", 0},
 		{"", 2}, {"frobnicate", 2}, {"show", 2}, {"show a b", 2}, {"list --nonsense", 2}, {"help frobnicate", 2}, {"root", 2}, {"export", 2},
 		{"list", 1}, {"show abcd", 1}, {"vault restore /nowhere", 1},
 	} {
