@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/crypto/seedtest"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -20,6 +21,7 @@ func (c *clock) now() time.Time { return c.t }
 
 func newTickets(t testing.TB, c *clock, path, host string) *Tickets {
 	t.Helper()
+	seedtest.Set(t)
 	k, err := NewTickets(TicketOptions{Path: path, Host: host, Now: c.now})
 	if err != nil {
 		t.Fatal(err)

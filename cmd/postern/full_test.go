@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,11 +90,12 @@ func TestDiskFull(t *testing.T) {
 // fill sends reports until one is not received whole, and then one more.
 func (s *site) fill() {
 	s.t.Helper()
+	random := rand.New(rand.NewPCG(s.seed, 0))
 	for i := range 200 {
 		id := fmt.Sprintf("full%d", i)
 		paths, hashes := s.files(id, 1, 3_000_000)
 		v := s.public()
-		r, err := s.report(v, longText(id), paths, hashes)
+		r, err := s.report(v, longText(random, id), paths, hashes)
 		switch {
 		case err != nil:
 			s.t.Logf("report %d: the line broke: %v", i, err)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/crypto/seedtest"
 	"postern/reviewer"
 	"postern/web/visitor"
 )
@@ -33,6 +34,7 @@ type site struct {
 	*daemon
 	desk    *reviewer.Vault
 	fetched map[string]bool // volumes, by their link
+	seed    uint64          // of what its sources send
 
 	mu   sync.Mutex
 	sent map[string]*sent // by text
@@ -51,7 +53,7 @@ func newSite(t *testing.T, dir string, changes ...[2]string) *site {
 	t.Helper()
 	s := &site{
 		daemon:  &daemon{t: t, bin: buildPrograms(t), dir: filepath.Join(dir, "d"), run: filepath.Join(dir, "r")},
-		fetched: map[string]bool{}, sent: map[string]*sent{},
+		fetched: map[string]bool{}, sent: map[string]*sent{}, seed: seedtest.Rand(t).Uint64(),
 	}
 	work := t.TempDir()
 	file := func(name string) string { return filepath.Join(work, name) }
@@ -192,10 +194,9 @@ func (s *site) files(name string, most, size int) (paths []string, hashes map[st
 	s.t.Helper()
 	hashes = map[string][32]byte{}
 	for i := range most {
-		var seed [32]byte
-		copy(seed[:], fmt.Sprintf("%s %d", name, i))
-		data := make([]byte, int(1000*math.Pow(float64(size)/1000, rand.Float64())))
-		_, _ = rand.NewChaCha8(seed).Read(data)
+		r := rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d %s %d", s.seed, name, i)))
+		data := make([]byte, int(1000*math.Pow(float64(size)/1000, rand.New(r).Float64())))
+		_, _ = r.Read(data)
 		path := filepath.Join(s.t.TempDir(), fmt.Sprintf("%s-%d.bin", name, i))
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			s.t.Error(err)
@@ -408,6 +409,6 @@ func (s *site) textOf(c *reviewer.Case) (*sent, string) {
 }
 
 // longText is a text of up to 20 kB that begins with id.
-func longText(id string) string {
-	return id + strings.Repeat(" was sold, как всегда", rand.IntN(600))
+func longText(r *rand.Rand, id string) string {
+	return id + strings.Repeat(" was sold, как всегда", r.IntN(600))
 }

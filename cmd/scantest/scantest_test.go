@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"postern/crypto"
+	"postern/crypto/seedtest"
 )
 
 func TestMain(m *testing.M) {
@@ -17,6 +18,7 @@ func TestMain(m *testing.M) {
 
 // TestScan holds the searcher to what it must find, and to what not.
 func TestScan(t *testing.T) {
+	seedtest.Set(t)
 	code := crypto.NewCode()
 	words := code.Words()
 	ms, err := Code("code", strings.Join(words, " "))
