@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 
 	"postern/cmd/postern/internal/instance"
+	"postern/crypto"
 )
 
-// input reads a small file that the operator names, "-" for standard input.
-// Call it before openInstance, which may give up root.
+// input reads a small text file that the operator names, "-" for standard input,
+// as it was before mail and editors had it. Call it before [instance.Open], which
+// may give up root.
 func (c *cli) input(path string) ([]byte, error) {
 	r := c.in
 	if path != "-" {
@@ -29,7 +31,7 @@ func (c *cli) input(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return b, nil
+	return crypto.Carried(b), nil
 }
 
 // writeTo writes a new file for an operator, 0600, durably, and leaves none

@@ -12,20 +12,16 @@ import (
 // never touches one that is there.
 func (c *cli) initialise(_ context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
-	ch := instance.Defaults()
-	fs.StringVar(&ch.Name, "name", ch.Name, "`name` of the instance, in every directory; a-z, 0-9, hyphens; never the address")
-	fs.IntVar(&ch.Slots, "slots", ch.Slots, "locks on every message: 8, 16 or 32; one more than there can be holders")
-	fs.StringVar(&ch.Tor, "tor", ch.Tor, "child, system or none: see [tor] in postern.conf")
-	fs.StringVar(&ch.BackupRecipient, "backup-recipient", ch.BackupRecipient, "public key `age1pq1…` of the offline backup key; can be set later")
-	fs.StringVar(&ch.KeyWrappedBy, "key-wrapped-by", ch.KeyWrappedBy, "`file` that protects the storage key: see postern.conf")
+	conf := instance.Defaults()
+	fs.StringVar(&conf.Name, "name", "", "`name` of the instance, in every directory; a-z, 0-9, hyphens; never the address")
+	fs.IntVar(&conf.Directory.Slots, "slots", conf.Directory.Slots, "locks on every message: 8, 16 or 32; one more than there can be holders")
+	fs.StringVar(&conf.Tor.Mode, "tor", conf.Tor.Mode, "child, system or none: see [tor] in postern.conf")
+	fs.StringVar(&conf.Backup.Recipient, "backup-recipient", "", "public key `age1pq1…` of the offline backup key; can be set later")
+	fs.StringVar(&conf.Storage.KeyWrappedBy, "key-wrapped-by", "", "`file` that protects the storage key: see postern.conf")
 	if _, err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
-	text := instance.NewConfig(ch)
-	if _, err := instance.ParseConfig(text); err != nil {
-		return instance.WithHint(err, "postern init -h lists the options")
-	}
-	i, err := instance.Create(c.dir, text)
+	i, err := instance.Create(c.dir, &conf)
 	if err != nil {
 		return err
 	}
@@ -34,14 +30,14 @@ func (c *cli) initialise(_ context.Context, cmd *command, args []string) error {
 		return err
 	}
 	fmt.Fprintf(c.out, "Made an instance in %s.\n", i.Dir)
-	if i.Conf.Tor.Mode != instance.TorNone {
+	if conf.Tor.Mode != instance.TorNone {
 		fmt.Fprintf(c.out, "Its address will be  http://%s\n", onion.Address(key))
 	}
 	fmt.Fprintf(c.out, `
 What comes next:
   1. Read %s once.
 `, i.ConfigPath())
-	if ch.BackupRecipient == "" {
+	if conf.Backup.Recipient == "" {
 		fmt.Fprintln(c.out, "     Set [backup] recipient: without it nothing can be backed up.")
 	}
 	fmt.Fprint(c.out, `  2. For each reviewer's card:       postern reviewer add CARD --kind KIND --name en="…"

@@ -71,6 +71,7 @@ func TestScript(t *testing.T) {
 			"page":    cmdPage,
 			"setenv":  cmdSetenv,
 			"edit":    cmdEdit,
+			"mangle":  cmdMangle,
 			"enrol":   cmdEnrol,
 			"sign":    cmdSign,
 			"ready":   cmdReady,
@@ -228,6 +229,17 @@ func cmdEdit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(s, args[1], args[2], 1)), 0o600))
 }
 
+// mangle FILE…: as text files come out of mail programs and editors.
+func cmdMangle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: mangle FILE…")
+	}
+	for _, name := range args {
+		s := strings.TrimSuffix(ts.ReadFile(name), "\n")
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte("\ufeff"+strings.ReplaceAll(s, "\n", " \r\n")), 0o600))
+	}
+}
+
 // enrol BODY HOLDER OPTION…: makes a vault in HOLDER, and adds its card.
 func cmdEnrol(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -246,6 +258,7 @@ func cmdEnrol(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the card has no phrase")
 	}
 	phrase := strings.Join(regexp.MustCompile(`[a-z]+`).FindAllString(m[1], -1), " ")
+	cmdMangle(ts, false, []string{holder + ".card"})
 	ts.Check(ts.Exec("postern", append([]string{"reviewer", "add", holder + ".card", "--phrase", phrase}, args[2:]...)...))
 }
 
@@ -257,7 +270,7 @@ func cmdSign(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pass := ts.MkAbs("root.pass")
 	ts.Check(os.WriteFile(pass, []byte("a root passphrase that is long enough\n"), 0o600))
-	install := []string{"directory", "install", "signed.note"}
+	install := []string{"directory", "install", "carried.note"}
 	sign := []string{"root", "sign", "srv/proposal.txt", "--key", "root.key", "--out", "signed.note", "--passphrase-file", pass, "--yes"}
 	if _, err := os.Stat(ts.MkAbs("root.key")); err != nil {
 		ts.Check(ts.Exec("postern-desk", "root", "init", "--name", "example", "--out", "root.key", "--passphrase-file", pass))
@@ -267,6 +280,8 @@ func cmdSign(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_ = os.Remove(ts.MkAbs("signed.note"))
 	ts.Check(ts.Exec("postern-desk", sign...))
+	ts.Check(os.WriteFile(ts.MkAbs("carried.note"), []byte(ts.ReadFile("signed.note")), 0o600))
+	cmdMangle(ts, false, []string{"carried.note"})
 	ts.Check(ts.Exec("postern", install...))
 }
 

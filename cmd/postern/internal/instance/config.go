@@ -1,12 +1,14 @@
 package instance
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -75,106 +77,144 @@ const (
 	TorNone   = "none"
 )
 
-const configTemplate = `# The configuration of a Postern server. Every value here is the default and
+// Defaults are what stands where the operator said nothing.
+func Defaults() Config {
+	return Config{
+		Languages: []string{"en"},
+		Drain:     duration(10 * time.Minute),
+		Storage:   storage{Quota: 20 << 30, ReserveText: 10},
+		Limits:    limits{FileSize: intake.DefaultFileSize, Files: intake.DefaultFiles},
+		Batches:   batches{Hours: []int{6, 18}, Size: intake.DefaultBatchSize, Urgent: intake.DefaultUrgentSize},
+		Directory: dirPolicy{Slots: 16, Quorum: 1, Roots: 1, Days: 365},
+		Tor: torConfig{
+			Mode: TorChild, Binary: "/usr/sbin/tor", ControlSocket: "/run/tor/control", ProofOfWork: true, MaxStreams: 64,
+		},
+	}
+}
+
+var configTemplate = template.Must(template.New("postern.conf").Funcs(template.FuncMap{
+	"q":          tomlString,
+	"list":       tomlList,
+	"locales":    func() string { return strings.Join(web.Locales(), ", ") },
+	"unreviewed": unreviewed,
+}).Parse(`# The configuration of a Postern server. Every value here is the default and
 # the safe choice. Unknown keys are refused, so that a typing error cannot
 # switch something off. After a change: systemctl restart postern
 
 # Names this instance in the directory that reviewers and sources verify.
 # Lower case letters, digits and hyphens. Never the address; never changed later.
-name = %q
+name = {{q .Name}}
 
 # The languages of the source's pages. Browsers get the one they prefer, or else
 # the first; every page offers the others. Enable those that your reviewers read.
-# There are %s.
+# There are {{locales}}.
 # Your own pages lie in "pages" beside this file (README.md, Your own pages) and are
 # shown in the first of these where a translation lacks.
-# No speaker has read all of these yet, which their pages say: %s.
-languages = ["en"]
+# No speaker has read all of these yet, which their pages say: {{unreviewed}}.
+languages = {{list .Languages}}
 
 # Where the sockets lie. Empty: /run/postern for the instance in
 # /var/lib/postern, else the directory "run" beside this file, or one in /dev/shm if
 # that path is too long or too unusual for tor. A memory file system (as /run is)
 # keeps the key of open forms off the disk.
-run = ""
+run = {{q .Run}}
 
 # How long a stop waits for uploads that are running.
-drain = "10m"
+drain = "{{.Drain.Exact}}"
 
 [storage]
 # Bounds the database on the disk. Below the free space, with room to spare.
-quota = "20GiB"
+quota = "{{.Storage.Quota.Exact}}"
 # Per cent of the quota that only text can use, so that reports still get in
 # when files have filled the rest. No report can use the last 5 per cent: batches
 # go out, and codes open their inboxes, when storage is full.
-reserve_text = 10
+reserve_text = {{.Storage.ReserveText}}
 # A file whose content protects the storage key, for example a systemd
 # credential ("/run/credentials/postern.service/storage"). Whoever steals the
 # disk without it learns only how many records there are. Empty: the key lies
 # in db/storage.key (0600). Given to postern init or restore, never changed later.
-key_wrapped_by = %q
+key_wrapped_by = {{q .Storage.KeyWrappedBy}}
 
 [limits]
 # Of one file, and how many files one form takes.
-file_size = "%dMB"
-files = %d
+file_size = "{{.Limits.FileSize.Exact}}"
+files = {{.Limits.Files}}
 
 [batches]
 # At these hours (UTC) a batch is ready for the reviewers, the same for all.
-hours = [6, 18]
+hours = {{list .Batches.Hours}}
 # Messages in a regular batch; cover fills it up. Twice the busiest half day.
-size = %d
+size = {{.Batches.Size}}
 # Messages in the hourly urgent batch.
-urgent = %d
+urgent = {{.Batches.Urgent}}
 
 [directory]
 # Every message carries this many locks, so that nobody can count its readers:
 # 8, 16 or 32. There can be one holder fewer. Fixed when the database is made.
-slots = %d
+slots = {{.Directory.Slots}}
 # How many bodies must work together to open a report. Only 1 for now.
-quorum = 1
+quorum = {{.Directory.Quorum}}
 # How many root keys must sign a directory.
-roots = 1
+roots = {{.Directory.Roots}}
 # How long a new directory is valid, at most; never longer than the reviewers'
 # monthly keys reach.
-days = 365
+days = {{.Directory.Days}}
 
 [tor]
 # "child": postern starts tor itself. "system": a tor that runs already, through
 # control_socket. "none": something else carries the sockets into Tor, see
 # README.md; postern then knows no address.
-mode = %q
-binary = "/usr/sbin/tor"
-control_socket = "/run/tor/control"
+mode = {{q .Tor.Mode}}
+binary = {{q .Tor.Binary}}
+control_socket = {{q .Tor.ControlSocket}}
 # Visitors' browsers solve a puzzle when the service is flooded.
-proof_of_work = true
+proof_of_work = {{.Tor.ProofOfWork}}
 # Connections of one visitor at once.
-max_streams = 64
+max_streams = {{.Tor.MaxStreams}}
 # More lines for the torrc of the child, for example bridges.
-torrc = []
+torrc = {{list .Tor.Torrc}}
 
 [backup]
 # The public half of a key that never touches this machine: age1pq1…
 # On another machine:  postern backup key --to backup-key.txt
-recipient = %q
-`
+recipient = {{q .Backup.Recipient}}
+`))
 
-// Choices are what whoever makes an instance decides.
-type Choices struct {
-	Name            string
-	Slots           int    // locks on every message, for as long as the database lives
-	Tor             string // the mode
-	BackupRecipient string
-	KeyWrappedBy    string // a file; none if empty
+// tomlString quotes as JSON does, which TOML reads the same.
+func tomlString(s string) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(s)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-// Defaults are the choices that nobody made.
-func Defaults() Choices { return Choices{Slots: 16, Tor: TorChild} }
+func tomlList(list any) (string, error) {
+	var items []string
+	switch list := list.(type) {
+	case []int:
+		for _, n := range list {
+			items = append(items, strconv.Itoa(n))
+		}
+	case []string:
+		for _, s := range list {
+			q, err := tomlString(s)
+			if err != nil {
+				return "", err
+			}
+			items = append(items, q)
+		}
+	}
+	return "[" + strings.Join(items, ", ") + "]", nil
+}
 
-// NewConfig is the text of a new postern.conf.
-func NewConfig(c Choices) string {
-	return fmt.Sprintf(configTemplate, c.Name, strings.Join(web.Locales(), ", "), unreviewed(), c.KeyWrappedBy,
-		intake.DefaultFileSize/1_000_000, intake.DefaultFiles, intake.DefaultBatchSize, intake.DefaultUrgentSize,
-		c.Slots, c.Tor, c.BackupRecipient)
+// Text is the configuration as a file with its manual.
+func (c *Config) Text() string {
+	var b strings.Builder
+	if err := configTemplate.Execute(&b, c); err != nil {
+		panic(err) // a fault in the template: a test writes and reads it
+	}
+	return b.String()
 }
 
 // unreviewed are the languages whose words no speaker has read, as a list.
@@ -188,11 +228,7 @@ func unreviewed() string {
 
 // ParseConfig reads a configuration. A key that is not there keeps its default.
 func ParseConfig(text string) (*Config, error) {
-	var c Config
-	if _, err := toml.Decode(NewConfig(Defaults()), &c); err != nil {
-		return nil, fmt.Errorf("reading the built-in configuration: %w", err)
-	}
-	c.Name = ""
+	c := Defaults()
 	m, err := toml.Decode(text, &c)
 	if err != nil {
 		return nil, err
@@ -289,11 +325,12 @@ func (s *Size) UnmarshalText(b []byte) error {
 	text := strings.TrimSpace(string(b))
 	digits := strings.TrimRight(text, "kKMGTiB ")
 	n, err := strconv.ParseInt(digits, 10, 64)
-	units := map[string]int64{
-		"": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-		"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+	unit, ok := int64(1), text == digits
+	for _, u := range units {
+		if u.name == strings.TrimSpace(text[len(digits):]) {
+			unit, ok = u.bytes, true
+		}
 	}
-	unit, ok := units[strings.TrimSpace(text[len(digits):])]
 	if err != nil || !ok || n < 0 || n > (1<<62)/unit {
 		return fmt.Errorf("size %q: a number with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB", text)
 	}
@@ -301,6 +338,25 @@ func (s *Size) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// units of a size, largest first.
+var units = []struct {
+	name  string
+	bytes int64
+}{
+	{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6}, {"KiB", 1 << 10}, {"kB", 1e3}, {"B", 1},
+}
+
+// Exact is the size as the configuration writes it.
+func (s Size) Exact() string {
+	for _, u := range units {
+		if s != 0 && int64(s)%u.bytes == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+		}
+	}
+	return "0B"
+}
+
+// String is the size for people, rounded.
 func (s Size) String() string {
 	f, units := float64(s), []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	for len(units) > 1 && f >= 1024 {
@@ -316,4 +372,13 @@ func (d *duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	*d = duration(v)
 	return err
+}
+
+// Exact is the duration as the configuration writes it.
+func (d duration) Exact() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	return s
 }

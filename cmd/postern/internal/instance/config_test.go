@@ -4,34 +4,56 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"postern/crypto"
 )
 
 // The file that init writes is the manual: it must read as the defaults, and
 // hold every key there is.
 func TestConfigTemplate(t *testing.T) {
-	choices := Defaults()
-	choices.Name = "example"
-	c, err := ParseConfig(NewConfig(choices))
+	conf := Defaults()
+	conf.Name = "example"
+	text := conf.Text()
+	c, err := ParseConfig(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Name != "example" || c.Storage.Quota != 20<<30 || c.Limits.FileSize != 500e6 || time.Duration(c.Drain) != 10*time.Minute {
 		t.Errorf("read %+v", c)
 	}
-	short, err := ParseConfig(`name = "example"`)
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff(&conf, c, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the defaults, written and read: %s", diff)
 	}
-	if short.Batches.Size != c.Batches.Size || short.Tor.Binary != c.Tor.Binary || short.Directory.Slots != 16 {
-		t.Errorf("what is not in the file has not its default: %+v", short)
+	short, err := ParseConfig(`name = "example"`)
+	if diff := cmp.Diff(&conf, short, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("what is not in the file has not its default: %v, %s", err, diff)
 	}
 	for _, key := range []string{
 		"name", "languages", "run", "drain", "quota", "reserve_text", "key_wrapped_by", "file_size", "files", "hours", "size", "urgent",
 		"slots", "quorum", "roots", "days", "mode", "binary", "control_socket", "proof_of_work", "max_streams", "torrc", "recipient",
 	} {
-		if n := strings.Count(configTemplate, "\n"+key+" = "); n != 1 {
+		if n := strings.Count(text, "\n"+key+" = "); n != 1 {
 			t.Errorf("%s stands in the template %d times", key, n)
 		}
+	}
+}
+
+// What restore writes is what the backup's configuration said.
+func TestConfigReadsBack(t *testing.T) {
+	conf := Config{
+		Name: "other", Languages: []string{"fr", "en"}, Run: "/run/x", Drain: duration(90 * time.Second),
+		Storage: storage{Quota: 3*1<<40 + 1, ReserveText: 11, KeyWrappedBy: "/a \"b\\ <é>\u2028"},
+		Limits:  limits{FileSize: 1234567, Files: 7},
+		Batches: batches{Hours: []int{1, 2, 3}, Size: 65, Urgent: 3}, Directory: dirPolicy{Slots: 8, Quorum: 1, Roots: 2, Days: 30},
+		Tor:    torConfig{Mode: TorSystem, Binary: "/opt/tor", ControlSocket: "/x", MaxStreams: 9, Torrc: []string{"UseBridges 1", "Bridge \"a, b\"\t#"}},
+		Backup: backupTo{crypto.NewIdentity().Recipient().String()},
+	}
+	got, err := ParseConfig(conf.Text())
+	if diff := cmp.Diff(&conf, got); err != nil || diff != "" {
+		t.Errorf("%v, %s", err, diff)
 	}
 }
 

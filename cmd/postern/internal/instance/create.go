@@ -12,19 +12,19 @@ import (
 )
 
 // Create makes a new instance with this configuration in an empty or missing directory.
-func Create(dir, config string) (*Instance, error) {
+func Create(dir string, conf *Config) (*Instance, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{Dir: dir}
-	if i.Conf, err = ParseConfig(config); err != nil {
-		return nil, err
+	if err := conf.valid(); err != nil {
+		return nil, WithHint(err, "postern init -h lists the options")
 	}
-	return i, i.create(config)
+	i := &Instance{Dir: dir, Conf: conf}
+	return i, i.create()
 }
 
-func (i *Instance) create(config string) error {
+func (i *Instance) create() error {
 	if err := i.makeRoom(); err != nil {
 		return err
 	}
@@ -32,8 +32,9 @@ func (i *Instance) create(config string) error {
 	_, _ = rand.Read(i.Salt[:])
 	key := onion.NewKey()
 	for path, data := range map[string][]byte{
-		i.ConfigPath():   []byte(config),
-		i.transferPath(): newTransfer(),
+		i.ConfigPath():   []byte(i.Conf.Text()),
+		i.transferPath(): newSeed(),
+		i.signingPath():  newSeed(),
 		i.onionPath():    key[:],
 	} {
 		if err := writeFile(path, data); err != nil {

@@ -6,7 +6,7 @@
 //	roots            root keys whose signature makes a directory valid
 //	directory.note   the signed directory in force                         directory.go
 //	proposal.txt     the next directory, to be signed offline
-//	keys/            onion key, transfer key                               keys.go
+//	keys/            onion key, transfer key, signing key                  keys.go
 //	holders/         each holder's card and the key of their exchange      holders.go
 //	pages/           the operator's own pages, for visitors                pages.go
 //	db/              sealed records and cells, storage key                 quota.go, package store
@@ -56,6 +56,7 @@ func (i *Instance) rootsPath() string     { return i.path("roots") }
 func (i *Instance) DirectoryPath() string { return i.path("directory.note") }
 func (i *Instance) ProposalPath() string  { return i.path("proposal.txt") }
 func (i *Instance) transferPath() string  { return i.path("keys", "transfer.key") }
+func (i *Instance) signingPath() string   { return i.path("keys", "signing.key") }
 func (i *Instance) onionPath() string     { return i.path("keys", "onion.key") }
 func (i *Instance) holdersPath() string   { return i.path("holders") }
 

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -12,21 +13,47 @@ import (
 
 // Transfer reads the identity that opens what holders hand in.
 func (i *Instance) Transfer() (*crypto.Identity, error) {
-	b, err := os.ReadFile(i.transferPath())
+	seed, err := readSeed(i.transferPath())
 	if err != nil {
-		return nil, fmt.Errorf("reading the transfer key: %w", err)
-	}
-	var seed crypto.Key
-	if !unhex(seed[:], strings.TrimSpace(string(b)), "") {
-		return nil, WithHint(errors.New("the transfer key is damaged"), "restore keys/transfer.key from an identity backup")
+		return nil, err
 	}
 	return crypto.IdentityFromSeed(seed), nil
 }
 
-// newTransfer is the text of a new transfer key.
-func newTransfer() []byte {
+// Signing reads the key that signs batches and backups (SECURITY.md S-19). The
+// directory carries its public half.
+func (i *Instance) Signing() (ed25519.PrivateKey, error) {
+	seed, err := readSeed(i.signingPath())
+	if err != nil {
+		return nil, err
+	}
+	return ed25519.NewKeyFromSeed(seed[:]), nil
+}
+
+// newSeed is the text of a new key.
+func newSeed() []byte {
 	k := crypto.NewKey()
 	return fmt.Appendf(nil, "%x\n", k[:])
+}
+
+func readSeed(path string) (seed crypto.Key, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return seed, fmt.Errorf("reading a key: %w", err)
+	}
+	if !unhex(seed[:], strings.TrimSpace(string(b)), "") {
+		return seed, WithHint(fmt.Errorf("the key %s is damaged", path), "restore it from an identity backup")
+	}
+	return seed, nil
+}
+
+// serverKey is the key that the directory of a backup names as its server's.
+func serverKey(_ *crypto.Directory, files map[string][]byte) (ed25519.PublicKey, error) {
+	var seed crypto.Key // TODO(proto): the directory's own
+	if !unhex(seed[:], strings.TrimSpace(string(files["keys/signing.key"])), "") {
+		return nil, errors.New("the backup has no key of its server")
+	}
+	return ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey), nil
 }
 
 // transferRecipient is what holders seal bundles to.

@@ -33,9 +33,9 @@ func OpenPreview(dir string) (*Instance, error) {
 		return nil, WithHint(fmt.Errorf("%s was not made by a preview", dir),
 			"a preview takes a new directory of its own: --dir /tmp/postern-preview")
 	}
-	choices := Defaults()
-	choices.Name, choices.Tor = "preview", TorNone
-	if i, err = Create(dir, NewConfig(choices)); err != nil {
+	conf := Defaults()
+	conf.Name, conf.Tor.Mode = "preview", TorNone
+	if i, err = Create(dir, &conf); err != nil {
 		return nil, err
 	}
 	if err := writeFile(i.previewMark(), []byte("made by postern serve --preview; throw it away\n")); err != nil {

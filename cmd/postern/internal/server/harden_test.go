@@ -26,7 +26,9 @@ func TestHarden(t *testing.T) {
 	if err := os.WriteFile(outside, []byte("readable before"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := instance.Create(filepath.Join(dir, "srv"), instance.NewConfig(instance.Choices{Name: "example", Slots: 16, Tor: instance.TorNone})); err != nil {
+	conf := instance.Defaults()
+	conf.Name, conf.Tor.Mode = "example", instance.TorNone
+	if _, err := instance.Create(filepath.Join(dir, "srv"), &conf); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestHarden$", "-test.v")
