@@ -41,6 +41,7 @@ func TestSafeText(t *testing.T) {
 		{"one Thai mark piles up", "ก\u0e47\u0e47\u0e47\u0e47\u0e47", "ก\u0e47\u0e47\u0e47\u0e47⟨U+0E47⟩"},
 		{"what nobody sees holds no pile apart", "a\u0300\u0301\u200b\u0302\u0303\u034f\u0304", "a\u0300\u0301\u0302\u0303⟨U+0304⟩"},
 		{"a message in zero width", "a" + strings.Repeat("\u200b\u2060", 5), "a" + strings.Repeat("⟨U+200B⟩⟨U+2060⟩", 5)},
+		{"a joiner at the end of a row", "ب" + strings.Repeat("\u2060", 9) + "\u200cx", "ب" + strings.Repeat("⟨U+2060⟩", 9) + "⟨U+200C⟩x"},
 		{"a message in variation selectors", "😀\ufe0f" + strings.Repeat("\U000e0100", 9), "😀\ufe0f" + strings.Repeat("⟨U+E0100⟩", 9)},
 	} {
 		if got := SafeText(c.in); got != c.want {
