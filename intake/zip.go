@@ -239,12 +239,13 @@ func archiveName(name string) string {
 }
 
 // fileName makes a name that is never a path: the last element, no controls,
-// no dots alone, at most 255 bytes (SECURITY.md S-15).
+// no dots alone, at most 255 bytes (SECURITY.md S-15). The two joiners stay: Persian and
+// the scripts of India are not written without.
 func fileName(name string) string {
 	name = strings.ToValidUTF8(name, "_")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = cutName(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' {
 			return '_'
 		}
 		return r

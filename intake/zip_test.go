@@ -205,6 +205,19 @@ func TestLongNamesKeepTheirEnd(t *testing.T) {
 	}
 }
 
+// Names in scripts that are not written without joiners stay whole; what turns a name around does not.
+func TestNamesKeepJoiners(t *testing.T) {
+	for name, want := range map[string]string{
+		"می\u200cشود.pdf":      "می\u200cشود.pdf",
+		"ශ්\u200dරී.pdf":       "ශ්\u200dරී.pdf",
+		"a\u202egpj.\u2067exe": "a_gpj._exe",
+	} {
+		if got := fileName(name); got != want {
+			t.Errorf("%+q became %+q", name, got)
+		}
+	}
+}
+
 func FuzzFileName(f *testing.F) {
 	for _, s := range []string{"", "a.txt", "../../etc/passwd", `C:\x\y.doc`, "..", "a\x00b", "\u202Egpj.exe", "CON", strings.Repeat("ä", 300), "\xff\xfe"} {
 		f.Add(s)
