@@ -15,7 +15,7 @@ import (
 func (c *cli) backupKey(_ context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	to := fs.String("to", "", "new `file` for the secret key")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	id := crypto.NewIdentity()
@@ -41,7 +41,7 @@ func (c *cli) backupFull(ctx context.Context, cmd *command, args []string) error
 func (c *cli) backup(ctx context.Context, cmd *command, args []string, op, advice string) error {
 	fs := c.flags(cmd)
 	to := fs.String("to", "", "new `file` to write; \"-\" for standard output")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	err := c.writeTo(*to, func(w io.Writer) error {

@@ -20,7 +20,7 @@ func (c *cli) directoryInstall(ctx context.Context, cmd *command, args []string)
 		roots = append(roots, strings.TrimSpace(s))
 		return nil
 	})
-	rest, err := c.parse(fs, args, 1)
+	rest, err := c.parse(cmd, fs, args, 1)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c *cli) warnHolders(i *instance.Instance, d *crypto.Directory) {
 // dates, and whatever was proposed before.
 func (c *cli) directoryPropose(_ context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)

@@ -18,7 +18,7 @@ func (c *cli) initialise(_ context.Context, cmd *command, args []string) error {
 	fs.StringVar(&conf.Tor.Mode, "tor", conf.Tor.Mode, "child, system or none: see [tor] in postern.conf")
 	fs.StringVar(&conf.Backup.Recipient, "backup-recipient", "", "public key `age1pq1…` of the offline backup key; can be set later")
 	fs.StringVar(&conf.Storage.KeyWrappedBy, "key-wrapped-by", "", "`file` that protects the storage key: see postern.conf")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Create(c.dir, &conf)

@@ -18,9 +18,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 
 	"postern/cmd/postern/internal/instance"
 	"postern/cmd/postern/internal/server"
@@ -72,42 +74,62 @@ func commands() []*command {
 	}
 }
 
-// errUsage ends the program with status 2; what is wrong was printed already.
-var errUsage = errors.New("usage")
+// usageError is a call that cannot be meant; it ends with status 2.
+type usageError struct{ msg string }
 
-// problemsError ends the program with status 1 and nothing more to print.
+func (e usageError) Error() string { return e.msg }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Sprintf(format, a...)} }
+
+// errReported ends the program with status 1 and nothing more to print.
 var errReported = errors.New("reported")
 
 func (c *cli) run(ctx context.Context, args []string) int {
-	cmd, rest := find(args)
-	if cmd == nil {
-		help := len(args) > 0 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help")
-		if help {
-			c.usage(c.out)
-			return 0
-		}
-		if len(args) > 0 {
-			fmt.Fprintf(c.err, "postern: no command %q\n\n", strings.Join(args[:min(2, len(args))], " "))
-		}
-		c.usage(c.err)
-		return 2
-	}
-	err := cmd.run(c, ctx, cmd, rest)
+	err := c.dispatch(ctx, args)
+	var u usageError
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, flag.ErrHelp): // which was printed
 		return 0
-	case errors.Is(err, errUsage):
-		return 2
 	case errors.Is(err, errReported):
 		return 1
 	}
 	fmt.Fprintf(c.err, "postern: %v\n", err)
+	if errors.As(err, &u) {
+		fmt.Fprintln(c.err, "postern: postern help lists the commands, postern help COMMAND explains one")
+		return 2
+	}
 	if do := instance.HintOf(err); do != "" {
 		fmt.Fprintf(c.err, "postern: %s\n", do)
 	}
 	return 1
 }
 
+func (c *cli) dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		c.usage(c.err)
+		return usagef("no command given")
+	}
+	help := slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0])
+	switch {
+	case args[0] == "version", args[0] == "--version":
+		return c.version()
+	case help && len(args) == 1:
+		c.usage(c.out)
+		return nil
+	case help:
+		args = args[1:]
+	}
+	cmd, rest := find(args)
+	if cmd == nil {
+		return usagef("there is no command %q", strings.Join(args[:min(2, len(args))], " "))
+	}
+	if help {
+		rest = []string{"-h"}
+	}
+	return cmd.run(c, ctx, cmd, rest)
+}
+
+// find matches the longest command name.
 func find(args []string) (*command, []string) {
 	for _, cmd := range commands() {
 		words := strings.Fields(cmd.name)
@@ -118,42 +140,64 @@ func find(args []string) (*command, []string) {
 	return nil, nil
 }
 
+// usage lists the commands.
 func (c *cli) usage(w io.Writer) {
-	fmt.Fprintln(w, "postern runs a reporting service that is reached over Tor.\n\nUsage: postern COMMAND [options]")
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprint(w, "postern runs a reporting service that is reached over Tor.\n\nUsage: postern COMMAND [options]\n\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(t, "  %s\t%s\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.short)
+		fmt.Fprintf(w, "  %-17s  %s\n", cmd.name, cmd.short)
 	}
-	_ = t.Flush()
-	fmt.Fprintf(w, "\nEvery command takes --dir DIR (default %s, or $POSTERN_DIR).\n"+
-		"postern COMMAND -h lists a command's options.\n", instance.DefaultDir)
+	fmt.Fprintf(w, "  %-17s  %s\n  %-17s  %s\n", "help COMMAND", "explain a command and its options", "version", "say what this program was built of")
+	fmt.Fprintf(w, "\nEvery command takes --dir DIR (default %s, or $POSTERN_DIR).\n", instance.DefaultDir)
+}
+
+// version says what the program was built of. Its hash says more: builds are reproducible.
+func (c *cli) version() error {
+	built := "an unknown version"
+	if b, ok := debug.ReadBuildInfo(); ok {
+		built = b.Main.Version
+	}
+	fmt.Fprintf(c.out, "postern %s, %s, %s/%s\n", built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
+
+// synopsis is how a command is called.
+func (cmd *command) synopsis() string {
+	return strings.TrimSpace("postern " + cmd.name + " " + cmd.args)
 }
 
 // flags starts the options of a command.
 func (c *cli) flags(cmd *command) *flag.FlagSet {
-	fs := flag.NewFlagSet("postern "+cmd.name, flag.ContinueOnError)
-	fs.SetOutput(c.err)
-	fs.Usage = func() {
-		fmt.Fprintf(c.err, "Usage: postern %s [options]\n%s.\n\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.short)
-		fs.PrintDefaults()
-	}
+	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
 	dir := os.Getenv("POSTERN_DIR")
 	if dir == "" {
 		dir = instance.DefaultDir
 	}
-	fs.StringVar(&c.dir, "dir", dir, "data directory")
+	fs.StringVar(&c.dir, "dir", dir, "data `directory`")
 	return fs
 }
 
+// explain prints what a command takes.
+func (c *cli) explain(cmd *command, fs *flag.FlagSet) {
+	fmt.Fprintf(c.out, "Usage: %s\n\n%s.\n\nOptions:\n", cmd.synopsis(), strings.ToUpper(cmd.short[:1])+cmd.short[1:])
+	fs.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
+			text += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(c.out, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), strings.ReplaceAll(text, "\n", "\n        "))
+	})
+}
+
 // parse reads options and exactly n other arguments, in any order.
-func (c *cli) parse(fs *flag.FlagSet, args []string, n int) ([]string, error) {
+func (c *cli) parse(cmd *command, fs *flag.FlagSet, args []string, n int) ([]string, error) {
 	var rest []string
 	for {
 		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			c.explain(cmd, fs)
 			return nil, err
 		} else if err != nil {
-			return nil, errUsage // fs has printed what is wrong
+			return nil, usagef("%s: %v", cmd.name, err)
 		}
 		if args = fs.Args(); len(args) == 0 {
 			break
@@ -161,9 +205,7 @@ func (c *cli) parse(fs *flag.FlagSet, args []string, n int) ([]string, error) {
 		rest, args = append(rest, args[0]), args[1:]
 	}
 	if len(rest) != n {
-		fmt.Fprintf(c.err, "postern: %d arguments where %d are expected\n", len(rest), n)
-		fs.Usage()
-		return nil, errUsage
+		return nil, usagef("usage: %s", cmd.synopsis())
 	}
 	return rest, nil
 }
@@ -171,7 +213,7 @@ func (c *cli) parse(fs *flag.FlagSet, args []string, n int) ([]string, error) {
 // simple runs an operation that has no options and prints what it says.
 func (c *cli) simple(ctx context.Context, cmd *command, args []string, op string) error {
 	fs := c.flags(cmd)
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)

@@ -17,7 +17,7 @@ import (
 // checkPages checks the operator's pages, lists them, and has a running server show them.
 func (c *cli) checkPages(ctx context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)

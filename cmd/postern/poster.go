@@ -56,7 +56,7 @@ not its beginning.</p>
 func (c *cli) poster(_ context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	to := fs.String("to", "", "`file` to write, HTML; \"-\" for standard output")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	return c.writeTo(*to, c.writePoster)

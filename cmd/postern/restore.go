@@ -31,7 +31,7 @@ func (c *cli) restore(ctx context.Context, cmd *command, args []string) error {
 		roots = append(roots, strings.TrimSpace(s))
 		return nil
 	})
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	if *from == "" || *key == "" || *from == "-" && *key == "-" {

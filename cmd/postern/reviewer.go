@@ -61,7 +61,7 @@ func (o *bodyOptions) apply(b *crypto.Body, isNew bool) error {
 	if o.kind != "" {
 		k, ok := form.BodyKindOf(o.kind)
 		if !ok {
-			return instance.WithHint(fmt.Errorf("no kind of body %q", o.kind), "postern reviewer add -h lists the kinds")
+			return instance.WithHint(fmt.Errorf("no kind of body %q", o.kind), "postern help reviewer add lists the kinds")
 		}
 		b.Kind, b.Independent = k.ID, k.Independent
 	}
@@ -129,7 +129,7 @@ func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error 
 	fs := c.flags(cmd)
 	o.register(fs)
 	phrase := fs.String("phrase", "", "the six `words` the holder read to you; asked for when missing")
-	card, text, err := c.card(fs, args)
+	card, text, err := c.card(cmd, fs, args)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 	fs := c.flags(cmd)
 	phrase := fs.String("phrase", "", "the six `words` the holder read to you; asked for when missing")
 	stolen := fs.Bool("compromised", false, "the old signing key may be in other hands: its replies are shown as withdrawn")
-	card, text, err := c.card(fs, args)
+	card, text, err := c.card(cmd, fs, args)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func formerID(d *crypto.Directory, id string) string {
 func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	left := fs.Bool("left", false, "they left in good standing: their replies up to now stay valid")
-	rest, err := c.parse(fs, args, 1)
+	rest, err := c.parse(cmd, fs, args, 1)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func listed(d *crypto.Directory, holder string) bool {
 // reviewerList shows who reads, now and after the next directory.
 func (c *cli) reviewerList(_ context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)
@@ -330,8 +330,8 @@ func (c *cli) table(i *instance.Instance, d *crypto.Directory) {
 }
 
 // card reads the options and the card that they name.
-func (c *cli) card(fs *flag.FlagSet, args []string) (*crypto.Card, []byte, error) {
-	rest, err := c.parse(fs, args, 1)
+func (c *cli) card(cmd *command, fs *flag.FlagSet, args []string) (*crypto.Card, []byte, error) {
+	rest, err := c.parse(cmd, fs, args, 1)
 	if err != nil {
 		return nil, nil, err
 	}

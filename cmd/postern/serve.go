@@ -12,7 +12,7 @@ import (
 func (c *cli) serve(ctx context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	preview := fs.String("preview", "", "show the pages on this loopback `address:port`, with a throw-away directory and\nwithout Tor; nobody can read what is sent there")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	if err := server.Harden(); err != nil {

@@ -11,7 +11,7 @@ import (
 func (c *cli) status(ctx context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	asJSON := fs.Bool("json", false, "print JSON")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)

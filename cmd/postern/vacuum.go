@@ -12,7 +12,7 @@ import (
 func (c *cli) vacuum(ctx context.Context, cmd *command, args []string) error {
 	fs := c.flags(cmd)
 	clockOK := fs.Bool("clock-ok", false, "the date of this machine is right, though the server was off for long;\nreviewers have fetched what they missed")
-	if _, err := c.parse(fs, args, 0); err != nil {
+	if _, err := c.parse(cmd, fs, args, 0); err != nil {
 		return err
 	}
 	i, err := instance.Open(c.dir)

@@ -18,7 +18,7 @@ func Create(dir string, conf *Config) (*Instance, error) {
 		return nil, err
 	}
 	if err := conf.valid(); err != nil {
-		return nil, WithHint(err, "postern init -h lists the options")
+		return nil, WithHint(err, "postern help init lists the options")
 	}
 	i := &Instance{Dir: dir, Conf: conf}
 	return i, i.create()

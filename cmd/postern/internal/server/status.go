@@ -25,7 +25,6 @@ type Report struct {
 	Tor         *torReport     `json:"tor,omitempty"`
 	Directory   *dirReport     `json:"directory,omitempty"`
 	Storage     *storageReport `json:"storage,omitempty"`
-	Waiting     map[string]int `json:"waiting,omitempty"`
 	NextRelease string         `json:"next_release,omitempty"`
 	Problems    []Problem      `json:"problems"`
 }
@@ -44,12 +43,22 @@ type dirReport struct {
 	Bodies  int    `json:"bodies"`
 }
 
+// storageReport has levels and no numbers. Monitoring asks every minute and keeps
+// what it is told: of a count, the minute of every report could be read there
+// (SECURITY.md S-20).
 type storageReport struct {
-	Quota    int64 `json:"quota"`
-	Used     int64 `json:"used"`
-	FileSize int64 `json:"file_size"`
-	FreeDisk int64 `json:"free_disk"`
+	Quota string `json:"quota"`
+	Used  string `json:"used"` // of it: one of the levels
+	Files bool   `json:"room_for_files"`
 }
+
+// The levels of what is used.
+const (
+	underHalf  = "under half"
+	overHalf   = "over half"
+	nearlyFull = "nearly full"
+	full       = "full"
+)
 
 type Problem struct {
 	What string `json:"what"`
@@ -81,10 +90,7 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(w, "directory  version %d, %d bodies, valid to %s\n", d.Version, d.Bodies, d.Expires)
 	}
 	if s := r.Storage; s != nil {
-		fmt.Fprintf(w, "storage    %v of %v used, %v on the disk, %v free there\n", instance.Size(s.Used), instance.Size(s.Quota), instance.Size(s.FileSize), instance.Size(s.FreeDisk))
-	}
-	for _, lane := range slices.Sorted(maps.Keys(r.Waiting)) {
-		fmt.Fprintf(w, "waiting    %d %s\n", r.Waiting[lane], lane)
+		fmt.Fprintf(w, "storage    %s of %s used\n", s.Used, s.Quota)
 	}
 	if r.NextRelease != "" {
 		fmt.Fprintf(w, "next batch %s\n", r.NextRelease)
@@ -197,15 +203,7 @@ func (e *engine) inspectServer(r *Report, now time.Time) {
 	if err != nil {
 		r.problem("the database failed: "+err.Error(), "systemctl restart postern, then postern check")
 	} else {
-		inspectStorage(r, u, free)
-	}
-	if waiting, err := e.intake.Waiting(); err == nil {
-		r.Waiting = map[string]int{}
-		for lane, name := range map[crypto.Lane]string{crypto.LaneRegular: "regular", crypto.LaneUrgent: "urgent", crypto.LaneFiles: "files"} {
-			if waiting[lane] > 0 {
-				r.Waiting[name] = waiting[lane]
-			}
-		}
+		inspectStorage(r, u, free, largestSealed(e.Conf))
 	}
 	r.NextRelease = e.intake.NextRelease().Format("2006-01-02 15:04 MST")
 	if e.intake.Damaged() > 0 {
@@ -214,15 +212,29 @@ func (e *engine) inspectServer(r *Report, now time.Time) {
 	inspectUpkeep(r, e.lastUpkeep(), e.started, now)
 }
 
-func inspectStorage(r *Report, u store.Usage, free int64) {
+// largestSealed is what the largest file that sources may send takes.
+func largestSealed(c *instance.Config) int64 {
+	return crypto.SealedSize(c.Directory.Slots, crypto.ClassSize(crypto.ClassOf(int64(c.Limits.FileSize)+1<<20)))
+}
+
+func inspectStorage(r *Report, u store.Usage, free, largest int64) {
 	const makeRoom = "free the disk, or raise [storage] quota; reviewers fetch, then batches end after 60 days"
-	r.Storage = &storageReport{Quota: u.Quota, Used: u.Used, FileSize: u.FileSize, FreeDisk: free}
+	s := &storageReport{Quota: instance.Size(u.Quota).String(), Used: underHalf, Files: u.FreeLarge >= largest}
+	r.Storage = s
 	switch {
 	case !u.FreeSmall:
+		s.Used = full
 		r.problem("storage is full: reports are refused", makeRoom)
+	case !s.Files:
+		s.Used = nearlyFull
+		r.problem("storage has no room for the largest files: sources read that theirs was not received", makeRoom)
 	case float64(u.Used) > nearQuota*float64(u.Quota):
+		s.Used = nearlyFull
 		r.problem("storage is near its quota", makeRoom)
-	case free < (u.Quota-u.FileSize)/20:
+	case u.Used > u.Quota/2:
+		s.Used = overHalf
+	}
+	if u.FreeSmall && free < (u.Quota-u.FileSize)/20 {
 		r.problem("the disk will be full long before the quota is used", makeRoom)
 	}
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/intake"
 	"postern/intake/onion"
 	"postern/store"
 )
@@ -103,24 +106,64 @@ func TestStatusSwap(t *testing.T) {
 func TestStatusStorage(t *testing.T) {
 	const gib = 1 << 30
 	for _, c := range []struct {
-		name string
-		u    store.Usage
-		free int64
-		want []string
+		name  string
+		u     store.Usage
+		free  int64
+		level string
+		want  []string
 	}{
-		{"half full", store.Usage{Quota: 20 * gib, Used: 10 * gib, FileSize: 10 * gib, FreeSmall: true}, 11 * gib, nil},
-		{"near", store.Usage{Quota: 20 * gib, Used: 16*gib + 1, FileSize: 17 * gib, FreeSmall: true}, 11 * gib, []string{"storage is near its quota"}},
-		{"full", store.Usage{Quota: 20 * gib, Used: 19 * gib, FileSize: 19 * gib}, 11 * gib, []string{"storage is full: reports are refused"}},
-		{"disk", store.Usage{Quota: 20 * gib, Used: gib, FileSize: gib, FreeSmall: true}, gib / 2, []string{"the disk will be full"}},
+		{"empty", store.Usage{Quota: 20 * gib, FreeSmall: true, FreeLarge: 17 * gib}, 21 * gib, underHalf, nil},
+		{"half full", store.Usage{Quota: 20 * gib, Used: 10*gib + 1, FileSize: 10 * gib, FreeSmall: true, FreeLarge: 7 * gib}, 11 * gib, overHalf, nil},
+		{"near", store.Usage{Quota: 20 * gib, Used: 16*gib + 1, FileSize: 17 * gib, FreeSmall: true, FreeLarge: gib}, 11 * gib, nearlyFull, []string{"storage is near its quota"}},
+		{"no room for files", store.Usage{Quota: 20 * gib, Used: 12 * gib, FileSize: 17 * gib, FreeSmall: true, FreeLarge: gib/2 - 1}, 11 * gib, nearlyFull, []string{"storage has no room for the largest files"}},
+		{"full", store.Usage{Quota: 20 * gib, Used: 19 * gib, FileSize: 19 * gib}, 11 * gib, full, []string{"storage is full: reports are refused"}},
+		{"disk", store.Usage{Quota: 20 * gib, Used: gib, FileSize: gib, FreeSmall: true, FreeLarge: 16 * gib}, gib / 2, underHalf, []string{"the disk will be full"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &Report{}
-			inspectStorage(r, c.u, c.free)
+			inspectStorage(r, c.u, c.free, gib/2)
 			wantProblems(t, r, c.want...)
-			if r.Storage == nil || r.Storage.Used != c.u.Used || r.Storage.FreeDisk != c.free {
-				t.Errorf("storage %+v", r.Storage)
+			if r.Storage == nil || r.Storage.Used != c.level {
+				t.Errorf("storage %+v, want %s", r.Storage, c.level)
 			}
 		})
+	}
+}
+
+// Whoever keeps what status prints every minute learns from it no minute in which
+// something came in (SECURITY.md S-20).
+func TestStatusIsCoarse(t *testing.T) {
+	now := time.Now()
+	e := openTest(t, func() time.Time { return now })
+	say := func() string {
+		var b bytes.Buffer
+		if err := opStatus(t.Context(), e, &b); err != nil {
+			t.Fatal(err)
+		}
+		r := &Report{}
+		if err := json.Unmarshal(b.Bytes(), r); err != nil {
+			t.Fatal(err)
+		}
+		r.Print(&b)
+		return b.String()
+	}
+	before := say()
+	for range 3 {
+		x, err := e.intake.Enter(t.Context(), crypto.NewCode(), intake.WorkReport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := intake.Fields{Form: crypto.FormID{1}, Text: "something happened", Bodies: []string{"example-1"}}
+		if err := x.Submit(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.AddFile(t.Context(), "x.bin", "", bytes.NewReader(make([]byte, 1<<20))); err != nil {
+			t.Fatal(err)
+		}
+		x.Close()
+		if after := say(); after != before {
+			t.Errorf("after something was stored status says\n%s\nand before\n%s", after, before)
+		}
 	}
 }
 
