@@ -265,6 +265,7 @@ func (s *source) serve(h func(*visit) answer) http.HandlerFunc {
 		v := &visit{w: w, r: r, arrival: time.Now()}
 		v.body = newPacedBody(w, r, int64(limits.Files)*limits.FileSize+drainMost)
 		a := h(v)
+		defer func() { v.up.wipe() }()
 		if r.Body != http.NoBody {
 			_, _ = io.Copy(io.Discard, v.body) // what comes in vain: see the package comment
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,8 +15,7 @@ import (
 
 // Bounds of a form's parts, in bytes as they arrive.
 const (
-	maxPartHeader = 64 << 10 // includes multipart's own read-ahead
-	maxParts      = 512
+	maxParts      = 512      // in front of the first file
 	maxShort      = 2 << 10  // ticket, code, body, option
 	maxAnswerRead = 4 << 10  // one structured answer; questions allow less
 	maxTextRead   = PageSize // more could not be given back on one page
@@ -40,10 +38,7 @@ const (
 	fieldYesNo  = "answer" // to a question in a reply: "yes" or "no"
 )
 
-var (
-	errForm   = errors.New("not a form of ours")
-	errHeader = errors.New("the header of a part is too long")
-)
+var errForm = errors.New("not a form of ours")
 
 // fields are the text parts of a form, which stand before its files.
 type fields struct {
@@ -61,112 +56,71 @@ type fields struct {
 // upload streams one multipart form. Nothing is kept but the fields
 // (SECURITY.md S-11).
 type upload struct {
-	body    *pacedBody
-	head    *headLimit
-	mr      *multipart.Reader
-	part    *multipart.Part
+	parts   *parts
+	part    *part
 	file    io.Reader // the file that part holds; nil: none, or nobody chose one
 	name    string    // of file
-	parts   int
 	arrived time.Time // when the first part did
 	done    bool
 }
 
 // newUpload refuses anything but a multipart form.
-func newUpload(r *http.Request, body *pacedBody, now func() time.Time) (*upload, error) {
-	u := &upload{body: body, head: &headLimit{r: body, left: -1}, arrived: now()}
-	q := r.Clone(r.Context())
-	q.Body = struct {
-		io.Reader
-		io.Closer
-	}{u.head, body}
-	mr, err := q.MultipartReader()
-	if err != nil {
-		return nil, errForm
-	}
-	u.mr = mr
-	return u, nil
-}
-
-// headLimit bounds what is read between two parts: multipart itself would
-// take headers of 10 MB into memory.
-type headLimit struct {
-	r    io.Reader
-	left int // -1: no bound now
-}
-
-func (h *headLimit) Read(p []byte) (int, error) {
-	if h.left == 0 {
-		return 0, errHeader
-	}
-	if h.left > 0 && len(p) > h.left {
-		p = p[:h.left]
-	}
-	n, err := h.r.Read(p)
-	if h.left > 0 {
-		h.left -= n
-	}
-	return n, err
-}
-
-// next goes to the next part, reading the current one to its end first.
-func (u *upload) next() (*multipart.Part, error) {
-	if u.part != nil {
-		if _, err := io.Copy(io.Discard, u.part); err != nil {
-			return nil, err
-		}
-		u.part, u.file = nil, nil
-	}
-	if u.parts++; u.parts > maxParts {
-		return nil, errForm
-	}
-	u.head.left = maxPartHeader
-	p, err := u.mr.NextRawPart()
-	u.head.left = -1
+func newUpload(r *http.Request, body io.Reader, now func() time.Time) (*upload, error) {
+	p, err := newParts(r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return nil, err
 	}
-	u.part = p
-	return p, nil
+	return &upload{parts: p, arrived: now()}, nil
+}
+
+// wipe clears what was read last. For when the form was dealt with.
+func (u *upload) wipe() {
+	if u != nil {
+		clear(u.parts.buf)
+	}
+}
+
+// next goes to the next part, reading the current one to its end first.
+func (u *upload) next() (err error) {
+	u.part, u.file = nil, nil
+	u.part, err = u.parts.next()
+	u.done = u.done || errors.Is(err, io.EOF)
+	return err
 }
 
 // fields reads all text parts before the first file. With an error it returns
 // what it read until then.
 func (u *upload) fields(now func() time.Time) (*fields, error) {
 	f := &fields{answers: map[string][]string{}, left: maxFields}
-	for first := true; ; first = false {
-		p, err := u.next()
-		if errors.Is(err, io.EOF) {
-			u.done = true
+	for n := 0; ; n++ {
+		err := u.next()
+		if u.done {
 			return f, nil
 		}
 		if err != nil {
 			return f, err
 		}
-		if first {
+		if n == 0 {
 			u.arrived = now()
 		}
-		if isFile(p) {
+		if u.part.isFile {
 			u.begin()
 			return f, nil
 		}
-		if err := f.take(p); err != nil {
+		if n == maxParts {
+			return f, errForm
+		}
+		if err := f.take(u.part); err != nil {
 			return f, err
 		}
 	}
-}
-
-// isFile goes by the header's text: a header that mime cannot parse (a name
-// with a blank or a quotation mark, two names) still announces a file.
-func isFile(p *multipart.Part) bool {
-	return p.FormName() == fieldFile || strings.Contains(strings.ToLower(p.Header.Get("Content-Disposition")), "filename")
 }
 
 // begin takes the part as a file when somebody chose one: browsers send a part
 // without a name and without content for a file field nobody used. Content is
 // never dropped for its name.
 func (u *upload) begin() {
-	u.file, u.name = u.part, baseName(u.part.FileName())
+	u.file, u.name = u.part, baseName(u.part.file)
 	if u.name != "" {
 		return
 	}
@@ -181,8 +135,8 @@ func (u *upload) begin() {
 
 // take keeps one field. A form of ours holds the ticket, the code and the text
 // once; of others the first value counts, and of options those that exist.
-func (f *fields) take(p *multipart.Part) error {
-	name := p.FormName()
+func (f *fields) take(p *part) error {
+	name := p.field
 	id, isAnswer := strings.CutPrefix(name, fieldAnswer)
 	q, known := form.Question{}, false
 	if isAnswer {
@@ -212,9 +166,9 @@ func (f *fields) take(p *multipart.Part) error {
 	default:
 		return nil
 	}
-	b, err := io.ReadAll(io.LimitReader(p, min(most, f.left)+1))
-	if err != nil {
-		return err
+	b, broken := io.ReadAll(io.LimitReader(p, min(most, f.left)+1))
+	if broken != nil && name != fieldText && !known {
+		return broken // half a ticket is none; half a text is worth having
 	}
 	defer clear(b)
 	cut := int64(len(b)) > most
@@ -243,7 +197,7 @@ func (f *fields) take(p *multipart.Part) error {
 	default:
 		f.answers[id] = append(f.answers[id], v)
 	}
-	return nil
+	return broken
 }
 
 // files calls each for every file that somebody chose. Text parts are ignored
@@ -253,7 +207,7 @@ func (u *upload) files(each func(name, mediaType string, r io.Reader)) error {
 	for !u.done {
 		if u.file != nil {
 			src := &failing{r: u.file}
-			each(u.name, u.part.Header.Get("Content-Type"), src)
+			each(u.name, u.part.mediaType, src)
 			if src.err != nil {
 				return src.err
 			}
@@ -268,15 +222,14 @@ func (u *upload) files(each func(name, mediaType string, r io.Reader)) error {
 // toFile goes to the next file part or sets done.
 func (u *upload) toFile() error {
 	for {
-		p, err := u.next()
-		if errors.Is(err, io.EOF) {
-			u.done = true
+		err := u.next()
+		if u.done {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if isFile(p) {
+		if u.part.isFile {
 			u.begin()
 			return nil
 		}
