@@ -204,6 +204,7 @@ func (g *gallery) notices() {
 	g.notice("method", http.StatusMethodNotAllowed, g.get(w, "/erased"))
 	g.notice("cross", http.StatusForbidden, g.raw(w, "/inbox", "multipart/form-data; boundary=x", "--x--\r\n", "http://elsewhere.onion"))
 	g.notice("gateway", http.StatusForbidden, g.through(w, "X-Tor2web"))
+	g.notice("nothing", http.StatusBadRequest, g.raw(w, "/message", "multipart/form-data; boundary=x", "", w.url))
 	g.notice("form", http.StatusBadRequest, g.raw(w, "/inbox", "text/plain", "x", w.url))
 	for name, err := range map[string]error{"busy": intake.ErrBusy, "full": intake.ErrFull} {
 		g.notice(name, http.StatusServiceUnavailable, g.stage(w, func(s *source, v *visit) answer { return s.failed(v, "visiting", err) }))
@@ -307,12 +308,22 @@ func (g *gallery) problems() {
 	w := g.world()
 	for problem, change := range map[string]func(*fill) *fill{
 		probText:   func(f *fill) *fill { return f.set("text", strings.Repeat("long ", 20<<10)) },
-		probAnswer: func(f *fill) *fill { return f.set("q-period", strings.Repeat("y", 250)) },
+		probAnswer: func(f *fill) *fill { return f.set("q-period", strings.Repeat("y", 350)) },
 		probEmpty:  func(f *fill) *fill { return f.set("text", "") },
 		probQuorum: func(f *fill) *fill { return f.set("body") },
 		probBody:   func(f *fill) *fill { return f.set("body", "audit", "nobody") },
+		probCode:   func(f *fill) *fill { return f.set("text", strings.Join(crypto.NewCode().Words(), " ")) },
 	} {
 		g.problem("report-"+problem, "report", problem, change(g.report(w)).send())
+	}
+	g.keep("report-cut", "report", 200, g.report(w).set("text", strings.Repeat("long & <longer> ", 8<<10)).set("q-period", strings.Repeat("y", 5000)).send())
+	g.problem("report-nothing", "report", probNothing, g.raw(w, "/report", "multipart/form-data; boundary=b", "", w.url))
+	typing := textPart("text", "What happened.")
+	g.problem("report-form", "report", probForm, g.raw(w, "/report", "multipart/form-data; boundary=b", typing+typing, w.url))
+	for _, name := range []string{"report", "message"} {
+		p := g.raw(w, "/"+name, "multipart/form-data; boundary=b", typing+lastPart, "http://other.example")
+		g.hang(name+"-cross", name, titleOf(g.words, name), http.StatusForbidden, p)
+		g.shown["problem "+probCross] = true
 	}
 	g.problem("report-files-again", "report", probQuorum, g.report(w).set("body").file("list.txt", strings.NewReader("x")).send())
 	d := w.service.Directory()
@@ -330,7 +341,7 @@ func (g *gallery) problems() {
 			}}
 		}))
 		g.problem("sent-"+problem, "sent", problem, g.stage(w, func(s *source, _ *visit) answer {
-			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, actFiles, s.tickets.start(), typed.bodies)}}
+			return answer{name: "sent", view: sentView{Problem: says, More: s.filesView(d, actFiles, s.tickets.start(), typed.bodies, fileResults{})}}
 		}))
 	}
 }

@@ -56,7 +56,10 @@ func (s *source) enterInLanguage(v *visit) answer {
 // behind the code does. done is true when the answer is already known.
 func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans answer, done bool) {
 	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
+	switch {
+	case f != nil && !f.has(fieldTicket) && !f.has(fieldCode):
+		return nil, k, s.nothing(v), true
+	case !ok || readErr != nil:
 		return nil, k, s.fixedPage(v, http.StatusBadRequest, "form"), true
 	}
 	var err error
@@ -93,6 +96,8 @@ type inboxView struct {
 	Change   string
 	Erase    string
 }
+
+func (v inboxView) shortened(c cutText) any { v.Message.Cut = &c; return v }
 
 type replyLine struct {
 	Number string
@@ -148,7 +153,7 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 	if !open {
 		again = &choice{Action: "inbox", Ticket: s.tickets.seal(actInbox, k)}
 	}
-	return answer{name: "inbox", text: typed.text, choice: again, wait: true, build: func(most int) any {
+	return answer{name: "inbox", text: typed.text, gone: typed.beyond(), choice: again, wait: true, build: func(most int) any {
 		view.Message = s.formView(d, typed, most, messageGroups)
 		view.Message.Ticket, view.Message.Again, view.Message.Bodies.Later = message, st.files, true
 		return view
@@ -173,7 +178,7 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
 	}
 	again := &choice{Form: writeForm, Files: true, Action: "again/message"}
-	return answer{name: "message", wait: true, text: f.text, choice: again, build: func(most int) any {
+	return answer{name: "message", wait: true, text: f.text, gone: f.beyond(), choice: again, build: func(most int) any {
 		view := s.formView(d, f, most, messageGroups)
 		view.Ticket, view.AskCode, view.Problem, view.Blamed, view.Again, view.Bodies.Later = sealed, ask, problem, about, files, true
 		if ask {
@@ -186,11 +191,13 @@ func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem 
 // messageInLanguage shows the inbox in another language, with what was typed;
 // or the message's form alone, when it asks for the code.
 func (s *source) messageInLanguage(v *visit) answer {
-	f, _, ok := s.form(v)
+	f, _, _ := s.form(v)
 	d := s.service.Directory()
 	switch {
-	case !ok:
+	case f == nil:
 		return s.fixedPage(v, http.StatusBadRequest, "form")
+	case !f.has(fieldText):
+		return s.nothing(v)
 	case d == nil:
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	case f.ticket == "":
@@ -228,15 +235,19 @@ func (s *source) messageInLanguage(v *visit) answer {
 // text comes back and the code is asked for in the same form.
 func (s *source) message(v *visit) answer {
 	f, readErr, ok := s.form(v)
-	if !ok {
-		return s.fixedPage(v, http.StatusBadRequest, "form")
-	}
 	d := s.service.Directory()
-	if d == nil {
-		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
-	}
 	var k ticket
 	again := func(problem string) answer { return s.messageAgain(d, k, f, problem, nil, true, v.up.hasFile()) }
+	switch {
+	case f == nil:
+		return s.fixedPage(v, http.StatusBadRequest, "form")
+	case !f.has(fieldText):
+		return s.nothing(v)
+	case !ok:
+		return again(s.words.word("problem." + probForm))
+	case d == nil:
+		return again(s.words.word("problem." + probClosed))
+	}
 	var err error
 	if f.ticket == "" {
 		list, err := crypto.ParseCode(f.code)
@@ -253,12 +264,12 @@ func (s *source) message(v *visit) answer {
 		return again(s.words.word("problem." + probExpired))
 	}
 	back := func(problem string) answer {
-		return s.messageAgain(d, k, f, s.words.word("problem."+problem), s.blame(problem, "message.text", f), false, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.says(problem, f), s.blame(problem, "message.text", f), false, v.up.hasFile())
 	}
 	if readErr != nil {
 		return back(probLine)
 	}
-	fs, problem := s.check(d, f, v.up.hasFile())
+	fs, problem := s.check(d, k.code, f, v.up.hasFile(), v.up.name)
 	if problem != "" {
 		return back(problem)
 	}
@@ -268,14 +279,14 @@ func (s *source) message(v *visit) answer {
 		return back(s.logged("taking a message", err))
 	}
 	defer x.Close()
-	res, err := s.store(v, x, fs)
+	res, err := s.store(v, x, fs, f.guard(k.code))
 	if err != nil {
 		return back(s.logged("taking a message", err))
 	}
 	more := k
 	more.issued, more.expires = s.now(), s.now().Add(slideLife)
 	return answer{name: "sent", wait: true, view: sentView{
-		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, actFiles, more, fs.Bodies),
+		Text: fs.Text != "" || len(fs.Answers) > 0, Files: res, More: s.filesView(d, actFiles, more, fs.Bodies, res),
 		Inbox: s.tickets.seal(actInbox, s.tickets.slide(k)),
 	}}
 }
@@ -439,7 +450,7 @@ func (s *source) consent(v *visit) answer {
 		return s.replyPage(v, x, s.tickets.slide(k))
 	}
 	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
-	res, err := s.store(v, x, fs)
+	res, err := s.store(v, x, fs, crypto.Code{})
 	switch {
 	case errors.Is(err, intake.ErrQuorum), errors.Is(err, intake.ErrUnknownBody): // the list has changed
 		return s.replyPage(v, x, s.tickets.slide(k))
@@ -448,7 +459,7 @@ func (s *source) consent(v *visit) answer {
 	}
 	next := s.tickets.slide(k)
 	return answer{name: "sent", wait: true, view: sentView{
-		Consent: true, Files: res, More: s.filesView(d, actFiles, next, f.bodies), Inbox: s.tickets.seal(actInbox, next),
+		Consent: true, Files: res, More: s.filesView(d, actFiles, next, f.bodies, res), Inbox: s.tickets.seal(actInbox, next),
 	}}
 }
 

@@ -94,7 +94,7 @@ func (x wording) wanted(t *testing.T) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		known := map[string]any{"gt": 1, "eq": 1, "ne": 1, "len": 1, "index": 1, "not": 1, "or": 1, "and": 1}
+		known := map[string]any{"gt": 1, "lt": 1, "eq": 1, "ne": 1, "len": 1, "index": 1, "not": 1, "or": 1, "and": 1}
 		for f := range templateFuncs(new(locale), "", nil) {
 			known[f] = 1
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"postern/crypto"
 	"postern/intake"
@@ -31,11 +32,16 @@ const (
 	probRepair   = "repair"
 	probEither   = "either"
 	probNoFile   = "nofile"
+	probNothing  = "nothing"
+	probForm     = "form"
+	probCross    = "cross"
+	probCode     = "code"
 )
 
 var problems = []string{
 	probText, probAnswer, probEmpty, probQuorum, probBody, probClosed, probFull, probLine, probInternal, probExpired,
 	probWords, probUnknown, probOrder, probOther, probRepair, probEither, probNoFile,
+	probNothing, probForm, probCross, probCode,
 }
 
 // formView is a form in which a source writes: a report or a message.
@@ -46,6 +52,10 @@ type formView struct {
 	Problem  string // finished sentence; "" when there is none
 	Blamed   *blamed
 	Again    bool // files must be chosen again
+	Sure     bool // the choice to send a code all the same is offered
+	Cut      *cutText
+	Letters  string // that fit into the text, in the page's own alphabet
+	Fewest   string // in others
 	Bodies   bodiesView
 	Groups   map[string]groupView
 	Files    int
@@ -54,7 +64,9 @@ type formView struct {
 	NextHour string
 }
 
-func (v formView) trouble() bool { return v.Problem != "" }
+func (v formView) trouble() bool { return v.Problem != "" || v.Cut != nil }
+
+func (v formView) shortened(c cutText) any { v.Cut = &c; return v }
 
 // Field is where the code goes when it is asked for.
 func (v formView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
@@ -68,11 +80,13 @@ var (
 func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []form.Group) formView {
 	limits := s.service.Limits()
 	v := formView{Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.sizeText(limits.FileSize)}
+	v.Letters, v.Fewest = s.words.letters(crypto.MaxText), roughly(crypto.MaxText/3)
+	v.Sure = f.warned || f.sure
 	v.NextDay, v.NextHour = s.handover(s.service.NextRelease())
 	if d != nil {
 		v.Bodies = s.bodies(d, f.bodies)
 	}
-	for _, g := range s.groups(f.answers, most, groups...) {
+	for _, g := range s.groups(f, most, groups...) {
 		v.Groups[string(g.ID)] = g
 	}
 	return v
@@ -84,7 +98,7 @@ type blamed struct{ ID, Label string }
 // blame finds it; nil when the problem is about none.
 func (s *source) blame(problem, text string, f *fields) *blamed {
 	switch problem {
-	case probText, probEmpty:
+	case probText, probEmpty, probCode:
 		return &blamed{fieldText, s.words.word(text)}
 	case probQuorum, probBody:
 		return &blamed{"bodies", s.words.word("bodies")}
@@ -94,6 +108,14 @@ func (s *source) blame(problem, text string, f *fields) *blamed {
 		}
 	}
 	return nil
+}
+
+// says is the sentence for a problem with a form.
+func (s *source) says(problem string, f *fields) string {
+	if problem == probText {
+		return s.words.word("problem."+problem, number(f.letters[fieldText]), number(lettersWithin(f.text, crypto.MaxText)))
+	}
+	return s.words.word("problem." + problem)
 }
 
 // reportForm shows an empty report with a fresh code inside its ticket.
@@ -111,17 +133,18 @@ const writeForm = "write"
 // reportAgain shows the form with what was typed. Its ticket lives no longer for it.
 func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
 	sealed := s.tickets.seal(actReport, k)
-	return answer{name: "report", text: f.text, choice: &choice{Form: writeForm, Files: true, Action: "again/report"}, build: func(most int) any {
+	return answer{name: "report", text: f.text, gone: f.beyond(), choice: &choice{Form: writeForm, Files: true, Action: "again/report"}, build: func(most int) any {
 		v := s.formView(d, f, most, reportGroups)
 		v.Ticket, v.Again = sealed, files
 		if problem != "" {
-			v.Problem, v.Blamed = s.words.word("problem."+problem), s.blame(problem, "report.text", f)
+			v.Problem, v.Blamed = s.says(problem, f), s.blame(problem, "report.text", f)
 		}
 		return v
 	}}
 }
 
-// form reads a form's fields. ok is false when it is none of ours.
+// form reads a form's fields. ok is false when it is none of ours; f is nil when
+// it is no form at all.
 func (s *source) form(v *visit) (f *fields, err error, ok bool) { //nolint:revive // err belongs to f
 	if v.up, err = newUpload(v.r, v.body, s.now); err != nil {
 		return nil, err, false
@@ -130,11 +153,61 @@ func (s *source) form(v *visit) (f *fields, err error, ok bool) { //nolint:reviv
 	return f, err, !errors.Is(err, errForm)
 }
 
+// nothing answers a form whose body is empty, or ends before its fields: Firefox
+// sends that when a chosen file has vanished. Only a report begins anew; other
+// forms cannot, since what they belong to has not arrived either.
+func (s *source) nothing(v *visit) answer {
+	d := s.service.Directory()
+	if p := v.r.URL.Path; d == nil || p != "/report" && p != "/again/report" {
+		return s.fixedPage(v, http.StatusBadRequest, "nothing")
+	}
+	return s.reportAgain(d, s.tickets.start(), &fields{bodies: intake.Defaults(d)}, probNothing, false)
+}
+
+// opaque says whether a browser hides where a form comes from, and nothing else
+// tells: then a ticket decides, or a code.
+func opaque(r *http.Request) bool {
+	return r.Header.Get("Origin") == "null" && r.Header.Get("Sec-Fetch-Site") == ""
+}
+
+// crossed answers a form that seems to come from another site. What was typed
+// comes back, to be looked at and sent from here; no ticket, no tick and no choice,
+// which that site could have set. f is nil when the form is not read yet.
+func (s *source) crossed(v *visit, f *fields) answer {
+	if f == nil && v.r.Method == http.MethodPost {
+		f, _, _ = s.form(v)
+	}
+	a := s.fixedPage(v, http.StatusForbidden, "cross")
+	d := s.service.Directory()
+	if f == nil || d == nil {
+		return a
+	}
+	typed := &fields{text: f.text, letters: f.letters, code: f.code, bodies: intake.Defaults(d), answers: map[string][]string{}}
+	for id, v := range f.answers {
+		if q, _ := form.QuestionOf(id); q.Kind == form.Text {
+			typed.answers[id] = v
+		}
+	}
+	switch path := strings.TrimPrefix(v.r.URL.Path, "/again"); {
+	case path == "/report" && f.has(fieldText):
+		a = s.reportAgain(d, s.tickets.start(), typed, probCross, v.up.hasFile())
+	case path == "/message" && f.has(fieldText):
+		a = s.messageAgain(d, ticket{}, typed, s.words.word("problem."+probCross), nil, true, v.up.hasFile())
+	case path == "/inbox" && f.code != "":
+		a = enterPage(enterView{s.words.word("problem." + probCross), f.code})
+	}
+	a.status = http.StatusForbidden
+	return a
+}
+
 // opened reads a form that must come whole, with a ticket of one action. done:
 // the answer is already known.
 func (s *source) opened(v *visit, a action) (f *fields, k ticket, d *crypto.Directory, ans answer, done bool) {
 	f, readErr, ok := s.form(v)
-	if !ok || readErr != nil {
+	switch {
+	case f != nil && !f.has(fieldTicket):
+		return f, k, d, s.nothing(v), true
+	case !ok || readErr != nil:
 		return f, k, d, s.fixedPage(v, http.StatusBadRequest, "form"), true
 	}
 	k, err := s.tickets.open(a, f.ticket, v.up.arrived)
@@ -144,22 +217,9 @@ func (s *source) opened(v *visit, a action) (f *fields, k ticket, d *crypto.Dire
 	return f, k, d, answer{}, false
 }
 
-// fileResults says what became of the files of a form.
-type fileResults struct {
-	Kept []string
-	Lost []lostFile
-	More int // further files, not named
-}
-
-func (r fileResults) trouble() bool { return len(r.Lost) > 0 }
-
-type lostFile struct{ Name, Why string }
-
-// maxNamed bounds the file names on a page.
-const maxNamed = 20
-
-// check judges a form before its code costs anything.
-func (s *source) check(d *crypto.Directory, f *fields, hasFile bool) (fs intake.Fields, problem string) {
+// check judges a form before the code it belongs to costs anything. file is the name
+// of the first one.
+func (s *source) check(d *crypto.Directory, own crypto.Code, f *fields, hasFile bool, file string) (fs intake.Fields, problem string) {
 	fs.Text, fs.Bodies = f.text, f.bodies
 	var long string
 	fs.Answers, long = answersOf(f.answers)
@@ -171,7 +231,7 @@ func (s *source) check(d *crypto.Directory, f *fields, hasFile bool) (fs intake.
 		}
 	}
 	switch {
-	case f.cut || escapedLen(f.text) > crypto.MaxText:
+	case f.cut || len(f.text) > crypto.MaxText:
 		return fs, probText
 	case long != "":
 		return fs, probAnswer
@@ -179,6 +239,9 @@ func (s *source) check(d *crypto.Directory, f *fields, hasFile bool) (fs intake.
 		return fs, probQuorum
 	case f.text == "" && len(fs.Answers) == 0 && !hasFile:
 		return fs, probEmpty
+	case !f.sure && f.holds(own, file):
+		f.warned = true
+		return fs, probCode
 	}
 	return fs, ""
 }
@@ -204,58 +267,62 @@ func problemOf(err error) string {
 }
 
 // store submits the fields, then the files of the form one by one. After a
-// nil error everything named Kept is durable.
-func (s *source) store(v *visit, x *intake.Session, fs intake.Fields) (fileResults, error) {
+// nil error everything named Kept is durable. own: unless it is the empty code,
+// files that have it in their name are left out.
+func (s *source) store(v *visit, x *intake.Session, fs intake.Fields, own crypto.Code) (fileResults, error) {
 	ctx := v.lasting()
 	if err := x.Submit(ctx, fs); err != nil {
 		return fileResults{}, err
 	}
 	var res fileResults
-	named := func() bool { return len(res.Kept)+len(res.Lost) < maxNamed }
+	lost := func(name, why string) { res.add(name, s.words.word("lost."+why)) }
+	broken := false
 	err := v.up.files(func(name, mediaType string, r io.Reader) {
+		if own != (crypto.Code{}) && crypto.HoldsCode(name, own) {
+			lost(name, "code")
+			res.Code = true
+			return
+		}
 		src := &failing{r: r}
 		err := x.AddFile(ctx, name, mediaType, src)
 		switch {
-		case !named():
-			res.More++
 		case err == nil:
-			res.Kept = append(res.Kept, shownName(name))
+			res.add(name, "")
+		case src.err != nil:
+			broken = true
+			lost(name, "line")
+		case errors.Is(err, intake.ErrFileTooLarge):
+			lost(name, "large")
+		case errors.Is(err, intake.ErrTooManyFiles):
+			lost(name, "many")
+		case errors.Is(err, intake.ErrFull):
+			lost(name, "full")
+		case errors.Is(err, intake.ErrClosed), errors.Is(err, intake.ErrGone):
+			lost(name, "gone")
 		default:
-			why := "internal"
-			switch {
-			case src.err != nil:
-				why = "line"
-			case errors.Is(err, intake.ErrFileTooLarge):
-				why = "large"
-			case errors.Is(err, intake.ErrTooManyFiles):
-				why = "many"
-			case errors.Is(err, intake.ErrFull):
-				why = "full"
-			case errors.Is(err, intake.ErrClosed), errors.Is(err, intake.ErrGone):
-				why = "gone"
-			default:
-				s.log(fmt.Sprintf("storing a file: %v", err))
-			}
-			res.Lost = append(res.Lost, lostFile{shownName(name), s.words.word("lost." + why)})
+			s.log(fmt.Sprintf("storing a file: %v", err))
+			lost(name, "internal")
 		}
 	})
-	if err != nil && named() && !slices.ContainsFunc(res.Lost, func(l lostFile) bool { return l.Why == s.words.word("lost.line") }) {
-		res.Lost = append(res.Lost, lostFile{"", s.words.word("lost.line")})
+	if err != nil && !broken { // between two files
+		res.Lost.Spans = append(res.Lost.Spans, fileSpan{Why: s.words.word("lost.line")})
 	}
 	return res, nil
 }
 
 // lostReasons are why a file was not kept. Each has words "lost.<id>".
-var lostReasons = []string{"internal", "line", "large", "many", "full", "gone"}
+var lostReasons = []string{"internal", "line", "large", "many", "full", "gone", "code"}
 
 // reportInLanguage shows a form with what was typed in another language. Its
 // files are read to their end in vain: a browser sends them along.
 func (s *source) reportInLanguage(v *visit) answer {
-	f, _, ok := s.form(v)
+	f, _, _ := s.form(v)
 	d := s.service.Directory()
 	switch {
-	case !ok:
+	case f == nil:
 		return s.fixedPage(v, http.StatusBadRequest, "form")
+	case !f.has(fieldText):
+		return s.nothing(v)
 	case d == nil:
 		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
 	}
@@ -269,26 +336,34 @@ func (s *source) reportInLanguage(v *visit) answer {
 // report takes a report. It is never refused for its ticket.
 func (s *source) report(v *visit) answer {
 	f, readErr, ok := s.form(v)
-	if !ok {
+	if f == nil {
 		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
-	k, err := s.tickets.open(actReport, f.ticket, v.up.arrived)
-	if err != nil {
-		k = s.tickets.start()
-	}
 	d := s.service.Directory()
-	if d == nil {
-		return s.fixedPage(v, http.StatusServiceUnavailable, "closed")
+	k, err := s.tickets.open(actReport, f.ticket, v.up.arrived)
+	switch {
+	case !f.has(fieldText):
+		return s.nothing(v)
+	case err != nil && !errors.Is(err, errExpired) && opaque(v.r):
+		return s.crossed(v, f)
+	case err != nil:
+		k = s.tickets.start()
 	}
 	back := func(problem string) answer {
 		a := s.reportAgain(d, k, f, problem, v.up.hasFile())
 		a.wait = true
 		return a
 	}
+	if !ok {
+		return back(probForm)
+	}
+	if d == nil {
+		return back(probClosed)
+	}
 	if readErr != nil {
 		return back(probLine)
 	}
-	fs, problem := s.check(d, f, v.up.hasFile())
+	fs, problem := s.check(d, k.code, f, v.up.hasFile(), v.up.name)
 	if problem != "" {
 		return back(problem)
 	}
@@ -298,7 +373,7 @@ func (s *source) report(v *visit) answer {
 		return back(s.logged("taking a report", err))
 	}
 	defer x.Close()
-	res, err := s.store(v, x, fs)
+	res, err := s.store(v, x, fs, f.guard(k.code))
 	if err != nil {
 		return back(s.logged("taking a report", err))
 	}
@@ -339,16 +414,17 @@ func (v codeView) Field() codeField { return codeField{Problem: v.Problem != ""}
 // filesView is the form that adds files to what was just sent.
 type filesView struct {
 	Ticket   string
+	Sure     bool     // the choice to send files with a code in their names is offered
 	Bodies   []string // ids
 	Readers  []string // their names
 	Files    int
 	FileSize string
 }
 
-func (s *source) filesView(d *crypto.Directory, a action, k ticket, bodies []string) filesView {
+func (s *source) filesView(d *crypto.Directory, a action, k ticket, bodies []string, res fileResults) filesView {
 	l := s.service.Limits()
 	return filesView{
-		Ticket: s.tickets.seal(a, k), Bodies: bodies, Readers: s.names(d, bodies),
+		Ticket: s.tickets.seal(a, k), Sure: res.Code, Bodies: bodies, Readers: s.names(d, bodies),
 		Files: l.Files, FileSize: s.words.sizeText(l.FileSize),
 	}
 }
@@ -359,7 +435,7 @@ func (s *source) codePage(d *crypto.Directory, k ticket, x *intake.Session, bodi
 	back := s.tickets.seal(actCode, k)
 	return answer{name: "code", wait: true, choice: &choice{Action: "again/code", Ticket: back}, view: codeView{
 		Words: k.code.Words(), Greeting: x.Greeting(), Readers: s.names(d, bodies), Files: res, Problem: problem,
-		Ticket: back, More: s.filesView(d, actEarly, k, bodies),
+		Ticket: back, More: s.filesView(d, actEarly, k, bodies, res),
 	}}
 }
 
@@ -394,7 +470,7 @@ func (s *source) filesInLanguage(v *visit) answer {
 	if done {
 		return ans
 	}
-	return s.keptPage(s.filesView(d, actFiles, k, f.bodies))
+	return s.keptPage(s.filesView(d, actFiles, k, f.bodies, fileResults{}))
 }
 
 // typeBack compares what was typed with the ticket's code.
@@ -411,7 +487,7 @@ func (s *source) typeBack(v *visit) answer {
 	typed, err := crypto.ParseCode(f.code)
 	if means(typed, k.code) {
 		s.typed.add(k.form, s.now())
-		return s.keptPage(s.filesView(d, actFiles, k, x.Chosen()))
+		return s.keptPage(s.filesView(d, actFiles, k, x.Chosen(), fileResults{}))
 	}
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
@@ -438,13 +514,16 @@ func (v sentView) trouble() bool { return v.Problem != "" || v.Files.trouble() }
 
 // Nothing says whether nothing of what was sent has arrived.
 func (v sentView) Nothing() bool {
-	return !v.Text && !v.Consent && len(v.Files.Kept) == 0 && len(v.Files.Lost) > 0
+	return !v.Text && !v.Consent && v.Files.Kept.Count == 0 && v.Files.trouble()
 }
 
 // addFiles takes files for the form just sent.
 func (s *source) addFiles(v *visit) answer {
 	f, readErr, ok := s.form(v)
-	if !ok {
+	switch {
+	case f != nil && !f.has(fieldTicket):
+		return s.nothing(v)
+	case !ok:
 		return s.fixedPage(v, http.StatusBadRequest, "form")
 	}
 	from := actFiles
@@ -466,7 +545,7 @@ func (s *source) addFiles(v *visit) answer {
 		if problem != "" {
 			problem = s.words.word("problem." + problem)
 		}
-		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, Code: code, More: s.filesView(d, from, k, bodies)}}
+		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, Code: code, More: s.filesView(d, from, k, bodies, res)}}
 	}
 	if readErr != nil {
 		return back(fileResults{}, probLine)
@@ -479,7 +558,7 @@ func (s *source) addFiles(v *visit) answer {
 		return back(fileResults{}, s.logged("taking files", err))
 	}
 	defer x.Close()
-	res, err := s.store(v, x, intake.Fields{Form: k.form, Bodies: bodies})
+	res, err := s.store(v, x, intake.Fields{Form: k.form, Bodies: bodies}, f.guard(k.code))
 	if err != nil {
 		return back(fileResults{}, s.logged("taking files", err))
 	}

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 
@@ -160,7 +162,7 @@ var sourcePages = []string{
 }
 
 // notices are pages that say one thing.
-var notices = []string{"missing", "method", "cross", "gateway", "form", "busy", "closed", "full", "internal"}
+var notices = []string{"missing", "method", "cross", "gateway", "form", "nothing", "busy", "closed", "full", "internal"}
 
 // parseTemplates parses each page of a folder together with the layout and
 // computes the policy for its style sheet.
@@ -212,8 +214,8 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serve(s.notice(http.StatusForbidden, "gateway"))(w, r)
 		return
 	}
-	if err := s.cross.Check(r); err != nil {
-		s.serve(s.notice(http.StatusForbidden, "cross"))(w, r)
+	if err := s.cross.Check(r); err != nil && !opaque(r) {
+		s.serve(func(v *visit) answer { return s.crossed(v, nil) })(w, r)
 		return
 	}
 	s.router.ServeHTTP(w, r)
@@ -249,6 +251,7 @@ type answer struct {
 	view   any                // of the template
 	build  func(most int) any // instead of view, for forms that come back: bounds each answer's text
 	text   string             // goes where the template calls text
+	gone   int                // letters behind text that were sent and not kept
 	fixed  []byte             // a page made before instead, without its padding
 	choice *choice            // of languages; nil: none on this page
 	wait   bool               // answer at the next quantum
@@ -344,7 +347,7 @@ func (s *source) frame(a answer, view any) frame {
 
 // echo bounds the text of each answer that comes back on a form, in bytes:
 // first all of it, then less, so that the narrative comes back whole.
-var echo = []int{maxAnswerRead, 800, 64}
+var echo = []int{maxAnswerRead, 800, 64, 16}
 
 func (s *source) render(p *page, a answer) error {
 	if a.build == nil {
@@ -353,19 +356,52 @@ func (s *source) render(p *page, a answer) error {
 		}
 		return p.splice(a.text)
 	}
-	var err error
+	var view any
 	for _, most := range echo {
+		view = a.build(most)
 		p.n, p.at = 0, -1
-		err = s.templates[a.name].ExecuteTemplate(p, "layout", s.frame(a, a.build(most)))
-		if err == nil && p.room() >= escapedLen(a.text) {
-			break
+		err := s.templates[a.name].ExecuteTemplate(p, "layout", s.frame(a, view))
+		if err == nil && a.gone == 0 && p.room() >= escapedLen(a.text) {
+			return p.splice(a.text)
+		}
+		if err != nil && most == echo[len(echo)-1] {
+			return cleanTemplateError(err)
 		}
 	}
-	if err != nil {
+	// Not all of it can be given back: say how much is missing, and where.
+	head, rest := cutEscaped(a.text, max(0, p.room()-cutNotice))
+	if v, ok := view.(interface{ shortened(c cutText) any }); ok {
+		view = v.shortened(cutText{number(utf8.RuneCountInString(rest) + a.gone), lastWords(head)})
+	}
+	p.n, p.at = 0, -1
+	if err := s.templates[a.name].ExecuteTemplate(p, "layout", s.frame(a, view)); err != nil {
 		return cleanTemplateError(err)
 	}
-	text, _ := cutEscaped(a.text, p.room())
-	return p.splice(text)
+	return p.splice(head)
+}
+
+// cutText says that a text came back without its end.
+type cutText struct {
+	Missing string // letters
+	End     string // the last words that are there
+}
+
+// cutNotice is room for the sentence that says so.
+const cutNotice = 2 << 10
+
+// lastWords are the last words of a text, a line at most.
+func lastWords(s string) string {
+	const most = 60 // letters
+	s = strings.Join(strings.Fields(s[max(0, len(s)-8*most):]), " ")
+	r := []rune(strings.ToValidUTF8(s, ""))
+	if len(r) <= most {
+		return string(r)
+	}
+	r = r[len(r)-most:]
+	if i := slices.Index(r, ' '); i >= 0 && i < most/2 {
+		r = r[i+1:]
+	}
+	return string(r)
 }
 
 // cleanTemplateError keeps a template's place and drops its data.

@@ -145,9 +145,8 @@ func TestFormsComeBack(t *testing.T) {
 		"no reader": {form().set("text", "a & <b>").set("body"), "Too few readers are ticked", "a & <b>", "bodies"},
 		"stranger":  {form().set("text", "x").set("body", "nobody"), "Too few readers are ticked", "x", "bodies"},
 		"changed":   {form().set("text", "x").set("body", "nobody", "audit"), "The list of readers has changed", "x", "bodies"},
-		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "too long for one report", strings.Repeat("é", 16<<10) + "!", "text"},
-		"escaped":   {form().set("text", strings.Repeat("<", 9<<10)), "too long for one report", strings.Repeat("<", 9<<10), "text"},
-		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 201)), "One of the answers is too long", "x", "q-period"},
+		"too long":  {form().set("text", strings.Repeat("é", 16<<10)+"!"), "Letters sent: 16\u202f385; letters that fit: 16\u202f384.", strings.Repeat("é", 16<<10) + "!", "text"},
+		"answer":    {form().set("text", "x").set("q-period", strings.Repeat("y", 301)), "One of the answers is too long", "x", "q-period"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.f.send().want(200, "Your report").has(c.says)
@@ -158,7 +157,7 @@ func TestFormsComeBack(t *testing.T) {
 			if back.values["text"][0] != c.text {
 				t.Errorf("the text came back with %d bytes of %d", len(back.values["text"][0]), len(c.text))
 			}
-			if name == "answer" && back.values["q-period"][0] != strings.Repeat("y", 201) {
+			if name == "answer" && back.values["q-period"][0] != strings.Repeat("y", 301) {
 				t.Error("the answer did not come back")
 			}
 			if name == "no reader" && len(back.values["body"]) > 0 {
@@ -304,7 +303,9 @@ func TestFilesBeyondTheLimits(t *testing.T) {
 	w := newWorld(t, func(c *settings) { c.options.Limits = intake.Limits{FileSize: 1 << 20, Files: 2} })
 	f := w.get("/report").form("/report").set("text", "words")
 	f.file("big.bin", io.LimitReader(noise{}, 9<<20)).file("small.txt", strings.NewReader("s")).file("third.txt", strings.NewReader("t"))
-	f.send().want(200, "Received").has("big.bin: It is larger than allowed.").has("small.txt").has("third.txt: There were too many files")
+	f.send().want(200, "Received").has("Files received: 1 of 3").has("Files not received: 2").
+		has("It is larger than allowed. Send a part of it, or say in words what it shows.\nbig.bin").has("small.txt").
+		has("There were too many files at once. Please send it in a second round.\nthird.txt")
 	// Refused fields with a file: the body is read to its end and the page says so.
 	w.get("/report").form("/report").set("body").file("big.bin", io.LimitReader(noise{}, 9<<20)).send().
 		want(200, "Your report").has("please choose them again")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postern/crypto"
 	"postern/intake/form"
@@ -36,6 +37,7 @@ const (
 	fieldFile   = "file"
 	fieldAnswer = "q-"
 	fieldYesNo  = "answer" // to a question in a reply: "yes" or "no"
+	fieldSure   = "sure"   // "yes": send it, though it holds a code
 )
 
 var errForm = errors.New("not a form of ours")
@@ -48,6 +50,9 @@ type fields struct {
 	cut     bool   // more text was sent than maxTextRead
 	bodies  []string
 	answers map[string][]string // by question id: the first text, the options ticked
+	letters map[string]int      // that were sent, of the text and of each answer: more than is kept
+	sure    bool
+	warned  bool // it holds a code, and nobody said to send it all the same
 	yesNo   string
 	seen    []string // of the fields that stand once in a form
 	left    int64    // of maxFields
@@ -91,7 +96,7 @@ func (u *upload) next() (err error) {
 // fields reads all text parts before the first file. With an error it returns
 // what it read until then.
 func (u *upload) fields(now func() time.Time) (*fields, error) {
-	f := &fields{answers: map[string][]string{}, left: maxFields}
+	f := &fields{answers: map[string][]string{}, letters: map[string]int{}, left: maxFields}
 	for n := 0; ; n++ {
 		err := u.next()
 		if u.done {
@@ -144,7 +149,7 @@ func (f *fields) take(p *part) error {
 	}
 	most := int64(maxShort)
 	switch {
-	case name == fieldTicket, name == fieldCode, name == fieldText, name == fieldYesNo:
+	case name == fieldTicket, name == fieldCode, name == fieldText, name == fieldYesNo, name == fieldSure:
 		if slices.Contains(f.seen, name) {
 			return errForm
 		}
@@ -171,11 +176,17 @@ func (f *fields) take(p *part) error {
 		return broken // half a ticket is none; half a text is worth having
 	}
 	defer clear(b)
-	cut := int64(len(b)) > most
-	if cut {
-		b = b[:most]
+	all, cut := b, int64(len(b)) > most
+	b = b[:min(int64(len(b)), most)]
+	for i := 1; cut && i < utf8.UTFMax && !utf8.RuneStart(all[len(b)]); i++ {
+		b = b[:len(b)-1] // not inside a letter
 	}
-	v := string(b)
+	v, over := string(b), 0
+	for _, c := range all[len(b):] {
+		if utf8.RuneStart(c) {
+			over++
+		}
+	}
 	option := func(o form.Option) bool { return o.ID == v }
 	if known && q.Kind != form.Text && (!slices.ContainsFunc(q.Options, option) || slices.Contains(f.answers[id], v)) {
 		return nil
@@ -190,14 +201,71 @@ func (f *fields) take(p *part) error {
 		f.code = v
 	case fieldYesNo:
 		f.yesNo = v
+	case fieldSure:
+		f.sure = v == "yes"
 	case fieldText:
 		f.text, f.cut = form.Clean(v), cut
+		f.letters[name], broken = countLetters(f.text, over, p, cut, broken)
 	case fieldBody:
 		f.bodies = append(f.bodies, v)
 	default:
+		if q.Kind == form.Text {
+			v = form.Clean(v)
+			f.letters[name], broken = countLetters(v, over, p, cut, broken)
+		}
 		f.answers[id] = append(f.answers[id], v)
 	}
 	return broken
+}
+
+// countLetters counts the letters of a text: of what is kept of it, those read
+// beyond that, and what comes behind, if it was cut.
+func countLetters(kept string, over int, rest io.Reader, cut bool, broken error) (int, error) {
+	n := utf8.RuneCountInString(kept) + over
+	if !cut || broken != nil {
+		return n, broken
+	}
+	var b [4 << 10]byte
+	defer clear(b[:])
+	for {
+		m, err := rest.Read(b[:])
+		for _, c := range b[:m] {
+			if utf8.RuneStart(c) && c != '\r' {
+				n++
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// has says whether a field that stands once in a form has arrived.
+func (f *fields) has(name string) bool { return slices.Contains(f.seen, name) }
+
+// beyond is how many letters of the text were sent and not kept.
+func (f *fields) beyond() int { return max(0, f.letters[fieldText]-utf8.RuneCountInString(f.text)) }
+
+// holds says whether a code stands in what is to be sent: own, or any at all.
+func (f *fields) holds(own crypto.Code, file string) bool {
+	for _, v := range f.answers {
+		if crypto.HoldsCode(strings.Join(v, " "), own) {
+			return true
+		}
+	}
+	return crypto.HoldsCode(f.text, own) || crypto.HoldsCode(file, own)
+}
+
+// guard is the code that no file's name may hold: none, when a source said to
+// send it all the same.
+func (f *fields) guard(own crypto.Code) crypto.Code {
+	if f.sure {
+		return crypto.Code{}
+	}
+	return own
 }
 
 // files calls each for every file that somebody chose. Text parts are ignored

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,8 +132,13 @@ type questionView struct {
 	Options []optionView
 	Value   string
 	Rows    int
-	TooLong bool
+	Letters string // that fit, of a text
+	Long    *longText
+	Missing string // letters at its end that the page could not hold
 }
+
+// longText says that an answer is too long.
+type longText struct{ Sent, Fit string }
 
 // Answered says whether something stands in it.
 func (q questionView) Answered() bool {
@@ -152,7 +158,7 @@ type groupView struct {
 }
 
 // groups makes the views of some groups; most bounds each text in bytes.
-func (s *source) groups(answers map[string][]string, most int, want ...form.Group) []groupView {
+func (s *source) groups(f *fields, most int, want ...form.Group) []groupView {
 	list := make([]groupView, len(want))
 	for i, g := range want {
 		list[i].ID = g
@@ -162,21 +168,28 @@ func (s *source) groups(answers map[string][]string, most int, want ...form.Grou
 		if i < 0 {
 			continue
 		}
-		got := answers[q.ID]
+		got := f.answers[q.ID]
 		v := questionView{Name: fieldAnswer + q.ID, Label: s.words.word("q." + q.ID)}
 		if s.words.has("q." + q.ID + ".hint") {
 			v.Hint = s.words.word("q." + q.ID + ".hint")
 		}
 		switch q.Kind {
 		case form.Text:
-			v.Kind, v.Rows = "text", 2
+			v.Kind, v.Rows, v.Letters = "text", 2, s.words.letters(q.MaxBytes)
 			if q.MaxBytes > 300 {
 				v.Rows = 3
 			}
 			if len(got) > 0 {
 				v.Value = form.Clean(got[0])
-				v.TooLong = len(v.Value) > q.MaxBytes
-				v.Value = cut(v.Value, most)
+				sent := max(f.letters[v.Name], utf8.RuneCountInString(v.Value))
+				if len(v.Value) > q.MaxBytes {
+					v.Long = &longText{number(sent), number(lettersWithin(v.Value, q.MaxBytes))}
+				}
+				head := cut(v.Value, most)
+				if kept := utf8.RuneCountInString(strings.TrimSuffix(head, "…")); sent > kept && (head != v.Value || sent > utf8.RuneCountInString(v.Value)) {
+					v.Missing = number(sent - kept)
+				}
+				v.Value = head
 			}
 			list[i].Open = list[i].Open || v.Value != ""
 		case form.Choice, form.Choices:
@@ -249,13 +262,61 @@ func cut(s string, n int) string {
 	return s
 }
 
+// number is a whole number in groups of three, as every language of ours can read it.
+func number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+// roughly is a number of two digits and zeros, rounded down.
+func roughly(n int) string {
+	for unit := 1; ; unit *= 10 {
+		if n < 100*unit {
+			return number(n / unit * unit)
+		}
+	}
+}
+
+// letters is about how many letters of this language so many bytes hold.
+func (l *locale) letters(bytes int) string {
+	switch l.Lang {
+	case "ar", "fa", "ru", "sr", "uk": // two bytes, and one for blanks
+		return roughly(bytes * 10 / 19)
+	}
+	return roughly(bytes * 20 / 21)
+}
+
+// lettersWithin is how many letters of a text lie within its first bytes.
+func lettersWithin(s string, bytes int) int {
+	n := 0
+	for i, r := range s {
+		if i+utf8.RuneLen(r) > bytes {
+			break
+		}
+		n++
+	}
+	return n
+}
+
 // shownName makes a file's name safe to show: no controls, no characters that
-// turn the direction of others (SECURITY.md S-15).
+// turn the direction of others (SECURITY.md S-15). A long one is cut in front of the
+// end that says what kind of file it is.
 func shownName(s string) string {
-	return cut(strings.Map(func(r rune) rune {
+	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
 			return '_'
 		}
 		return r
-	}, strings.ToValidUTF8(s, "_")), maxName)
+	}, strings.ToValidUTF8(s, "_"))
+	if short := cut(s, maxName); short == s {
+		return s
+	}
+	ext := ""
+	if i := strings.LastIndexByte(s, '.'); i >= 0 && len(s)-i <= 16 {
+		s, ext = s[:i], s[i:]
+	}
+	return cut(s, maxName-len(template.HTMLEscapeString(ext))) + ext
 }

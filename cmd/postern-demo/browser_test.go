@@ -471,7 +471,7 @@ func tooLarge(t *testing.T) {
 	b.must(b.f.Go(url + "/report"))
 	b.page("20-preview", "Your report")
 	b.must(b.f.Keys("#text", "Typed before the film."), b.f.Keys("input[type=file]", film), b.f.Click("main form button"))
-	b.shows(b.page("21-too-large", "Received"), "film.mp4: It is larger than allowed.")
+	b.shows(b.page("21-too-large", "Received"), "It is larger than allowed.")
 	if shown, err := b.f.Text("ol.code"); err != nil || len(strings.Fields(shown)) != 9 {
 		t.Errorf("no code beside the refused file: %q, %v", shown, err)
 	}

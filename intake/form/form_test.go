@@ -139,7 +139,7 @@ func TestCheckRefuses(t *testing.T) {
 		"unclean":          {Answers{{"place", []string{"a\r\nb"}}}, ErrText},
 		"escape":           {Answers{{"place", []string{"\x1b[2J"}}}, ErrText},
 		"not utf-8":        {Answers{{"place", []string{"\xff"}}}, ErrText},
-		"too long":         {Answers{{"period", []string{strings.Repeat("é", 101)}}}, ErrTooLong},
+		"too long":         {Answers{{"period", []string{strings.Repeat("é", 151)}}}, ErrTooLong},
 		"no option":        {Answers{{"topics", nil}}, ErrOption},
 		"unknown option":   {Answers{{"topics", []string{"treason"}}}, ErrOption},
 		"option order":     {Answers{{"topics", []string{"other", "crime"}}}, ErrOption},
