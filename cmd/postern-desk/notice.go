@@ -16,7 +16,7 @@ import (
 type noticeFlags struct{ stage, by, ask string }
 
 func (n *noticeFlags) define(fs *flag.FlagSet) {
-	fs.StringVar(&n.stage, "stage", "", "tell the source how far the case is: "+strings.Join(stageIDs(), ", "))
+	fs.StringVar(&n.stage, "stage", "", "tell the source how far the case is, by a `STAGE` of these: "+strings.Join(stageIDs(), ", "))
 	fs.StringVar(&n.by, "by", "", "promise that the source hears more by this `DAY`: YYYY-MM-DD, or +DAYS from today")
 	fs.StringVar(&n.ask, "ask", "", "ask the source whether this case may be shown to a `BODY` of the directory")
 }
