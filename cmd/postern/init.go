@@ -42,7 +42,7 @@ What comes next:
 	}
 	fmt.Fprint(c.out, `  2. For each reviewer's card:       postern reviewer add CARD --kind KIND --name en="…"
   3. On the offline root machine:    postern-desk root sign proposal.txt --key root.key --out directory.note
-  4. With the signed file:           postern directory install FILE --root VKEY
+  4. With the signed file:           postern directory install FILE --root KEY
   5. Start it:                       systemctl enable --now postern
   6. See that all is well:           postern status
 `)

@@ -112,7 +112,7 @@ func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
 		fmt.Fprint(c.out, "Call the holder on a number you knew before. Type the six words they read to you:\n> ")
 		line, err := bufio.NewReader(c.in).ReadString('\n')
 		if err != nil && line == "" {
-			return instance.WithHint(errors.New("the phrase was not confirmed"), `give what the holder read to you: --phrase "…"`)
+			return instance.WithHint(errors.New("the six words were not confirmed"), `give what the holder read to you: --phrase "…"`)
 		}
 		given = line
 	}

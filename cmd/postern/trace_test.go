@@ -25,7 +25,7 @@ import (
 func TestSyncBeforeAnswer(t *testing.T) {
 	s := newSite(t, shortDir(t))
 	trace := filepath.Join(t.TempDir(), "trace")
-	// The server keeps debuggers out and walls itself in (harden.go), before it opens a
+	// The server keeps debuggers out and walls itself in (internal/server/harden.go), before it opens a
 	// file. So that a tracer that is not root can name files, it answers
 	// these two calls in the kernel's place.
 	s.boot("strace", "-f", "-y", "-ttt", "-s", "32", "-o", trace,

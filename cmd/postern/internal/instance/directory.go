@@ -100,7 +100,7 @@ func (i *Instance) Verify(signed []byte, roots []string) (*crypto.Directory, []s
 	}
 	if len(known) == 0 {
 		if len(roots) == 0 {
-			return nil, nil, WithHint(errors.New("no root key is known yet"), "add --root KEY with the line that postern-desk root init printed, after comparing its phrase")
+			return nil, nil, WithHint(errors.New("no root key is known yet"), "add --root KEY with the line that postern-desk root init printed, after comparing its ten words")
 		}
 		known, roots = roots, nil
 	}
