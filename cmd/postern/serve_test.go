@@ -22,7 +22,7 @@ import (
 
 // a daemon is the real program, serving an instance.
 type daemon struct {
-	t      *testing.T
+	t      testing.TB
 	bin    string
 	dir    string
 	run    string

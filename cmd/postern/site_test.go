@@ -49,7 +49,7 @@ type sent struct {
 
 // newSite makes an instance in dir, which should be short: its sockets lie
 // there. Each change replaces a line of its configuration.
-func newSite(t *testing.T, dir string, changes ...[2]string) *site {
+func newSite(t testing.TB, dir string, changes ...[2]string) *site {
 	t.Helper()
 	s := &site{
 		daemon:  &daemon{t: t, bin: buildPrograms(t), dir: filepath.Join(dir, "d"), run: filepath.Join(dir, "r")},
@@ -122,7 +122,7 @@ func newSite(t *testing.T, dir string, changes ...[2]string) *site {
 }
 
 // shortDir is a new directory on the disk whose path leaves room for a socket's.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "p")
 	if err != nil {
