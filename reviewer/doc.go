@@ -20,7 +20,7 @@
 // [SafeText] on their way to a terminal and [SafeName] on their way to a
 // folder (SECURITY.md S-15). The package opens no connection and cannot: package
 // net is not among its dependencies (S-14). Nothing is written in clear unless a
-// caller names the folder for it ([Vault.Extract], [Vault.ExtractCase]).
+// caller names the folder for it ([Vault.Extract], [Vault.ExtractText], [Vault.ExtractCase]).
 //
 //	vault.go      create, open, passphrase       keys.go, state.go, pack.go
 //	identity.go   card for the operator, key file for Tor Browser
@@ -32,7 +32,7 @@
 //	reply.go      answer; which slot
 //	notice.go     what a reply tells the source besides words, and what the source answers
 //	export.go     bundles out
-//	extract.go    files and whole cases in clear, by name only
+//	extract.go    files, words and whole cases in clear, by name only
 //	erase.go      one case; seeds of past months (advance.go)
 //	backup.go     one file out, one file in
 //	clock.go      what day it is on a machine that nobody sets
