@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"testing"
+
+	"golang.org/x/net/html"
 
 	"postern/web/browsertest"
 )
@@ -53,7 +56,20 @@ const wordy = `(() => {
 
 // narrow: on a small phone, and in a window of 1280 × 1024 at a zoom of 400 %,
 // no page scrolls sideways, also when its words are longer than the window is wide.
-func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, scenes []scene) {
+// In the first language of a direction everything is tried; what another
+// changes is the words, so there each page with words of its own is looked at once.
+func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, first bool) {
+	type size struct {
+		name          string
+		width, height int
+		dots          float64
+		before        string
+	}
+	scenes, sizes := g.wordings(t), []size{{"phone", 320, 640, 2, "0"}}
+	if first {
+		scenes, sizes = g.scenes, append(sizes, size{"zoom", 320, 256, 4, "0"}, size{"long words", 320, 640, 2, wordy})
+	}
+	t.Logf("%d scenes, %d sizes", len(scenes), len(sizes))
 	url := hangings(t, scenes)
 	tab, err := c.Tab()
 	if err != nil {
@@ -64,12 +80,7 @@ func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, scenes []scene) 
 		if err := tab.Go(url + "/" + s.name); err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range []struct {
-			name          string
-			width, height int
-			dots          float64
-			before        string
-		}{{"phone", 320, 640, 2, "0"}, {"zoom", 320, 256, 4, "0"}, {"long words", 320, 640, 2, wordy}} {
+		for _, l := range sizes {
 			if err := tab.Size(l.width, l.height, l.dots); err != nil {
 				t.Fatal(err)
 			}
@@ -85,4 +96,27 @@ func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, scenes []scene) 
 			}
 		}
 	}
+}
+
+// wordings are the scenes in which some run of text stands that stands in none
+// before them.
+func (g *gallery) wordings(t *testing.T) (scenes []scene) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, s := range g.scenes {
+		doc, err := html.Parse(bytes.NewReader(s.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := false
+		for n := range doc.Descendants() {
+			if n.Type == html.TextNode && !seen[n.Data] {
+				seen[n.Data], fresh = true, true
+			}
+		}
+		if fresh {
+			scenes = append(scenes, s)
+		}
+	}
+	return scenes
 }
