@@ -87,7 +87,7 @@ func newWorldOf(t testing.TB, quota int64, change ...func(*intake.Options)) *wor
 	}
 	w.dir = d
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: quota, ReserveSmall: 0.1, Spare: quota / 5, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: quota, ReserveSmall: 0.1, Spare: quota / 5, Create: true, Unbounded: true,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,12 +25,12 @@ const (
 // Buckets is what the store must be opened with.
 func Buckets() []store.Bucket {
 	return []store.Bucket{
-		{Name: bucketMailbox, MaxKey: 32, MaxValue: mailboxSize},
-		{Name: bucketDrop, MaxKey: 16, MaxValue: dropSize},
-		{Name: bucketOut, MaxKey: 32, MaxValue: outSize},
-		{Name: bucketBatch, MaxKey: batchKeySize, MaxValue: batchChunkSize},
-		{Name: bucketBundle, MaxKey: 16, MaxValue: 4},
-		{Name: bucketMeta, MaxKey: 16, MaxValue: 32},
+		{Name: bucketMailbox, MaxKey: 32, MaxValue: mailboxSize, Spare: true},
+		{Name: bucketDrop, MaxKey: 16, MaxValue: dropSize, Spare: true},
+		{Name: bucketOut, MaxKey: 32, MaxValue: outSize, Spare: true},
+		{Name: bucketBatch, MaxKey: batchKeySize, MaxValue: batchChunkSize, Spare: true},
+		{Name: bucketBundle, MaxKey: 16, MaxValue: 4, Spare: true},
+		{Name: bucketMeta, MaxKey: 16, MaxValue: 32, Spare: true},
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"hash"
 	"io"
 	"os"
-	"time"
+	"path/filepath"
 
-	"go.etcd.io/bbolt"
+	"postern/store/engine"
 )
 
 // A full copy of a database, as a stream. It is in clear: the caller seals it
@@ -37,7 +37,7 @@ const (
 
 // Export writes all live data: the records as they are at one moment, and the
 // items these speak of, without those erased meanwhile. It takes memory for one
-// cell and one record, and stops nobody, however slowly w takes the copy: a
+// cell and some records, and stops nobody, however slowly w takes the copy: a
 // vacuum that comes meanwhile re-keys the database, and the key of the copied
 // records is then in this process's memory alone. One at a time: [ErrExporting].
 func (s *Store) Export(ctx context.Context, w io.Writer) (err error) {
@@ -45,43 +45,33 @@ func (s *Store) Export(ctx context.Context, w io.Writer) (err error) {
 		return ErrExporting
 	}
 	defer s.exporting.Unlock()
-	keys, err := s.snapshot()
+	snap, k, err := s.snapshot()
 	if err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
-	defer func() { err = errors.Join(err, remove(s.path(snapshotName))) }()
-	db, err := bbolt.Open(s.path(snapshotName), 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
-	if err != nil {
-		return fmt.Errorf("exporting: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-
+	defer func() { err = errors.Join(err, snap.Close()) }()
 	buf := bufio.NewWriterSize(w, 64<<10)
-	e := &exporter{s: s, keys: keys, w: buf, sum: sha256.New()}
-	// The snapshot is nobody else's: its transaction may span the caller's writer.
-	if err := db.View(func(tx *bbolt.Tx) error { return e.export(ctx, tx) }); err != nil {
-		return fmt.Errorf("exporting: %w", err)
+	e := &exporter{s: s, keys: k, w: buf, sum: sha256.New()}
+	err = e.export(ctx, snap)
+	if err == nil {
+		err = buf.Flush()
 	}
-	if err := buf.Flush(); err != nil {
+	if err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	return nil
 }
 
-// snapshot copies records.db, sealed as it is.
-func (s *Store) snapshot() (*keys, error) {
+// snapshot copies the records, sealed as they are.
+func (s *Store) snapshot() (engine.Snapshot, *keys, error) {
 	s.maintenance.Lock() // a vacuum would have writers wait for the copy
 	defer s.maintenance.Unlock()
 	if err := s.begin(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.life.RUnlock()
-	s.files.RLock()
-	defer s.files.RUnlock()
-	if err := remove(s.path(snapshotName)); err != nil {
-		return nil, err
-	}
-	return s.rec.keys, s.rec.db.View(func(tx *bbolt.Tx) error { return tx.CopyFile(s.path(snapshotName), 0o600) })
+	snap, err := s.eng.Snapshot()
+	return snap, s.keys, err
 }
 
 type exporter struct {
@@ -106,7 +96,7 @@ func (e *exporter) frame(kind byte, parts ...[]byte) error {
 	return nil
 }
 
-func (e *exporter) export(ctx context.Context, tx *bbolt.Tx) error {
+func (e *exporter) export(ctx context.Context, from engine.Reader) error {
 	e.sum.Write([]byte(copyMagic))
 	if _, err := io.WriteString(e.w, copyMagic); err != nil {
 		return err
@@ -115,32 +105,28 @@ func (e *exporter) export(ctx context.Context, tx *bbolt.Tx) error {
 		if name[0] == '.' {
 			continue
 		}
-		err := tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error {
-			r, err := e.keys.openRecord(b, k, v)
+		for r, err := range pages(ctx, from, e.keys, b) {
 			if err != nil {
 				return err
 			}
 			head := append([]byte{byte(len(name))}, name...)               //nolint:gosec // at most maxBucketName
 			head = binary.BigEndian.AppendUint16(head, uint16(len(r.Key))) //nolint:gosec // limited by the bucket
-			return errors.Join(ctx.Err(), e.frame(copyRecord, head, r.Key, r.Value))
-		})
-		if err != nil {
-			return err
+			if err := e.frame(copyRecord, head, r.Key, r.Value); err != nil {
+				return err
+			}
 		}
 	}
-	err := tx.Bucket([]byte(itemName)).ForEach(func(k, v []byte) error {
-		r, err := e.keys.openRecord(itemBucket, k, v)
+	for r, err := range pages(ctx, from, e.keys, itemBucket) {
+		var p itemPart
+		if err == nil {
+			p, err = decodePart(r)
+		}
+		if err == nil && p.part == 0 {
+			err = e.item(p.id)
+		}
 		if err != nil {
 			return err
 		}
-		p, err := decodePart(r)
-		if err != nil || p.part != 0 {
-			return err
-		}
-		return errors.Join(ctx.Err(), e.item(p.id))
-	})
-	if err != nil {
-		return err
 	}
 	return e.frame(copyEnd, e.sum.Sum(nil))
 }
@@ -200,18 +186,18 @@ func Import(ctx context.Context, o Options, r io.Reader) (err error) {
 	m := &importer{ctx: ctx, s: s, r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New()}
 	err = m.run()
 	if err == nil {
-		err = s.rec.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(metaName)).Delete(clearPartial) })
+		err = s.eng.Commit([]engine.Op{{Kind: engine.Delete, Bucket: metaName, Name: clearPartial}})
 	}
 	return errors.Join(err, s.Close())
 }
 
 // removeAll empties a directory that held nothing before.
 func removeAll(dir string) error {
-	var errs []error
-	for _, name := range []string{recordsName, nextName, cellsName, keyName, keyName + ".new", keyName + ".old"} {
-		errs = append(errs, remove(dir+string(os.PathSeparator)+name))
+	have, err := os.ReadDir(dir)
+	for _, f := range have {
+		err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 type importer struct {
@@ -300,18 +286,17 @@ func (m *importer) record(b []byte) error {
 	if !ok {
 		return errCopy
 	}
-	return m.add(Create(string(bucket), key, value), len(b))
+	return m.add(Create(string(bucket), key, value), m.s.buckets[string(bucket)].sealedSize())
 }
 
-// importBatch bytes go into one commit.
-const importBatch = 4 << 20
-
 func (m *importer) add(op Op, size int) error {
-	m.ops, m.size = append(m.ops, op), m.size+size
-	if m.size < importBatch {
-		return nil
+	if size += nameSize; m.size+size > engine.MaxBytes || len(m.ops) == engine.MaxOps {
+		if err := m.commit(); err != nil {
+			return err
+		}
 	}
-	return m.commit()
+	m.ops, m.size = append(m.ops, op), m.size+size
+	return nil
 }
 
 func (m *importer) commit() error {
@@ -350,7 +335,7 @@ func (m *importer) item(b []byte) (err error) {
 			return nil
 		case kind == copyItemEnd && bytes.Equal(data, []byte{1}) && got == length:
 			if u == nil {
-				return m.add(AddItem(id, buf.Bytes()), m.s.small)
+				return m.add(AddItem(id, buf.Bytes()), itemBucket.sealedSize())
 			}
 			if err := u.Finish(); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -51,7 +52,7 @@ func TestExportImport(t *testing.T) {
 	if a.Records["mailbox"] != 3 || b.Records["mailbox"] != 3 || b.Records["out"] != 3 {
 		t.Fatal(a, b)
 	}
-	if r.rec.keys.id == s.rec.keys.id {
+	if r.keys.id == s.keys.id {
 		t.Fatal("the copy has the original's key")
 	}
 	if err := Import(context.Background(), o, bytes.NewReader(stream)); err == nil {
@@ -188,7 +189,7 @@ func TestExportStopsNobody(t *testing.T) {
 		id := randomID()
 		apply(t, s, Adopt(upload(t, s, id, random(2*largeCell))), Create("out", id[:], nil))
 	}
-	before := s.rec.keys.id
+	before := s.keys.id
 	var b bytes.Buffer
 	once := false
 	w := writerFunc(func(p []byte) (int, error) {
@@ -210,7 +211,7 @@ func TestExportStopsNobody(t *testing.T) {
 	if err := s.Export(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(s.path(snapshotName)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(o.Dir, "records.db.snapshot")); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the copied records are still there:", err)
 	}
 	into := testOptions(t.TempDir())

@@ -15,7 +15,7 @@ import (
 
 func benchOptions(dir string) Options {
 	return Options{
-		Dir: dir, Buckets: []Bucket{{"mailbox", 32, 4200}, {"out", 32, 9}}, SmallCell: 80_000,
+		Dir: dir, Buckets: []Bucket{{Name: "mailbox", MaxKey: 32, MaxValue: 4200}, {Name: "out", MaxKey: 32, MaxValue: 9}}, SmallCell: 80_000,
 		Quota: 16 << 30, ReserveSmall: 0.1, Create: true,
 	}
 }

@@ -1,26 +1,24 @@
 package store
 
 import (
-	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 	"sync"
-
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
-// A cell in the file, in the bucket of its class:
+// A cell:
 //
-//	be64(number) → AES-256-GCM(KDF(blob seed, "", "cell key"), nonce = be96(ordinal in the item), data ‖ zeros)
+//	AES-256-GCM(KDF(blob seed, "", "cell key"), nonce = be96(ordinal in the item), data ‖ zeros)
 //
 // A blob seed is used for one item, an ordinal once in it. AES-256-GCM seals
-// 4.7 GB/s where ChaCha20-Poly1305 seals 2.5 on the processors this runs on.
+// 4.7 GB/s where ChaCha20-Poly1305 seals 2.5 on the processors this runs on. A cell in
+// which there is nothing holds random bytes, and a new item gets any of the free ones
+// with the same chance, so that its place says nothing of when it came.
 type class uint8
 
 const (
@@ -29,22 +27,20 @@ const (
 	classes
 )
 
-var classNames = [classes][]byte{[]byte("small"), []byte("large")}
-
-// holesBucket lists numbers below the last cell that hold none: class ‖ be64(number).
-var holesBucket = []byte("holes")
+var classNames = [classes]string{"small", "large"}
 
 const (
-	cellTag = 16
-	// largeStored bytes make bbolt's leaves of 1 to 4 large cells fill whole
-	// pages: 16 for the page, 16 and the key of 8 for each cell.
-	largeStored = 256<<10 - 16 - 16 - 8
-	largeCell   = largeStored - cellTag
+	cellTag   = 16
+	pageSize  = 4096
+	largeSize = 256 << 10
+	largeCell = largeSize - cellTag
 
-	pageSize = 4096
+	maxCell = 1 << 31
 )
 
-func cellKey(n uint32) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+// smallSize is the size of a cell that holds n bytes: whole pages, so that no
+// write reaches into a neighbour's.
+func smallSize(n int) int { return (n + cellTag + pageSize - 1) / pageSize * pageSize }
 
 func cellNonce(ordinal uint32) []byte {
 	var n [12]byte
@@ -54,106 +50,155 @@ func cellNonce(ordinal uint32) []byte {
 
 // cellAEAD seals the cells of one item.
 func cellAEAD(seed []byte) cipher.AEAD {
-	block, err := aes.NewCipher(kdf(seed, "cell key"))
-	if err != nil {
-		panic(err) // only for a key of another length
-	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCM(cellBlock(kdf(seed, "cell key")))
 	if err != nil {
 		panic(err) // only for a cipher of another block size
 	}
 	return aead
 }
 
+func cellBlock(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // only for a key of another length
+	}
+	return block
+}
+
 // run is a sequence of neighbouring cells.
 type run struct{ start, count uint32 }
 
-// allocator knows which cells are in use. It lives in memory: on opening it is
-// built anew from the items' records, so that a cell nobody refers to is free,
-// whatever was going on when the process ended.
+// allocator knows which cells are in use, and how much of the quota. It lives in
+// memory: on opening it is built anew from the records, so that a cell nobody
+// refers to is free, whatever was going on when the process ended.
 type allocator struct {
 	mu      sync.Mutex
 	quota   int64
-	limit   [tiers]int64    // bytes up to which cells are given
-	cost    [classes]int64  // bytes of the file for one cell
-	used    [classes]bitset // by an item, or given to one being written
-	present [classes]bitset // in the file
-	low     [classes]uint32 // no free number is lower
-	given   int64           // cost of all used cells
-	file    int64           // cost of all present cells
+	limit   [tiers]int64 // bytes up to which there is room
+	exact   bool         // nothing is made in advance
+	given   int64        // cost of all used cells and of records
+	records int64        // cost of records
+	class   [classes]struct {
+		cost  int64
+		count uint32 // there are that many
+		taken uint32
+		used  bitset
+	}
 }
 
-// tier is who a cell is for: the quota fills in this order.
+// tier is who something is for: the quota fills in this order.
 type tier uint8
 
 const (
 	forLarge tier = iota // uploads
-	forSmall             // AddItem
-	forSpare             // AddSpare
+	forSmall             // AddItem, records
+	forSpare             // AddSpare, records of buckets with Spare
 	tiers
 )
 
-func (t tier) class() class {
-	if t == forLarge {
-		return large
-	}
-	return small
-}
-
-func newAllocator(quota int64, reserve float64, spare int64, smallCell int) *allocator {
-	a := &allocator{quota: quota}
-	a.limit = [tiers]int64{forLarge: quota - int64(float64(quota)*reserve) - spare, forSmall: quota - spare, forSpare: quota}
-	stored := int64(smallCell + cellTag)
-	a.cost[small] = (16 + 16 + 8 + stored + pageSize - 1) / pageSize * pageSize
-	a.cost[large] = 256 << 10
+func newAllocator(o Options, smallSize int) *allocator {
+	a := &allocator{quota: o.Quota}
+	a.limit = [tiers]int64{forLarge: o.Quota - int64(float64(o.Quota)*o.ReserveSmall) - o.Spare, forSmall: o.Quota - o.Spare, forSpare: o.Quota}
+	a.class[small].cost, a.class[large].cost = int64(smallSize), largeSize
 	return a
 }
 
-// take gives the lowest free cells, at least 1 and at most n of them, neighbours. [ErrFull].
-func (a *allocator) take(t tier, n uint32) (run, error) {
+// room of a tier in a class, in cells: there now, or still to be made.
+func (a *allocator) room(t tier, c class) int64 {
+	k := &a.class[c]
+	cells := int64(k.count-k.taken) + a.growable(c)
+	if t == forSmall && c == small {
+		cells -= (a.limit[forSpare] - a.limit[forSmall]) / k.cost
+	}
+	return max(0, min(cells, (a.limit[t]-a.given)/k.cost))
+}
+
+// growable is how many cells can still be made. Large ones leave what is reserved.
+func (a *allocator) growable(c class) int64 {
+	free := a.quota - a.records
+	for i := range a.class {
+		free -= int64(a.class[i].count) * a.class[i].cost
+	}
+	if c == large {
+		free = min(free, a.limit[forLarge]-int64(a.class[c].count)*a.class[c].cost)
+	}
+	if free < 0 {
+		return 0
+	}
+	return free / a.class[c].cost
+}
+
+// Cells are made long before the free ones run low: a quarter is free, so that few
+// places say that they are new.
+var leastExtent = [classes]int64{4 << 20, 16 << 20}
+
+const mostExtent = 64 << 20
+
+// extent is how many cells should be made now, when none is free or in advance.
+func (a *allocator) extent(c class, need bool) uint32 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := t.class()
-	if room := (a.limit[t] - a.given) / a.cost[c]; room < int64(n) {
-		if room <= 0 {
-			return run{}, ErrFull
-		}
-		n = uint32(room) //nolint:gosec // lower than n
+	k := &a.class[c]
+	switch free := k.count - k.taken; {
+	case need && free > 0, !need && (a.exact || free > k.count/4):
+		return 0
+	case a.exact:
+		return 1
 	}
-	r := run{start: a.used[c].firstClear(a.low[c])}
-	for r.count < n && !a.used[c].has(r.start+r.count) {
-		a.used[c].set(r.start + r.count)
+	n := min(max(int64(k.count/4)*k.cost, leastExtent[c]), mostExtent) / k.cost
+	return uint32(min(max(n, 1), a.growable(c), maxCell-int64(k.count))) //nolint:gosec // not negative
+}
+
+// take gives a random free cell and those after it, as far as they are free, at most n.
+// No cells: some must be made first.
+func (a *allocator) take(t tier, c class, n uint32) (run, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	room := a.room(t, c)
+	if room == 0 {
+		return run{}, ErrFull
+	}
+	k := &a.class[c]
+	if k.taken == k.count {
+		return run{}, nil
+	}
+	r := run{start: k.used.nthClear(below(uint64(k.count-k.taken)), k.count)}
+	for r.count < n && int64(r.count) < room && r.start+r.count < k.count && !k.used.has(r.start+r.count) {
+		k.used.set(r.start + r.count)
 		r.count++
 	}
-	a.low[c] = r.start + r.count
-	a.given += int64(r.count) * a.cost[c]
+	k.taken += r.count
+	a.given += int64(r.count) * k.cost
 	return r, nil
 }
 
-// fits says whether a cell could be taken.
-func (a *allocator) fits(t tier) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.given+a.cost[t.class()] <= a.limit[t]
+// below gives a random number below n.
+func below(n uint64) uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	hi, _ := bits.Mul64(binary.NativeEndian.Uint64(b[:]), n)
+	return hi
 }
 
-// claim marks the cells of an item that is being loaded; false when one of
-// them is used already.
-func (a *allocator) claim(c class, runs []run) bool {
+// claim marks the cells of an item that is being loaded.
+func (a *allocator) claim(c class, runs []run) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ok := true
+	k := &a.class[c]
 	for _, r := range runs {
+		if uint64(r.start)+uint64(r.count) > uint64(k.count) {
+			return fmt.Errorf("%s.cells %w", classNames[c], ErrDamaged)
+		}
 		for n := r.start; n < r.start+r.count; n++ {
-			if a.used[c].has(n) {
-				ok = false
-				continue
+			if k.used.has(n) {
+				return fmt.Errorf("two items share a cell: %w", errRecord)
 			}
-			a.used[c].set(n)
-			a.given += a.cost[c]
+			k.used.set(n)
+			k.taken++
+			a.given += k.cost
 		}
 	}
-	return ok
+	return nil
 }
 
 // free gives cells back; their old content stays until they are used again,
@@ -161,67 +206,156 @@ func (a *allocator) claim(c class, runs []run) bool {
 func (a *allocator) free(c class, runs []run) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	k := &a.class[c]
 	for _, r := range runs {
 		for n := r.start; n < r.start+r.count; n++ {
-			a.used[c].clear(n)
+			k.used.clear(n)
 		}
-		a.low[c] = min(a.low[c], r.start)
-		a.given -= int64(r.count) * a.cost[c]
+		k.taken -= r.count
+		a.given -= int64(r.count) * k.cost
 	}
 }
 
-// cellRef names a cell.
-type cellRef struct {
-	class  class
-	number uint32
-}
-
-// enter notes that these cells will be in the file. When that makes it longer than the
-// quota, as many free cells, of either class, are named to be deleted.
-func (a *allocator) enter(jobs []*cellJob) (added, remove []cellRef) {
+// addRecords of a cost, if there is room for what is new.
+func (a *allocator) addRecords(cost int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, j := range jobs {
-		if !a.present[j.class].has(j.number) {
-			a.present[j.class].set(j.number)
-			a.file += a.cost[j.class]
-			added = append(added, j.cellRef)
-		}
-	}
-	for a.file > a.quota {
-		v, ok := a.victim()
-		if !ok {
-			break
-		}
-		a.present[v.class].clear(v.number)
-		a.file -= a.cost[v.class]
-		remove = append(remove, v)
-	}
-	return added, remove
+	a.records += cost
+	a.given += cost
 }
 
-// victim is the last free cell in the file.
-func (a *allocator) victim() (cellRef, bool) {
-	for _, c := range []class{large, small} {
-		if n, ok := a.present[c].lastWithout(a.used[c]); ok {
-			return cellRef{c, n}, true
-		}
-	}
-	return cellRef{}, false
-}
-
-// undo takes back what enter noted.
-func (a *allocator) undo(added, removed []cellRef) {
+// hasRoom for so many bytes of records.
+func (a *allocator) hasRoom(t tier, cost int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, r := range added {
-		a.present[r.class].clear(r.number)
-		a.file -= a.cost[r.class]
+	return a.given+cost <= a.limit[t]
+}
+
+func (a *allocator) inUse(c class, n uint32) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.class[c].used.has(n)
+}
+
+// take cells of a class for a tier, making new ones if need be. When the small ones
+// are used up, a small item may lie in a large one.
+func (s *Store) take(t tier, c class, n uint32) (run, class, error) {
+	for {
+		r, err := s.alloc.take(t, c, n)
+		switch {
+		case err != nil && c == small:
+			c = large
+		case err != nil:
+			return r, c, err
+		case r.count > 0:
+			s.growAhead(c)
+			return r, c, nil
+		default:
+			if err := s.grow(c); err != nil {
+				return r, c, err
+			}
+		}
 	}
-	for _, r := range removed {
-		a.present[r.class].set(r.number)
-		a.file += a.cost[r.class]
+}
+
+// grow makes cells when there is no free one.
+func (s *Store) grow(c class) error {
+	s.growing.Lock()
+	defer s.growing.Unlock()
+	return s.makeCells(c, s.alloc.extent(c, true))
+}
+
+// growAhead makes cells before they are needed, for whom nobody waits.
+func (s *Store) growAhead(c class) {
+	if s.alloc.extent(c, false) == 0 || !s.growing.TryLock() {
+		return
 	}
+	go func() {
+		defer s.growing.Unlock()
+		if s.begin() == nil {
+			defer s.life.RUnlock()
+			_ = s.makeCells(c, s.alloc.extent(c, false)) // what fails breaks the store
+		}
+	}()
+}
+
+// makeCells adds n cells. One at a time.
+func (s *Store) makeCells(c class, n uint32) error {
+	if n == 0 {
+		return nil
+	}
+	from := s.cells[c].Count()
+	err := s.cells[c].Grow(from + n)
+	if c == small { // large ones follow at the next vacuum: to write each of them twice would halve the rate of an upload
+		write := s.noise(c)
+		for i := from; i < from+n && err == nil; i++ {
+			err = write(i)
+		}
+	}
+	if err = errors.Join(err, s.cells[c].Sync()); err != nil {
+		return s.fail(fmt.Errorf("making cells: %w", err))
+	}
+	s.alloc.mu.Lock()
+	defer s.alloc.mu.Unlock()
+	s.alloc.class[c].count += n
+	return nil
+}
+
+// noise gives a function that makes cells look like sealed ones.
+func (s *Store) noise(c class) func(n uint32) error {
+	key := make([]byte, 32+aes.BlockSize)
+	_, _ = rand.Read(key)
+	stream := cipher.NewCTR(cellBlock(key[:32]), key[32:])
+	buf := make([]byte, s.alloc.class[c].cost)
+	return func(n uint32) error {
+		stream.XORKeyStream(buf, buf)
+		return s.cells[c].Put(n, buf)
+	}
+}
+
+// fill puts noise into free cells that were never written. One at a time.
+func (s *Store) fill() error {
+	for c := range classes {
+		k, write, head := &s.alloc.class[c], s.noise(c), make([]byte, cellTag)
+		s.alloc.mu.Lock()
+		count := k.count
+		s.alloc.mu.Unlock()
+		for n := s.filled[c]; n < count; n++ {
+			if s.alloc.inUse(c, n) {
+				continue
+			}
+			if err := s.cells[c].Get(n, head); err != nil {
+				return s.fail(fmt.Errorf("filling cells: %w", err))
+			}
+			if [cellTag]byte(head) != [cellTag]byte{} || !s.alloc.hold(c, n) {
+				continue
+			}
+			err := write(n)
+			s.alloc.free(c, []run{{n, 1}})
+			if err != nil {
+				return s.fail(fmt.Errorf("filling cells: %w", err))
+			}
+		}
+		if err := s.cells[c].Sync(); err != nil {
+			return s.fail(fmt.Errorf("filling cells: %w", err))
+		}
+		s.filled[c] = count
+	}
+	return nil
+}
+
+// hold a cell if it is free.
+func (a *allocator) hold(c class, n uint32) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := &a.class[c]
+	if k.used.has(n) {
+		return false
+	}
+	k.used.set(n)
+	k.taken++
+	a.given += k.cost
+	return true
 }
 
 // bitset grows as needed.
@@ -242,155 +376,20 @@ func (b bitset) clear(n uint32) {
 	}
 }
 
-// firstClear from a number on.
-func (b bitset) firstClear(from uint32) uint32 {
-	for n := from; ; {
-		if int(n/64) >= len(b) {
-			return n
+// nthClear is the k-th number, from 0, below count that is not in b. There is one.
+func (b bitset) nthClear(k uint64, count uint32) uint32 {
+	for n := uint32(0); ; n += 64 {
+		w := ^uint64(0)
+		if int(n/64) < len(b) {
+			w = ^b[n/64]
 		}
-		if w := ^b[n/64] >> (n % 64); w != 0 {
-			return n + uint32(bits.TrailingZeros64(w)) //nolint:gosec // at most 63
+		if c := uint64(bits.OnesCount64(w)); k >= c && n+64 < count { //nolint:gosec // at most 64
+			k -= c
+			continue
 		}
-		n = n/64*64 + 64
-	}
-}
-
-// lastWithout is the highest number that b has and other has not.
-func (b bitset) lastWithout(other bitset) (uint32, bool) {
-	for i := len(b) - 1; i >= 0; i-- {
-		w := b[i]
-		if i < len(other) {
-			w &^= other[i]
+		for ; k > 0; k-- {
+			w &= w - 1
 		}
-		if w != 0 {
-			return uint32(i*64 + 63 - bits.LeadingZeros64(w)), true //nolint:gosec // numbers have 32 bits
-		}
-	}
-	return 0, false
-}
-
-// load reads which cells the file holds: all up to the last, without the holes.
-// A number that was given and never written counts as present after that,
-// until it is written or chosen for deletion; the quota errs on the safe side.
-func (a *allocator) load(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		for c := range classes {
-			b := tx.Bucket(classNames[c])
-			if b == nil {
-				return errCells
-			}
-			k, _ := b.Cursor().Last()
-			if k == nil {
-				continue
-			}
-			if len(k) != 8 || binary.BigEndian.Uint64(k) > maxCell {
-				return errCells
-			}
-			for n := range binary.BigEndian.Uint64(k) + 1 {
-				a.present[c].set(uint32(n)) //nolint:gosec // at most maxCell
-			}
-		}
-		holes := tx.Bucket(holesBucket)
-		if holes == nil {
-			return errCells
-		}
-		err := holes.ForEach(func(k, _ []byte) error {
-			if len(k) != 9 || class(k[0]) >= classes || binary.BigEndian.Uint64(k[1:]) > maxCell {
-				return errCells
-			}
-			a.present[k[0]].clear(uint32(binary.BigEndian.Uint64(k[1:]))) //nolint:gosec // at most maxCell
-			return nil
-		})
-		for c := range classes {
-			for _, w := range a.present[c] {
-				a.file += int64(bits.OnesCount64(w)) * a.cost[c]
-			}
-		}
-		return err
-	})
-}
-
-const maxCell = 1 << 31
-
-var errCells = errors.New("cells.db is damaged: restore a full backup")
-
-func holeKey(r cellRef) []byte {
-	return binary.BigEndian.AppendUint64([]byte{byte(r.class)}, uint64(r.number))
-}
-
-// cellJob is one sealed cell on its way into the file.
-type cellJob struct {
-	cellRef
-	data []byte
-	done func(error) // called once: the cell is durable, or is not there
-}
-
-// A transaction takes what waited while the last one was being synced, up to
-// cellBatch bytes: no timer is needed, and a lone writer waits for nobody.
-const cellBatch = 4 << 20
-
-// writeCells is the only writer of cells.db.
-func (s *Store) writeCells() {
-	defer s.writers.Done()
-	for j := range s.cellQueue {
-		jobs, n := []*cellJob{j}, len(j.data)
-	more:
-		for n < cellBatch {
-			select {
-			case j, ok := <-s.cellQueue:
-				if !ok {
-					break more
-				}
-				jobs, n = append(jobs, j), n+len(j.data)
-			default:
-				break more
-			}
-		}
-		err := s.commitCells(jobs)
-		for _, j := range jobs {
-			j.done(err)
-		}
-	}
-}
-
-func (s *Store) commitCells(jobs []*cellJob) error {
-	if err := s.usable(); err != nil {
-		return err
-	}
-	// In the order of the file, which bbolt then writes at the disk's speed.
-	slices.SortFunc(jobs, func(x, y *cellJob) int {
-		return cmp.Or(cmp.Compare(x.class, y.class), cmp.Compare(x.number, y.number))
-	})
-	added, remove := s.alloc.enter(jobs)
-	err := s.cells.Update(func(tx *bbolt.Tx) error {
-		holes := tx.Bucket(holesBucket)
-		for _, r := range added {
-			if err := holes.Delete(holeKey(r)); err != nil {
-				return err
-			}
-		}
-		for _, r := range remove {
-			if err := tx.Bucket(classNames[r.class]).Delete(cellKey(r.number)); err != nil {
-				return err
-			}
-			if err := holes.Put(holeKey(r), nil); err != nil {
-				return err
-			}
-		}
-		for _, j := range jobs {
-			if err := tx.Bucket(classNames[j.class]).Put(cellKey(j.number), j.data); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, berrors.ErrMaxSizeReached):
-		s.alloc.undo(added, remove)
-		return ErrFull
-	default:
-		return s.fail(fmt.Errorf("writing cells: %w", err))
+		return n + uint32(bits.TrailingZeros64(w)) //nolint:gosec // at most 63
 	}
 }

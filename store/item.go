@@ -6,17 +6,21 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
 
-	"go.etcd.io/bbolt"
+	"postern/store/engine"
 )
 
-// An item's record, under ItemID ‖ be16(part), part 0 first:
+// An item's record, under ItemID ‖ be16(0), and, if its cells do not lie in few
+// runs, parts of it under KDF(blob seed, "", "parts") ‖ be16(n), from 1: written
+// before the record and deleted after it, so that a commit changes one record
+// whatever the item's size. A part to which there is no record is left over from a crash.
 //
-//	part 0: class (1) ‖ length (8) ‖ blob seed (32) ‖ runs of the item (4) ‖ 16 runs
-//	part n: class (1) ‖ 20 runs
+//	record: class (1) ‖ length (8) ‖ blob seed (32) ‖ runs of the item (4) ‖ 16 runs
+//	part:   class (1) ‖ 20 runs
 //	run:    first cell (4) ‖ cells (4), zeros for none
 const (
 	itemKeySize   = 32 + 2
@@ -36,8 +40,13 @@ type item struct {
 	runs   []run
 }
 
-func itemKey(id ItemID, part int) []byte {
-	return binary.BigEndian.AppendUint16(id[:len(id):len(id)], uint16(part)) //nolint:gosec // below maxParts
+// key of a part of an item's record; part 0 is the record.
+func (it item) key(id ItemID, part int) []byte {
+	b := id[:len(id):len(id)]
+	if part > 0 {
+		b = kdf(it.seed[:], "parts")
+	}
+	return binary.BigEndian.AppendUint16(b, uint16(part)) //nolint:gosec // below maxParts
 }
 
 // parts of n runs.
@@ -117,42 +126,12 @@ func decodePart(r Record) (itemPart, error) {
 	return p, nil
 }
 
-// eachPart calls f for all items' records; unreadable ones are counted and the
-// first of the errors returned after all were seen.
-func (f *recordFile) eachPart(ctx context.Context, tx *bbolt.Tx, do func(itemPart) error) (bad int, first error) {
-	c := tx.Bucket([]byte(itemName)).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if err := ctx.Err(); err != nil {
-			return bad, err
-		}
-		r, err := f.keys.openRecord(itemBucket, k, v)
-		var p itemPart
-		if err == nil {
-			p, err = decodePart(r)
-		}
-		if err == nil {
-			err = do(p)
-		}
-		if err != nil {
-			bad++
-			if first == nil {
-				first = err
-			}
-		}
-	}
-	return bad, first
-}
-
 // readItem puts an item's parts together; get gives a record's value or [ErrNotFound].
-func readItem(id ItemID, get func(key []byte) ([]byte, error)) (item, error) {
-	var it item
+func readItem(id ItemID, get func(key []byte) ([]byte, error)) (it item, err error) {
 	total := 0
 	for n := 0; n == 0 || n < parts(total); n++ {
-		key := itemKey(id, n)
+		key := it.key(id, n)
 		v, err := get(key)
-		if errors.Is(err, ErrNotFound) && n > 0 {
-			return it, errRecord
-		}
 		if err != nil {
 			return it, err
 		}
@@ -172,6 +151,64 @@ func readItem(id ItemID, get func(key []byte) ([]byte, error)) (item, error) {
 		return it, errRecord
 	}
 	return it, nil
+}
+
+// eachItem reads all items of a set of records. It returns the keys of parts that
+// belong to none, and an error for those that cannot be read.
+func eachItem(ctx context.Context, r engine.Reader, k *keys, do func(ItemID, item) error) (left [][]byte, bad []error) {
+	type known struct {
+		id   ItemID
+		item item
+		n    int
+	}
+	var several []known
+	more := make(map[string][]byte) // parts by key
+	for rec, err := range pages(ctx, r, k, itemBucket) {
+		if err != nil {
+			bad = append(bad, err)
+			continue
+		}
+		p, err := decodePart(rec)
+		switch {
+		case err != nil:
+		case p.part > 0:
+			more[string(rec.Key)] = rec.Value
+			continue
+		case parts(p.total) > 1:
+			several = append(several, known{p.id, item{class: p.class, length: p.length, seed: p.seed, runs: p.runs}, p.total})
+			more[string(rec.Key)] = rec.Value
+			continue
+		case len(p.runs) != p.total:
+			err = errRecord
+		default:
+			err = do(p.id, item{p.class, p.length, p.seed, p.runs})
+		}
+		if err != nil {
+			bad = append(bad, err)
+		}
+	}
+	for _, s := range several {
+		it, err := readItem(s.id, func(key []byte) ([]byte, error) {
+			v, ok := more[string(key)]
+			if !ok {
+				return nil, errRecord
+			}
+			return v, nil
+		})
+		if err == nil {
+			err = do(s.id, it)
+		}
+		if err != nil {
+			bad = append(bad, err)
+		}
+		for n := range parts(s.n) {
+			delete(more, string(s.item.key(s.id, n)))
+		}
+	}
+	for key := range more {
+		left = append(left, []byte(key))
+	}
+	return left, bad
 }
 
 // cellsOf are the numbers of an item's cells in their order.
@@ -228,15 +265,19 @@ func (s *Store) newItem(id ItemID, it item) (*Item, error) {
 	return i, nil
 }
 
-// item reads an item's records in one transaction.
+// item reads an item's record.
 func (s *Store) item(id ItemID) (it item, err error) {
-	s.files.RLock()
-	defer s.files.RUnlock()
-	err = s.rec.db.View(func(tx *bbolt.Tx) error {
-		it, err = readItem(id, func(key []byte) ([]byte, error) { return s.rec.get(tx, itemBucket, key) })
-		return err
-	})
-	return it, err
+	for range 2 {
+		it, err = readItem(id, func(key []byte) ([]byte, error) { return s.get(itemBucket, key) })
+		if !errors.Is(err, ErrNotFound) {
+			return it, err
+		}
+		if _, err := s.get(itemBucket, it.key(id, 0)); err != nil {
+			return it, err
+		}
+		// A part was missing: it was erased, and written anew, while it was read.
+	}
+	return it, errRecord
 }
 
 // Size in bytes.
@@ -283,14 +324,9 @@ func (i *Item) cell(ordinal int) ([]byte, error) {
 		return i.buf, nil
 	}
 	i.have = -1
-	err := i.s.cells.View(func(tx *bbolt.Tx) error {
-		v := tx.Bucket(classNames[i.item.class]).Get(cellKey(i.cells[ordinal]))
-		if len(v) != i.s.payload(i.item.class)+cellTag {
-			return errCell
-		}
-		i.buf = append(slices.Grow(i.buf[:0], len(v)), v...)
-		return nil
-	})
+	size := i.s.payload(i.item.class) + cellTag
+	i.buf = slices.Grow(i.buf[:0], size)[:size]
+	err := i.s.cells[i.item.class].Get(i.cells[ordinal], i.buf)
 	if err == nil {
 		i.buf, err = i.aead.Open(i.buf[:0], cellNonce(uint32(ordinal)), i.buf, nil) //nolint:gosec // cells are numbered by 32 bits
 	}
@@ -299,10 +335,8 @@ func (i *Item) cell(ordinal int) ([]byte, error) {
 		if now, gone := i.s.item(i.id); errors.Is(gone, ErrNotFound) || gone == nil && now.seed != i.item.seed {
 			return nil, ErrNotFound
 		}
-		return nil, errCell
+		return nil, fmt.Errorf("a cell in %s.cells %w", classNames[i.item.class], ErrDamaged)
 	}
 	i.have = ordinal
 	return i.buf, nil
 }
-
-var errCell = errors.New("a cell is damaged: stop the server and run 'postern check'")

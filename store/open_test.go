@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"postern/store/engine"
+	"postern/store/engine/bolt"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -25,12 +27,12 @@ func TestOpenRefuses(t *testing.T) {
 		o.Create = false
 		return o
 	}
-	edit := func(t *testing.T, o Options, f func(*bbolt.Tx) error) {
-		db, err := bbolt.Open(filepath.Join(o.Dir, recordsName), 0o600, nil)
+	edit := func(t *testing.T, o Options, op engine.Op) {
+		e, err := bolt.Open(o.Dir, 1<<30, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(db.Update(f), db.Close()); err != nil {
+		if err := errors.Join(e.Commit([]engine.Op{op}), e.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,12 +42,10 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"another directory": {func(t *testing.T, o *Options) { o.Dir = t.TempDir() }, os.ErrNotExist},
 		"newer": {func(t *testing.T, o *Options) {
-			edit(t, *o, func(tx *bbolt.Tx) error {
-				return tx.Bucket([]byte(metaName)).Put(clearVersion, binary.BigEndian.AppendUint32(nil, formatVersion+1))
-			})
+			edit(t, *o, engine.Op{Kind: engine.Put, Bucket: metaName, Name: clearVersion, Value: binary.BigEndian.AppendUint32(nil, formatVersion+1)})
 		}, ErrNewer},
-		"other limits": {func(_ *testing.T, o *Options) { o.Buckets = []Bucket{{"mailbox", 32, 2001}} }, nil},
-		"bad bucket":   {func(_ *testing.T, o *Options) { o.Buckets = []Bucket{{".item", 32, 2001}} }, nil},
+		"other limits": {func(_ *testing.T, o *Options) { o.Buckets = []Bucket{{Name: "mailbox", MaxKey: 32, MaxValue: 2001}} }, nil},
+		"bad bucket":   {func(_ *testing.T, o *Options) { o.Buckets = []Bucket{{Name: ".item", MaxKey: 32, MaxValue: 2001}} }, nil},
 		"other key": {func(t *testing.T, o *Options) {
 			if err := writeKeys(o.Dir, nil, newStorageKey()); err != nil {
 				t.Fatal(err)
@@ -58,7 +58,7 @@ func TestOpenRefuses(t *testing.T) {
 		}, os.ErrNotExist},
 		"lost records": {func(t *testing.T, o *Options) {
 			o.Create = true
-			if err := os.Remove(filepath.Join(o.Dir, recordsName)); err != nil {
+			if err := os.Remove(filepath.Join(o.Dir, "records.db")); err != nil {
 				t.Fatal(err)
 			}
 		}, nil},
@@ -144,13 +144,13 @@ func TestVacuumForgets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := s.rec.keys
+	old := s.keys
 	apply(t, s, Create("mailbox", []byte("k"), []byte("v")))
 	if err := s.Vacuum(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	files, err := os.ReadDir(o.Dir)
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 5 {
 		t.Fatal(files, err)
 	}
 	for _, f := range files {
@@ -207,30 +207,29 @@ func second[T any](_ T, err error) error { return err }
 
 // TestCheckFinds: what the check is for.
 func TestCheckFinds(t *testing.T) {
+	commit := func(s *Store, op engine.Op) error { return s.eng.Commit([]engine.Op{op}) }
+	cell := func(s *Store) uint32 {
+		it, err := s.item(ItemID{1})
+		if err != nil {
+			panic(err)
+		}
+		return it.runs[0].start
+	}
 	for name, damage := range map[string]func(s *Store) error{
-		"a cell": func(s *Store) error {
-			return s.cells.Update(func(tx *bbolt.Tx) error {
-				return tx.Bucket(classNames[small]).Put(cellKey(0), random(testSmall+cellTag))
-			})
-		},
-		"a missing cell": func(s *Store) error {
-			return s.cells.Update(func(tx *bbolt.Tx) error { return tx.Bucket(classNames[small]).Delete(cellKey(0)) })
-		},
+		"a cell":        func(s *Store) error { return s.cells[small].Put(cell(s), random(100)) },
+		"too few cells": func(s *Store) error { return os.Truncate(filepath.Join(s.dir, "small.cells"), 0) },
 		"a record": func(s *Store) error {
-			return s.rec.db.Update(func(tx *bbolt.Tx) error {
-				return tx.Bucket([]byte("out")).Put(random(32), random(s.buckets["out"].sealedSize()))
-			})
+			return commit(s, engine.Op{Kind: engine.Put, Bucket: "out", Name: random(32), Value: random(s.buckets["out"].sealedSize())})
 		},
 		"an item's record": func(s *Store) error {
-			return s.rec.db.Update(func(tx *bbolt.Tx) error {
-				return s.rec.keys.put(tx.Bucket([]byte(itemName)), itemBucket, itemKey(ItemID{9}, 1), make([]byte, 1+runsMore*8))
-			})
+			return commit(s, s.keys.put(itemBucket, item{}.key(ItemID{9}, 0), make([]byte, itemValueSize-1)))
+		},
+		"a part that is not there": func(s *Store) error {
+			return commit(s, s.keys.put(itemBucket, item{}.key(ItemID{9}, 0), item{class: large, runs: make([]run, 17)}.encode()[0]))
 		},
 		"a cell twice": func(s *Store) error {
-			return s.rec.db.Update(func(tx *bbolt.Tx) error {
-				it := item{class: small, length: 1, runs: []run{{0, 1}}}
-				return s.rec.keys.put(tx.Bucket([]byte(itemName)), itemBucket, itemKey(ItemID{9}, 0), it.encode()[0])
-			})
+			it := item{class: small, length: 1, runs: []run{{cell(s), 1}}}
+			return commit(s, s.keys.put(itemBucket, it.key(ItemID{9}, 0), it.encode()[0]))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,59 +251,6 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-// TestCheckFiles: keys out of order are seen in the tree alone.
-func TestCheckFiles(t *testing.T) {
-	o := testOptions(t.TempDir())
-	s, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range byte(3) {
-		apply(t, s, AddItem(ItemID{i}, []byte("x")))
-	}
-	apply(t, s, Forget(ItemID{1})) // nobody misses its cell
-	var cell []byte
-	err = s.cells.View(func(tx *bbolt.Tx) error {
-		cell = append(cellKey(1), tx.Bucket(classNames[small]).Get(cellKey(1))[:32]...)
-		return nil
-	})
-	if err := errors.Join(err, s.CheckFiles(func(p string) { t.Error(p) }), s.Close()); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(o.Dir, cellsName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad := append(bytes.Repeat([]byte{0xff}, 8), cell[8:]...)
-	if err := os.WriteFile(path, bytes.ReplaceAll(b, cell, bad), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if s, err = Open(o); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	found := 0
-	if err := s.CheckFiles(func(string) { found++ }); err != nil || found == 0 {
-		t.Fatal("nothing was found", err)
-	}
-}
-
-// TestCheckStopsNobody: a check and the writers of both files go on side by side.
-func TestCheckStopsNobody(t *testing.T) {
-	s := openTest(t, testOptions(t.TempDir()))
-	apply(t, s, AddItem(randomID(), []byte("x")), Put("mailbox", random(8), nil))
-	for _, db := range []*bbolt.DB{s.cells, s.rec.db} {
-		tx, err := db.Begin(true) // a commit that takes as long as the check
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(s.Check(t.Context(), func(p string) { t.Error(p) }), tx.Rollback()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestItemRecords: runs of any number come back from their records.
 func TestItemRecords(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -313,16 +259,19 @@ func TestItemRecords(t *testing.T) {
 		for n := range rapid.IntRange(0, 100).Draw(t, "runs") {
 			want.runs = append(want.runs, run{uint32(n * 10), rapid.Uint32Range(1, 9).Draw(t, "count")})
 		}
-		values := want.encode()
-		got, err := readItem(ItemID{1}, func(key []byte) ([]byte, error) {
-			n := int(binary.BigEndian.Uint16(key[32:]))
-			if n >= len(values) {
-				return nil, ErrNotFound
-			}
-			if len(values[n]) > itemValueSize {
+		values := make(map[string][]byte)
+		for n, v := range want.encode() {
+			if len(v) > itemValueSize {
 				t.Fatal("a part is too long")
 			}
-			return values[n], nil
+			values[string(want.key(ItemID{1}, n))] = v
+		}
+		got, err := readItem(ItemID{1}, func(key []byte) ([]byte, error) {
+			v, ok := values[string(key)]
+			if !ok {
+				return nil, ErrNotFound
+			}
+			return v, nil
 		})
 		if err != nil || got.length != want.length || got.seed != want.seed || len(got.runs) != len(want.runs) {
 			t.Fatal(err)
@@ -335,10 +284,10 @@ func TestItemRecords(t *testing.T) {
 	})
 }
 
-// TestAllocator: no cell is given twice, and the lowest come first.
+// TestAllocator: no cell is given twice, all are given that there are, and the sums are right.
 func TestAllocator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := newAllocator(10<<20, 0.1, 1<<19, 4000)
+		a := newAllocator(Options{Quota: 10 << 20, ReserveSmall: 0.1, Spare: 1 << 19}, 4096)
 		held := map[uint32]bool{}
 		var runs []run
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -351,21 +300,20 @@ func TestAllocator(t *testing.T) {
 				runs = append(runs[:i], runs[i+1:]...)
 				continue
 			}
-			r, err := a.take(forLarge, 5)
+			a.class[large].count += a.extent(large, false)
+			r, err := a.take(forLarge, large, 5)
 			if err != nil {
 				if int64(len(held)+1)<<18 <= a.limit[forLarge] {
 					t.Fatal("full too early")
 				}
 				continue
 			}
-			for n := uint32(0); n < r.start; n++ {
-				if !held[n] {
-					t.Fatal("a lower cell is free")
-				}
+			if r.count == 0 {
+				t.Fatal("nothing was made in advance")
 			}
 			for n := range r.count {
-				if held[r.start+n] {
-					t.Fatal("a cell was given twice")
+				if held[r.start+n] || r.start+n >= a.class[large].count {
+					t.Fatal("a cell was given twice, or is not there")
 				}
 				held[r.start+n] = true
 			}
@@ -392,7 +340,7 @@ func FuzzDecodePart(f *testing.F) {
 		f.Add(uint16(0), v)
 	}
 	f.Fuzz(func(t *testing.T, part uint16, v []byte) {
-		p, err := decodePart(Record{itemKey(ItemID{}, int(part)), v})
+		p, err := decodePart(Record{binary.BigEndian.AppendUint16(make([]byte, 32), part), v})
 		if err != nil || p.part != 0 || p.total != len(p.runs) {
 			return
 		}

@@ -87,7 +87,7 @@ func (d *disk) cut(t *testing.T, keep float64) string {
 		made[f] = filepath.Join(dir, name)
 		c := file{disk: slices.Clone(f.disk)}
 		for _, w := range f.wait {
-			for _, page := range pages(w) {
+			for _, page := range pagesOf(w) {
 				if rand.Float64() < keep {
 					c.apply(page)
 				}
@@ -103,7 +103,7 @@ func (d *disk) cut(t *testing.T, keep float64) string {
 	return dir
 }
 
-func pages(w write) []write {
+func pagesOf(w write) []write {
 	if w.data == nil {
 		return []write{w}
 	}
@@ -340,7 +340,7 @@ func TestPowerCut(t *testing.T) {
 		if ack {
 			acks++
 		}
-		if d.durable[recordsName] == nil || !ack && rand.Float64() > chance {
+		if d.durable["records.db"] == nil || !ack && rand.Float64() > chance {
 			continue
 		}
 		keep := []float64{0, 0.5, 1}[rand.IntN(3)]

@@ -2,10 +2,15 @@ package store
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"iter"
+
+	"postern/store/engine"
 )
 
 // A record in the file:
@@ -13,6 +18,12 @@ import (
 //	HMAC(index key, bucket ‖ 0 ‖ key) → nonce 24 ‖ XChaCha20-Poly1305(seal key, AAD bucket ‖ 0 ‖ name in the file)
 //	of: key length (2) ‖ key ‖ value length (4) ‖ value ‖ zeros up to the bucket's constant
 const recordOverhead = 24 + 16
+
+// nameSize of a record in the file.
+const nameSize = sha256.Size
+
+// cost of a record against the quota: what it takes in a tree of half-full pages.
+func (b Bucket) cost() int64 { return int64(b.sealedSize()+nameSize+16) * 3 / 2 }
 
 func (b Bucket) plainSize() int  { return 2 + b.MaxKey + 4 + b.MaxValue }
 func (b Bucket) sealedSize() int { return recordOverhead + b.plainSize() }
@@ -33,7 +44,8 @@ func (k *keys) sealRecord(b Bucket, fileKey, key, value []byte) []byte {
 	return k.seal.Seal(out, out[:24], plain[:b.plainSize()], b.aad(fileKey))
 }
 
-var errRecord = errors.New("a record is damaged: stop the server and run 'postern check'")
+// errRecord: a record does not open, or does not say what a record says.
+var errRecord = fmt.Errorf("a record %w", ErrDamaged)
 
 // openRecord returns copies. It accepts nothing that sealRecord does not make.
 func (k *keys) openRecord(b Bucket, fileKey, sealed []byte) (Record, error) {
@@ -58,6 +70,40 @@ func (k *keys) openRecord(b Bucket, fileKey, sealed []byte) (Record, error) {
 	return Record{key, value}, nil
 }
 
+// put is the operation that writes a record.
+func (k *keys) put(b Bucket, key, value []byte) engine.Op {
+	name := k.fileKey(b.Name, key)
+	return engine.Op{Kind: engine.Put, Bucket: b.Name, Name: name, Value: k.sealRecord(b, name, key, value)}
+}
+
+// pageBytes of records are copied out at once.
+const pageBytes = 256 << 10
+
+// pages yields all records of a bucket; one that does not open as an error.
+func pages(ctx context.Context, r engine.Reader, k *keys, b Bucket) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for after := []byte(nil); ; {
+			list, err := r.Page(b.Name, after, pageBytes)
+			if err = cmp.Or(err, ctx.Err()); err != nil {
+				yield(Record{}, err)
+				return
+			}
+			for _, e := range list {
+				if len(e.Name) != nameSize {
+					continue // in clear
+				}
+				if !yield(k.openRecord(b, e.Name, e.Value)) {
+					return
+				}
+			}
+			if len(list) == 0 {
+				return
+			}
+			after = list[len(list)-1].Name
+		}
+	}
+}
+
 func cut(b []byte, n int) (head, rest []byte, ok bool) {
 	if n > len(b) {
 		return nil, nil, false
@@ -73,7 +119,7 @@ const (
 
 var (
 	metaBucket = Bucket{Name: metaName, MaxKey: 40, MaxValue: 8}
-	itemBucket = Bucket{Name: itemName, MaxKey: itemKeySize, MaxValue: itemValueSize}
+	itemBucket = Bucket{Name: itemName, MaxKey: itemKeySize, MaxValue: itemValueSize, Spare: true} // the cells' tier decides
 )
 
 // In clear in .meta: what must be known before there is a key.

@@ -11,7 +11,7 @@ import (
 
 const testSmall = 70000
 
-var testBuckets = []Bucket{{"mailbox", 32, 2000}, {"out", 32, 16}}
+var testBuckets = []Bucket{{Name: "mailbox", MaxKey: 32, MaxValue: 2000}, {Name: "out", MaxKey: 32, MaxValue: 16}}
 
 func testOptions(dir string) Options {
 	return Options{Dir: dir, Buckets: testBuckets, SmallCell: testSmall, Quota: 64 << 20, ReserveSmall: 0.1, Create: true}

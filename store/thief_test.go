@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"go.etcd.io/bbolt"
+	"postern/store/engine/bolt"
 )
 
 // What the database alone shows (SECURITY.md S-19): two databases with as many
@@ -37,7 +37,7 @@ func TestDatabaseAloneShowsCounts(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"records.db", "cells.db"} {
+		for _, name := range []string{"records.db", "small.cells", "large.cells"} {
 			b, err := os.ReadFile(filepath.Join(o.Dir, name))
 			if err != nil {
 				t.Fatal(err)
@@ -57,29 +57,39 @@ func TestDatabaseAloneShowsCounts(t *testing.T) {
 	}
 }
 
-// shape is all that a thief sees of the two files: buckets, and of each record
-// and cell the lengths of key and value. Their order is that of random names.
+// shape is all that a thief sees of the files: buckets, and of each record the
+// lengths of name and value; how many cells there are. The records' order is that
+// of random names.
 func shape(t *testing.T, dir string) (list []string) {
 	t.Helper()
-	for _, name := range []string{"records.db", "cells.db"} {
-		db, err := bbolt.Open(filepath.Join(dir, name), 0o600, &bbolt.Options{ReadOnly: true})
+	e, err := bolt.Open(dir, 1<<30, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{metaName, itemName, "mailbox", "out"} {
+		for after := []byte(nil); ; {
+			records, err := e.Page(bucket, after, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(records) == 0 {
+				break
+			}
+			for _, r := range records {
+				list = append(list, fmt.Sprintf("%s %d %d", bucket, len(r.Name), len(r.Value)))
+				after = r.Name
+			}
+		}
+	}
+	for _, c := range classNames {
+		st, err := os.Stat(filepath.Join(dir, c+".cells"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = db.View(func(tx *bbolt.Tx) error {
-			return tx.ForEach(func(bucket []byte, b *bbolt.Bucket) error {
-				return b.ForEach(func(k, v []byte) error {
-					list = append(list, fmt.Sprintf("%s/%s %d %d", name, bucket, len(k), len(v)))
-					return nil
-				})
-			})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
-		}
+		list = append(list, fmt.Sprintf("%s %d", c, st.Size()))
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
 	}
 	slices.Sort(list)
 	return list

@@ -1,35 +1,40 @@
 package store
 
 import (
+	"context"
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
-	"sync"
+	"fmt"
+	"slices"
+
+	"postern/store/engine"
 )
 
-// reserveCells are taken at once by an upload, so that the cells of several at
-// the same time lie in sequences and their records stay short.
-const reserveCells = 16
+const (
+	// reserveCells are taken at once by an upload, so that the cells of several at
+	// the same time lie in sequences and their records stay short.
+	reserveCells = 16
+	// syncCells are written before they are synced: what one upload leaves to the
+	// kernel holds up a sync of others'.
+	syncCells = 64
+)
 
-// Upload is an item being written: registered before its first cell, so that
-// nobody else is given its cells. Not safe for concurrent use.
-//
-// It holds one cell in memory while it is filled. Full cells are written in the
-// background, those of all uploads together in one commit; no more than 32 wait.
+// Upload is an item being written. Its cells are in use from the moment they are
+// taken, so that nobody else is given them. It holds one cell in memory. Not safe
+// for concurrent use.
 type Upload struct {
-	s    *Store
-	id   ItemID
-	item item
-	aead cipher.AEAD
-	buf  *[]byte
-	next uint32 // ordinal of the next cell
-	left run    // reserved, not written yet
-	gone bool   // aborted, or its cells are an item's
-	done bool   // finished
-
-	pending sync.WaitGroup
-	mu      sync.Mutex
-	err     error // the first
+	s     *Store
+	id    ItemID
+	item  item
+	aead  cipher.AEAD
+	buf   []byte
+	next  uint32 // ordinal of the next cell
+	left  run    // reserved, not written yet
+	gone  bool   // aborted, or its cells are an item's
+	done  bool   // finished
+	parts [][]byte
+	err   error // the first
 }
 
 // NewUpload registers an upload of a large item. It cannot use what is reserved for
@@ -39,7 +44,9 @@ func (s *Store) NewUpload(id ItemID) (*Upload, error) {
 		return nil, err
 	}
 	defer s.life.RUnlock()
-	if !s.alloc.fits(forLarge) {
+	s.alloc.mu.Lock()
+	defer s.alloc.mu.Unlock()
+	if s.alloc.room(forLarge, large) == 0 {
 		return nil, ErrFull
 	}
 	u := &Upload{s: s, id: id, item: item{class: large}}
@@ -62,17 +69,15 @@ func (u *Upload) Write(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
 		if u.buf == nil {
-			u.buf = u.s.buffers.Get().(*[]byte)
-			*u.buf = (*u.buf)[:0]
+			u.buf = u.s.buffers.Get().([]byte)[:0]
 		}
-		have := len(*u.buf)
-		m := min(largeCell-have, len(p)-n)
-		*u.buf = append(*u.buf, p[n:n+m]...)
+		m := min(largeCell-len(u.buf), len(p)-n)
+		u.buf = append(u.buf, p[n:n+m]...)
 		n += m
 		u.item.length += int64(m)
-		if have+m == largeCell {
-			if err := u.flush(); err != nil {
-				return n, err
+		if len(u.buf) == largeCell {
+			if u.err = u.flush(); u.err != nil {
+				return n, u.err
 			}
 		}
 	}
@@ -86,57 +91,43 @@ func (u *Upload) writable() error {
 	case u.done:
 		return errFinished
 	}
-	return u.failure()
-}
-
-func (u *Upload) failure() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	return u.err
 }
 
-func (u *Upload) fail(err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.err == nil {
-		u.err = err
-	}
-}
-
-// flush seals the buffered cell and hands it to the writer.
+// flush seals and writes the buffered cell.
 func (u *Upload) flush() error {
 	if err := u.s.begin(); err != nil {
-		u.fail(err)
 		return err
 	}
 	defer u.s.life.RUnlock()
 	number, err := u.take()
 	if err != nil {
-		u.fail(err)
 		return err
 	}
-	buf := u.buf
-	u.buf = nil
-	clear((*buf)[len(*buf):largeCell]) // the last cell is padded
-	sealed := u.aead.Seal((*buf)[:0], cellNonce(u.next), (*buf)[:largeCell], nil)
-	u.next++
-	u.pending.Add(1)
-	u.s.window <- struct{}{}
-	u.s.cellQueue <- &cellJob{cellRef{large, number}, sealed, func(err error) {
-		if err != nil {
-			u.fail(err)
-		}
-		u.s.buffers.Put(buf)
-		<-u.s.window
-		u.pending.Done()
-	}}
-	return u.failure()
+	clear(u.buf[len(u.buf):largeCell]) // the last cell is padded
+	u.buf = u.aead.Seal(u.buf[:0], cellNonce(u.next), u.buf[:largeCell], nil)
+	err = u.s.cells[large].Put(number, u.buf)
+	u.buf = u.buf[:0]
+	if err != nil {
+		return u.s.fail(fmt.Errorf("writing cells: %w", err))
+	}
+	if u.next++; u.next%syncCells == 0 {
+		return u.s.syncCells(large)
+	}
+	return nil
 }
 
 // take gives the number of the next cell.
 func (u *Upload) take() (uint32, error) {
 	if u.left.count == 0 {
-		r, err := u.s.alloc.take(forLarge, reserveCells)
+		if len(u.item.runs) == maxRuns {
+			return 0, ErrFull
+		}
+		n := uint32(reserveCells)
+		if u.s.alloc.exact {
+			n = 1
+		}
+		r, _, err := u.s.take(forLarge, large, n)
 		if err != nil {
 			return 0, err
 		}
@@ -157,17 +148,45 @@ func (u *Upload) Finish() error {
 	if err := u.writable(); err != nil {
 		return err
 	}
-	if u.buf != nil {
+	if u.err = u.finish(); u.err != nil {
+		return u.err
+	}
+	u.giveBack()
+	u.done = true
+	return nil
+}
+
+func (u *Upload) finish() error {
+	if len(u.buf) > 0 {
 		if err := u.flush(); err != nil {
 			return err
 		}
 	}
-	u.pending.Wait()
-	if err := u.failure(); err != nil {
+	if err := u.s.begin(); err != nil {
 		return err
 	}
-	u.giveBack()
-	u.done = true
+	err := u.s.syncCells(large)
+	u.s.life.RUnlock()
+	if err != nil {
+		return err
+	}
+	var ops []Op
+	for n, v := range u.item.encode() {
+		if n > 0 {
+			u.parts = append(u.parts, u.item.key(u.id, n))
+			ops = append(ops, Op{Kind: kindPart, Key: u.parts[n-1], Value: v})
+		}
+	}
+	return u.s.applyParts(ops)
+}
+
+// applyParts of a record, in as many commits as it takes.
+func (s *Store) applyParts(ops []Op) error {
+	for some := range slices.Chunk(ops, engine.MaxOps) {
+		if err := s.apply(context.Background(), some); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -177,6 +196,10 @@ func (u *Upload) giveBack() {
 		u.s.alloc.free(large, []run{u.left})
 		u.left = run{}
 	}
+	if u.buf != nil {
+		u.s.buffers.Put(u.buf[:0]) //nolint:staticcheck // a slice's head is all that this costs
+		u.buf = nil
+	}
 }
 
 // Abort forgets the upload; its cells become free. Harmless after Adopt.
@@ -185,13 +208,13 @@ func (u *Upload) Abort() {
 		return
 	}
 	u.gone = true
-	u.pending.Wait()
 	u.giveBack()
-	u.s.alloc.free(large, u.item.runs)
-	if u.buf != nil {
-		u.s.buffers.Put(u.buf)
-		u.buf = nil
+	var ops []Op
+	for _, key := range u.parts {
+		ops = append(ops, Op{Kind: kindUnpart, Key: key})
 	}
+	_ = u.s.applyParts(ops) // what stays of them goes when the database is opened again
+	u.s.alloc.free(large, u.item.runs)
 }
 
 // Size is the number of bytes written so far.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 
-	"go.etcd.io/bbolt"
-
-	"postern/store/durable"
+	"postern/store/engine"
 )
 
 // dirtyKey names a record that was changed while a vacuum copies.
@@ -19,10 +17,10 @@ const (
 	vacuumRest   = 64 // records that may be left for when writers wait
 )
 
-// Vacuum re-keys records.db under a new storage key while serving, and
-// overwrites the old key. It returns when the old file and key are gone.
+// Vacuum re-keys the records under a new storage key while serving, and
+// overwrites the old key. It returns when the old records and key are gone.
 //
-// Ended by ctx or by an error before the new file took the old one's place, it
+// Ended by ctx or by an error before the new records took the old ones' place, it
 // leaves everything as it was.
 func (s *Store) Vacuum(ctx context.Context) error {
 	s.maintenance.Lock()
@@ -31,6 +29,9 @@ func (s *Store) Vacuum(ctx context.Context) error {
 		return err
 	}
 	defer s.life.RUnlock()
+	if err := s.fill(); err != nil {
+		return err
+	}
 	if err := s.vacuum(ctx); err != nil {
 		return fmt.Errorf("re-keying the records: %w", err)
 	}
@@ -43,7 +44,7 @@ func (s *Store) vacuum(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(list) != 1 || list[0].id != s.rec.keys.id {
+	if len(list) != 1 || list[0].id != s.keys.id {
 		return errKeyFile
 	}
 	old, next := list[0], newStorageKey()
@@ -51,47 +52,35 @@ func (s *Store) vacuum(ctx context.Context) error {
 		return s.fail(err) // which of the two is there, the next start finds out
 	}
 	s.step("key file names both")
-	to, err := s.newRecordFile(next, s.buckets, false)
+	to, k, err := s.newRecords(next)
 	if err == nil {
-		s.step("next file made")
-		err = s.copyRecords(ctx, to)
+		s.step("next records made")
+		if err = s.copyRecords(ctx, to, k); err == nil {
+			err = to.Sync()
+		}
 	}
 	if err != nil {
 		return s.undoVacuum(err, to, old)
 	}
+	s.step("next records synced")
 	// Writers wait from here on.
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	err = s.usable()
 	if err == nil {
-		err = s.copyChanged(to, s.dirty)
+		err = s.copyChanged(to, k, s.dirty)
 	}
 	s.dirty = nil
-	s.step("changes copied")
-	if err == nil {
-		err = to.db.Sync()
-	}
-	if err == nil {
-		err = durable.SyncDir(s.dir)
-	}
 	if err != nil {
 		return s.undoVacuum(err, to, old)
 	}
-	s.step("next file synced")
-	if err := os.Rename(s.path(nextName), s.path(recordsName)); err != nil {
-		return s.fail(err)
-	}
-	s.step("renamed")
-	if err := durable.SyncDir(s.dir); err != nil {
-		return s.fail(err)
-	}
-	s.step("rename synced")
-	to.db.NoSync, to.db.NoGrowSync = false, false
+	s.step("changes copied")
 	s.files.Lock()
-	from := s.rec
-	s.rec = to
+	if err = to.Replace(); err == nil {
+		s.keys = k
+	}
 	s.files.Unlock()
-	if err := from.db.Close(); err != nil {
+	if err != nil {
 		return s.fail(err)
 	}
 	s.step("records replaced")
@@ -102,12 +91,13 @@ func (s *Store) vacuum(ctx context.Context) error {
 	return nil
 }
 
-// undoVacuum takes away what was made; the old file was not touched.
-func (s *Store) undoVacuum(cause error, to *recordFile, old storageKey) error {
+// undoVacuum takes away what was made; the old records were not touched.
+func (s *Store) undoVacuum(cause error, to engine.Next, old storageKey) error {
+	var err error
 	if to != nil {
-		cause = errors.Join(cause, to.db.Close())
+		err = to.Drop()
 	}
-	if err := errors.Join(remove(s.path(nextName)), writeKeys(s.dir, s.key, old)); err != nil {
+	if err = errors.Join(err, writeKeys(s.dir, s.key, old)); err != nil {
 		return s.fail(errors.Join(cause, err))
 	}
 	return cause
@@ -115,7 +105,7 @@ func (s *Store) undoVacuum(cause error, to *recordFile, old storageKey) error {
 
 // copyRecords copies all records, then those that were changed while it did, until few are left.
 // From its begin on s.dirty holds what is changed.
-func (s *Store) copyRecords(ctx context.Context, to *recordFile) (err error) {
+func (s *Store) copyRecords(ctx context.Context, to engine.Next, k *keys) (err error) {
 	s.commit.Lock()
 	s.dirty = make(map[dirtyKey]struct{})
 	s.commit.Unlock()
@@ -128,7 +118,7 @@ func (s *Store) copyRecords(ctx context.Context, to *recordFile) (err error) {
 	}()
 	for name, b := range s.buckets {
 		if name == metaName {
-			continue // newRecordFile wrote it
+			continue // newRecords wrote it
 		}
 		w := walk{s: s, bucket: b}
 		for !w.ended {
@@ -139,7 +129,11 @@ func (s *Store) copyRecords(ctx context.Context, to *recordFile) (err error) {
 			if err != nil {
 				return err
 			}
-			if err := to.add(b, list); err != nil {
+			var ops []engine.Op
+			for _, r := range list {
+				ops = append(ops, k.put(b, r.Key, r.Value))
+			}
+			if err := to.Commit(ops); err != nil {
 				return err
 			}
 		}
@@ -154,46 +148,32 @@ func (s *Store) copyRecords(ctx context.Context, to *recordFile) (err error) {
 		changed := s.dirty
 		s.dirty = make(map[dirtyKey]struct{})
 		s.commit.Unlock()
-		if err := s.copyChanged(to, changed); err != nil {
+		if err := s.copyChanged(to, k, changed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *recordFile) add(b Bucket, list []Record) error {
-	return f.db.Update(func(tx *bbolt.Tx) error {
-		in := tx.Bucket([]byte(b.Name))
-		for _, r := range list {
-			if err := f.keys.put(in, b, r.Key, r.Value); err != nil {
-				return err
-			}
+// copyChanged brings records of the next set up to date.
+func (s *Store) copyChanged(to engine.Next, k *keys, changed map[dirtyKey]struct{}) error {
+	var ops []engine.Op
+	for d := range changed {
+		b, key := s.buckets[d.bucket], []byte(d.key)
+		v, err := s.get(b, key)
+		switch {
+		case err == nil:
+			ops = append(ops, k.put(b, key, v))
+		case errors.Is(err, ErrNotFound):
+			ops = append(ops, engine.Op{Kind: engine.Delete, Bucket: b.Name, Name: k.fileKey(b.Name, key)})
+		default:
+			return err
 		}
-		return nil
-	})
-}
-
-// copyChanged brings records of the next file up to date.
-func (s *Store) copyChanged(to *recordFile, changed map[dirtyKey]struct{}) error {
-	if len(changed) == 0 {
-		return nil
 	}
-	return s.rec.db.View(func(from *bbolt.Tx) error {
-		return to.db.Update(func(tx *bbolt.Tx) error {
-			for d := range changed {
-				b, key := s.buckets[d.bucket], []byte(d.key)
-				v, err := s.rec.get(from, b, key)
-				switch {
-				case errors.Is(err, ErrNotFound):
-					err = tx.Bucket([]byte(b.Name)).Delete(to.keys.fileKey(b.Name, key))
-				case err == nil:
-					err = to.keys.put(tx.Bucket([]byte(b.Name)), b, key, v)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+	for some := range slices.Chunk(ops, 1000) {
+		if err := to.Commit(some); err != nil {
+			return err
+		}
+	}
+	return nil
 }

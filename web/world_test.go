@@ -117,7 +117,7 @@ func newWorld(t testing.TB, change ...func(*settings)) *world {
 		w.dir.Bodies = append(w.dir.Bodies, b)
 	}
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.slots), Quota: c.quota, ReserveSmall: 0.1, Spare: c.quota / 5, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.slots), Quota: c.quota, ReserveSmall: 0.1, Spare: c.quota / 5, Create: true, Unbounded: true,
 	})
 	if err != nil {
 		t.Fatal(err)

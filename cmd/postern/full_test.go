@@ -45,7 +45,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := shortDir(t)
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m,mode=0700"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=100m,mode=0700"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })

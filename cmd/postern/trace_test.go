@@ -73,7 +73,7 @@ func TestSyncBeforeAnswer(t *testing.T) {
 	if answered == len(calls) || !strings.Contains(calls[answered].args, `"HTTP/1.1 200 OK`) || read == request {
 		t.Fatal("the trace shows no answer, or not the whole request")
 	}
-	for _, name := range []string{"cells.db", "records.db"} {
+	for _, name := range []string{"small.cells", "records.db"} {
 		var synced, dirty, writes int
 		var at float64
 		for _, c := range calls {

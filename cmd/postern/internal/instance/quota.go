@@ -19,6 +19,7 @@ func (i *Instance) storeOptions(create bool) (store.Options, error) {
 	o := store.Options{
 		Dir: i.DBPath(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(i.Conf.Directory.Slots),
 		Quota: int64(i.Conf.Storage.Quota), ReserveSmall: float64(i.Conf.Storage.ReserveText) / 100, Spare: int64(i.Conf.Storage.Quota) / spare, Create: create,
+		Fill: 64 << 20, Unbounded: true,
 	}
 	if f := i.Conf.Storage.KeyWrappedBy; f != "" {
 		w, err := newFileWrapper(f)
