@@ -18,8 +18,6 @@
 //	directory.go  who may read, signed by the offline root; root.go, its key
 //	batch.go      what a holder fetches
 //	bundle.go     what a holder hands in
-//	carried.go    text files of ours, as mail and editors leave them
-//	passphrase/   files under a passphrase, whichever way a keyboard writes it
 //
 // The package reads and writes streams in constant memory, opens no file,
 // never logs, and never reaches package net. Errors never carry a secret.
