@@ -31,7 +31,8 @@ func backedUpPreview(t *testing.T) (*Instance, []entry) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.Conf.Storage.Quota = 1 << 30
+	i.Conf.Storage.Quota, i.Conf.Limits.FileSize = 1<<30, 1<<20
+	i.Conf.Batches = batches{Hours: []int{6}, Size: 4, Urgent: 1} // whose cover is small
 	offline := crypto.NewIdentity()
 	i.Conf.Backup.Recipient = offline.Recipient().String()
 	i.Conf.Tor.Torrc = []string{"ClientTransportPlugin x exec /bin/touch ran"}
