@@ -71,6 +71,7 @@ func (i *Instance) Exchanges(d *crypto.Directory, problem func(holder string, er
 	return list
 }
 
+// FindHolder finds a holder and their body, nil when there is none.
 func FindHolder(d *crypto.Directory, id string) (*crypto.Body, *crypto.Holder) {
 	for b := range d.Bodies {
 		for h := range d.Bodies[b].Holders {
@@ -92,6 +93,7 @@ func (i *Instance) exchangeKey(holder string) (onion.Key, error) {
 	return key, writeFile(path, key[:])
 }
 
+// Active says whether a holder is one who reads.
 func Active(d *crypto.Directory, holder string) bool {
 	_, h := FindHolder(d, holder)
 	return h != nil && h.Status == crypto.StatusActive

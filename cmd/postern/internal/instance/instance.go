@@ -50,20 +50,30 @@ func (i *Instance) path(elem ...string) string {
 	return filepath.Join(append([]string{i.Dir}, elem...)...)
 }
 
-func (i *Instance) ConfigPath() string    { return i.path("postern.conf") }
-func (i *Instance) instancePath() string  { return i.path("instance") }
-func (i *Instance) rootsPath() string     { return i.path("roots") }
+func (i *Instance) instancePath() string { return i.path("instance") }
+func (i *Instance) rootsPath() string    { return i.path("roots") }
+func (i *Instance) transferPath() string { return i.path("keys", "transfer.key") }
+func (i *Instance) signingPath() string  { return i.path("keys", "signing.key") }
+func (i *Instance) onionPath() string    { return i.path("keys", "onion.key") }
+func (i *Instance) holdersPath() string  { return i.path("holders") }
+
+// ConfigPath is where the configuration lies.
+func (i *Instance) ConfigPath() string { return i.path("postern.conf") }
+
+// DirectoryPath is where the signed directory in force lies.
 func (i *Instance) DirectoryPath() string { return i.path("directory.note") }
-func (i *Instance) ProposalPath() string  { return i.path("proposal.txt") }
-func (i *Instance) transferPath() string  { return i.path("keys", "transfer.key") }
-func (i *Instance) signingPath() string   { return i.path("keys", "signing.key") }
-func (i *Instance) onionPath() string     { return i.path("keys", "onion.key") }
-func (i *Instance) holdersPath() string   { return i.path("holders") }
+
+// ProposalPath is where the next directory lies, to be signed.
+func (i *Instance) ProposalPath() string { return i.path("proposal.txt") }
 
 // PagesPath is where the operator's own pages lie.
 func (i *Instance) PagesPath() string { return i.path("pages") }
-func (i *Instance) DBPath() string    { return i.path("db") }
-func (i *Instance) TorPath() string   { return i.path("tor") }
+
+// DBPath is where the database lies.
+func (i *Instance) DBPath() string { return i.path("db") }
+
+// TorPath is where a tor of our own keeps its state.
+func (i *Instance) TorPath() string { return i.path("tor") }
 
 // DefaultDir is where a package or `make install` keeps an instance.
 const DefaultDir = "/var/lib/postern"
@@ -74,9 +84,11 @@ const systemRun = "/run/postern"
 // MemoryDir is where Linux keeps files that never reach a disk.
 const MemoryDir = "/dev/shm"
 
+const memoryPrefix = MemoryDir + "/postern-"
+
 // MemoryPath is a directory of this instance in memory.
 func (i *Instance) MemoryPath() string {
-	return filepath.Join(MemoryDir, fmt.Sprintf("postern-%x", i.ID))
+	return fmt.Sprintf("%s%x", memoryPrefix, i.ID)
 }
 
 // RunPath is where the sockets lie; server and admin commands find the same. Where
@@ -110,8 +122,8 @@ const (
 // HolderName is the name of a holder's door.
 func HolderName(holder string) string { return "holder-" + holder }
 
-// MakePrivate makes a directory that only its owner enters. In a folder where
-// anybody may write, somebody else may have made it.
+// MakePrivate makes a directory that only its owner enters. In memory, where
+// anybody may make one, somebody else may have made ours.
 func MakePrivate(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making a run directory: %w", err)
@@ -120,7 +132,7 @@ func MakePrivate(dir string) error {
 }
 
 func checkOurs(dir string) error {
-	if filepath.Dir(dir) != MemoryDir {
+	if !strings.HasPrefix(dir, memoryPrefix) { // the operator's, or inside the data directory
 		return nil
 	}
 	info, err := os.Lstat(dir)

@@ -145,7 +145,7 @@ func Operate(ctx context.Context, i *instance.Instance, op string, w io.Writer) 
 		return err
 	}
 	err = operations()[op](ctx, e, w)
-	return errors.Join(err, e.Close())
+	return errors.Join(err, e.close())
 }
 
 func opRelease(ctx context.Context, e *engine, w io.Writer) error {
@@ -227,6 +227,7 @@ func opPages(_ context.Context, e *engine, w io.Writer) error {
 	return err
 }
 
+// WriteJSON writes what a script reads.
 func WriteJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

@@ -51,7 +51,7 @@ func openEngine(i *instance.Instance) (*engine, error) {
 	return &engine{Instance: i, store: s, intake: svc, started: time.Now()}, nil
 }
 
-func (e *engine) Close() error {
+func (e *engine) close() error {
 	if err := e.store.Close(); err != nil {
 		return fmt.Errorf("closing the database: %w", err)
 	}

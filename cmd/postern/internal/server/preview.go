@@ -31,7 +31,7 @@ func Preview(ctx context.Context, dir, address string, out, errs io.Writer) erro
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.preview(ctx, address, out, errs), e.Close())
+	return errors.Join(e.preview(ctx, address, out, errs), e.close())
 }
 
 func (e *engine) preview(ctx context.Context, address string, out, errs io.Writer) error {

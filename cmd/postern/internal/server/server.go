@@ -203,5 +203,5 @@ func Serve(ctx context.Context, i *instance.Instance, out io.Writer) error {
 	}
 	s := &server{engine: e, log: logTo(out), exchanges: map[string]*door{}, failed: make(chan error, 1)}
 	e.server = s
-	return errors.Join(s.run(ctx), e.Close())
+	return errors.Join(s.run(ctx), e.close())
 }

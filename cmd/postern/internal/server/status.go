@@ -60,6 +60,7 @@ const (
 	full       = "full"
 )
 
+// Problem is what needs the operator, and what to do about it.
 type Problem struct {
 	What string `json:"what"`
 	Do   string `json:"do"`

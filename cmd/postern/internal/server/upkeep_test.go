@@ -34,7 +34,7 @@ func openTest(t *testing.T, now func() time.Time) *engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
+		if err := e.close(); err != nil {
 			t.Error(err)
 		}
 	})
