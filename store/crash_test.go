@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -290,9 +291,23 @@ func TestKillVacuum(t *testing.T) {
 	dir, p := t.TempDir(), newPromises()
 	for i := range crashRounds {
 		step := steps[i%len(steps)]
+		// Another name of the key file shows what a laboratory may find of it later.
+		key, lab := filepath.Join(dir, keyName), filepath.Join(t.TempDir(), "lab")
+		if err := os.Link(key, lab); err != nil && i > 0 {
+			t.Fatal(err)
+		}
 		runChild(t, p, "work "+step, dir, 0)
 		if p.hold(t, dir); t.Failed() {
 			t.Fatalf("after a kill at %q", step)
+		}
+		was, err := os.Stat(lab)
+		is, ierr := os.Stat(key)
+		if i == 0 || err == nil && ierr == nil && os.SameFile(was, is) {
+			continue
+		}
+		b, err := os.ReadFile(lab)
+		if _, derr := decodeKeys(b); err != nil || derr == nil {
+			t.Fatalf("after a kill at %q the replaced key is still on the disk", step)
 		}
 	}
 }
