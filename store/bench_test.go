@@ -62,9 +62,9 @@ func BenchmarkReport(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for n := 0; n < items; n += 500 {
+		for n := 0; n < items; n += 25 {
 			var ops []Op
-			for range 500 {
+			for range 25 {
 				id := randomID()
 				ops = append(ops, AddItem(id, data[:1000]), Put("mailbox", id[:], box), Create("out", id[:], data[:9]))
 			}

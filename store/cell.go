@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
 	"sync"
@@ -291,8 +290,11 @@ func (s *Store) makeCells(c class, n uint32) error {
 		for i := from; i < from+n && err == nil; i++ {
 			err = write(i)
 		}
+		if err == nil { // or the next text would wait for all of them
+			err = s.cells[c].Sync()
+		}
 	}
-	if err = errors.Join(err, s.cells[c].Sync()); err != nil {
+	if err != nil {
 		return s.fail(fmt.Errorf("making cells: %w", err))
 	}
 	s.alloc.mu.Lock()

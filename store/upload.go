@@ -15,8 +15,8 @@ const (
 	// reserveCells are taken at once by an upload, so that the cells of several at
 	// the same time lie in sequences and their records stay short.
 	reserveCells = 16
-	// syncCells are written before they are synced: what one upload leaves to the
-	// kernel holds up a sync of others'.
+	// syncCells are written before they are synced, and as many while they are: what
+	// one upload leaves to the kernel holds up a sync of others'.
 	syncCells = 64
 )
 
@@ -34,7 +34,8 @@ type Upload struct {
 	gone  bool   // aborted, or its cells are an item's
 	done  bool   // finished
 	parts [][]byte
-	err   error // the first
+	sync  chan error // of cells, under way; nil: none
+	err   error      // the first
 }
 
 // NewUpload registers an upload of a large item. It cannot use what is reserved for
@@ -111,10 +112,33 @@ func (u *Upload) flush() error {
 	if err != nil {
 		return u.s.fail(fmt.Errorf("writing cells: %w", err))
 	}
-	if u.next++; u.next%syncCells == 0 {
-		return u.s.syncCells(large)
+	if u.next++; u.next%syncCells > 0 {
+		return nil
 	}
-	return nil
+	err = u.synced()
+	done := make(chan error, 1)
+	u.sync = done
+	go func() { done <- u.s.syncOpen(large) }()
+	return err
+}
+
+// synced waits for the sync that is under way.
+func (u *Upload) synced() error {
+	if u.sync == nil {
+		return nil
+	}
+	err := <-u.sync
+	u.sync = nil
+	return err
+}
+
+// syncOpen is syncCells as an operation of its own.
+func (s *Store) syncOpen(c class) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	return s.syncCells(c)
 }
 
 // take gives the number of the next cell.
@@ -162,12 +186,7 @@ func (u *Upload) finish() error {
 			return err
 		}
 	}
-	if err := u.s.begin(); err != nil {
-		return err
-	}
-	err := u.s.syncCells(large)
-	u.s.life.RUnlock()
-	if err != nil {
+	if err := errors.Join(u.synced(), u.s.syncOpen(large)); err != nil {
 		return err
 	}
 	var ops []Op
@@ -208,6 +227,7 @@ func (u *Upload) Abort() {
 		return
 	}
 	u.gone = true
+	_ = u.synced() // nobody needs them
 	u.giveBack()
 	var ops []Op
 	for _, key := range u.parts {
