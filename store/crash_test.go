@@ -228,8 +228,8 @@ func (p *promises) hold(t *testing.T, dir string) {
 	apply(t, s, ops...)
 }
 
-// runChild until it is killed: by itself, or by us some time after its first word.
-func runChild(t *testing.T, p *promises, mode, dir string, after time.Duration) {
+// runChild until it is killed: by itself, or by us a little after so many words.
+func runChild(t *testing.T, p *promises, mode, dir string, words int) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -246,15 +246,14 @@ func runChild(t *testing.T, p *promises, mode, dir string, after time.Duration) 
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first := true
 	for lines := bufio.NewReader(out); ; {
 		l, err := lines.ReadString('\n')
 		if err != nil {
 			break
 		}
-		if p.line(strings.TrimSuffix(l, "\n")); first && after > 0 {
-			first = false
-			time.AfterFunc(after, func() { _ = c.Process.Kill() })
+		p.line(strings.TrimSuffix(l, "\n"))
+		if words--; words == 0 {
+			time.AfterFunc(rand.N(5*time.Millisecond), func() { _ = c.Process.Kill() })
 		}
 	}
 	_ = c.Wait()
@@ -268,7 +267,7 @@ func runChild(t *testing.T, p *promises, mode, dir string, after time.Duration) 
 func TestKill(t *testing.T) {
 	dir, p := t.TempDir(), newPromises()
 	for range crashRounds {
-		runChild(t, p, "work", dir, time.Duration(rand.IntN(80_000_000)))
+		runChild(t, p, "work", dir, 1+rand.IntN(16))
 		if p.hold(t, dir); t.Failed() {
 			return
 		}
