@@ -84,9 +84,18 @@ func (s *server) shut(ctx context.Context, d *door) error {
 	return errors.Join(err, d.srv.Close())
 }
 
+// onlyFor has a door answer under its own onion address alone. Without a Tor of
+// ours it is published by somebody else's, under a name that only they know.
+func (s *server) onlyFor(h http.Handler, address string) http.Handler {
+	if s.Conf.Tor.Mode == instance.TorNone {
+		return h
+	}
+	return web.OnlyFor(h, address)
+}
+
 func (s *server) openExchange(ctx context.Context, x *instance.Exchange) error {
 	h := web.Exchange(web.ExchangeOptions{Service: s.intake, Directory: s.SignedDirectory, Holder: x.Holder, Log: s.fault})
-	d, err := s.open(s.SocketPath(instance.HolderName(x.Holder)), s.doorMode(), web.NewServer(h))
+	d, err := s.open(s.SocketPath(instance.HolderName(x.Holder)), s.doorMode(), web.NewServer(s.onlyFor(h, onion.Address(x.Key))))
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (e *engine) preview(ctx context.Context, address string, out, errs io.Write
 	if err != nil {
 		return err
 	}
-	srv := web.NewServer(h)
+	srv := web.NewServer(web.OnlyFor(h, l.Addr().String(), address, "localhost"))
 	fmt.Fprintf(out, "Preview, without Tor; nobody reads what is sent here:\n  http://%s\n", l.Addr())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()

@@ -96,7 +96,7 @@ func (s *server) start(ctx context.Context) error {
 		Service: s.intake, Tickets: tickets, Languages: s.Conf.Languages, Log: s.fault,
 		Pages: s.shown.pages.Load, Directory: s.shown.directory.Load,
 	})
-	if s.public, err = s.open(s.SocketPath(instance.PublicName), s.doorMode(), web.NewServer(s.memory.watch(h))); err != nil {
+	if s.public, err = s.open(s.SocketPath(instance.PublicName), s.doorMode(), web.NewServer(s.memory.watch(s.onlyFor(h, address)))); err != nil {
 		return err
 	}
 	if err := s.startTor(ctx); err != nil {
