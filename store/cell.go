@@ -290,7 +290,7 @@ func (s *Store) makeCells(c class, n uint32) error {
 		for i := from; i < from+n && err == nil; i++ {
 			err = write(i)
 		}
-		if err == nil { // or the next text would wait for all of them
+		if err == nil && !s.alloc.exact { // or the next text would wait for all of them
 			err = s.cells[c].Sync()
 		}
 	}

@@ -75,7 +75,7 @@ func open(o Options, partial bool) (_ *Store, err error) {
 	}
 	e, err := bolt.Open(o.Dir, o.Quota+1<<30, o.Create)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, err
 	}
 	s.eng = e
 	defer func() {

@@ -114,3 +114,123 @@ func TestReopen(t *testing.T) {
 func checkAll(s *Store, problem func(string)) error {
 	return errors.Join(s.CheckFiles(problem), s.Check(context.Background(), problem))
 }
+
+// TestManyRuns: an item in more pieces than its record holds is there whole or not
+// at all: through a vacuum, a restart and an erasure. Of one that was never adopted,
+// or of which a crash left parts behind, nothing stays.
+func TestManyRuns(t *testing.T) {
+	o := testOptions(t.TempDir())
+	o.Quota = 200*largeSize*10/9 + 100 // no more are made
+	s := openTest(t, o)
+	if err := s.makeCells(large, 200); err != nil {
+		t.Fatal(err)
+	}
+	for n := uint32(0); n < s.alloc.class[large].count; n += 2 {
+		s.alloc.hold(large, n)
+	}
+	stored := func() int {
+		left, bad := eachItem(t.Context(), s.eng, s.keys, func(ItemID, item) error { return nil })
+		if len(bad) > 0 {
+			t.Fatal(bad)
+		}
+		return s.counts[itemName] + 1000*len(left)
+	}
+	id, data := randomID(), random(40*largeCell-9)
+	u := upload(t, s, id, data)
+	if n := len(u.item.runs); n < 40 || len(u.parts) < 2 {
+		t.Fatalf("%d runs in %d parts: the test shows nothing", n, len(u.parts))
+	}
+	if n := stored(); n != 1001*len(u.parts) {
+		t.Fatal("the parts are not there before the record:", n)
+	}
+	apply(t, s, Adopt(u))
+	check := func() {
+		t.Helper()
+		if !bytes.Equal(readAll(t, s, id), data) || stored() != 1+len(u.parts) {
+			t.Fatal("an item changed", stored())
+		}
+	}
+	check()
+	var copied bytes.Buffer
+	if err := errors.Join(s.Vacuum(t.Context()), s.Export(t.Context(), &copied)); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	v := upload(t, s, randomID(), data[:20*largeCell])
+	if n := stored(); len(v.parts) == 0 || n <= 1000 {
+		t.Fatal("no parts wait for their record", n)
+	}
+	if err := s.Close(); err != nil { // as after a crash: v is not adopted
+		t.Fatal(err)
+	}
+	s = openTest(t, o)
+	check()
+	if w := upload(t, s, randomID(), data[:30*largeCell]); w.Size() > 0 {
+		w.Abort()
+	}
+	check()
+	apply(t, s, Forget(id))
+	if n := stored(); n != 0 {
+		t.Errorf("%d records are left of an erased item", n)
+	}
+	if u, err := s.Usage(); err != nil || u.UsedLarge != 0 {
+		t.Error(u, err)
+	}
+	into := testOptions(t.TempDir())
+	if err := Import(t.Context(), into, &copied); err != nil {
+		t.Fatal(err)
+	}
+	if s = openTest(t, into); !bytes.Equal(readAll(t, s, id), data) {
+		t.Error("a copy's item changed")
+	}
+}
+
+// TestTooLarge: a list that one commit cannot take is refused before anything is written.
+func TestTooLarge(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	var ops []Op
+	for range 100 {
+		ops = append(ops, AddItem(randomID(), nil))
+	}
+	apply(t, s, ops...)
+	for i := range ops {
+		ops[i] = AddItem(randomID(), nil)
+	}
+	before, err := s.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), append(ops, Put("out", nil, nil))...); !errors.Is(err, ErrTooLarge) {
+		t.Fatal(err)
+	}
+	if after, err := s.Usage(); err != nil || after.Used != before.Used {
+		t.Error(after, err)
+	}
+}
+
+// TestRecordsCount: every record counts, and when the room for all is used up only
+// what has Spare goes in; what replaces, shrinks or erases always does.
+func TestRecordsCount(t *testing.T) {
+	o := testOptions(t.TempDir())
+	o.Quota, o.Spare, o.Buckets = 2<<20, 1<<20, []Bucket{{Name: "mailbox", MaxKey: 32, MaxValue: 4000}, {Name: "out", MaxKey: 32, MaxValue: 16, Spare: true}}
+	s := openTest(t, o)
+	n := 0
+	for ; ; n++ {
+		err := s.Apply(t.Context(), Put("mailbox", []byte{byte(n >> 8), byte(n)}, nil))
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		if err != nil || n > 1000 {
+			t.Fatal(n, err)
+		}
+	}
+	if n < 100 {
+		t.Fatalf("only %d records fitted", n)
+	}
+	apply(t, s, Put("mailbox", []byte{0, 0}, []byte("again")), Put("out", []byte("spare"), nil))
+	apply(t, s, Delete("mailbox", []byte{0, 0}), Put("mailbox", []byte("another"), nil))
+	u, err := s.Usage()
+	if err != nil || u.FreeSmall || u.UsedRecords < 900<<10 || u.FreeSpare == 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}

@@ -57,7 +57,7 @@ var _ engine.Engine = (*Engine)(nil)
 // bounds the file of records, in bytes. What an interrupted Next or Snapshot left is removed.
 func Open(dir string, maxRecords int64, create bool) (_ *Engine, err error) {
 	if _, err := os.Stat(filepath.Join(dir, recordsName)); err != nil && !create {
-		return nil, fmt.Errorf("there is none in this directory: %w", err)
+		return nil, fmt.Errorf("there is no database in this directory: %w", err)
 	}
 	e := &Engine{dir: dir, max: maxRecords, cells: make(map[string]*cells)}
 	if e.lock, err = os.OpenFile(e.path(lockName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
