@@ -93,12 +93,6 @@ func (i *Instance) exchangeKey(holder string) (onion.Key, error) {
 	return key, writeFile(path, key[:])
 }
 
-// Active says whether a holder is one who reads.
-func Active(d *crypto.Directory, holder string) bool {
-	_, h := FindHolder(d, holder)
-	return h != nil && h.Status == crypto.StatusActive
-}
-
 // Enrol keeps a holder's card and gives the key of their exchange, made anew when there is none.
 func (i *Instance) Enrol(holder string, card []byte) (onion.Key, error) {
 	if err := writeFile(i.cardPath(holder), card); err != nil {

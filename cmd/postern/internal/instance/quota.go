@@ -40,14 +40,22 @@ func (i *Instance) OpenStore(create bool) (*store.Store, error) {
 	s, err := store.Open(o)
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		return nil, WithHint(fmt.Errorf("opening the database: %w", err),
+		return nil, WithHint(err,
 			"a server runs on this directory or is just starting; if its admin socket in %s does not answer in a minute, stop it first", i.RunPath())
 	case errors.Is(err, store.ErrNewer):
-		return nil, WithHint(fmt.Errorf("opening the database: %w", err), "install that version of postern, or a later one; nothing was changed")
+		return nil, WithHint(err, "install that version of postern, or a later one; nothing was changed")
 	case err != nil:
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, i.Damaged(err)
 	}
 	return s, nil
+}
+
+// Damaged adds to an error what to do first, if it says that the database is damaged.
+func (i *Instance) Damaged(err error) error {
+	if !errors.Is(err, store.ErrDamaged) {
+		return err
+	}
+	return WithHint(err, "before anything else, keep a copy of %s as it is", i.DBPath())
 }
 
 // fileWrapper protects the storage key with the content of a file: a systemd

@@ -186,7 +186,7 @@ func opCheck(ctx context.Context, e *engine, w io.Writer) error {
 		err = e.store.CheckFiles(problem)
 	}
 	if err != nil {
-		return fmt.Errorf("checking the database: %w", err)
+		return e.Damaged(fmt.Errorf("checking the database: %w", err))
 	}
 	if problems > 0 {
 		return instance.WithHint(fmt.Errorf("the database has %d problems", problems),

@@ -172,7 +172,7 @@ func inspectDirectory(i *instance.Instance, r *Report, d *crypto.Directory, err 
 		}
 		p, perr := i.ReadProposal()
 		i.Exchanges(d, func(holder string, err error) {
-			if perr == nil && p != nil && !instance.Active(p, holder) {
+			if perr == nil && p != nil && !active(p, holder) {
 				r.problem("holder "+holder+" is revoked here, and sources seal to them until the next directory is installed",
 					"have proposal.txt signed today: README.md, Enrol reviewers, steps 3 to 5")
 				return
@@ -192,6 +192,12 @@ func inspectPages(i *instance.Instance, r *Report) {
 	default:
 		r.problem(fmt.Sprintf("%d of your own pages are not right, the first: %s", len(faults), faults[0]), "postern pages lists them all")
 	}
+}
+
+// active says whether a holder is one who reads.
+func active(d *crypto.Directory, holder string) bool {
+	_, h := instance.FindHolder(d, holder)
+	return h != nil && h.Status == crypto.StatusActive
 }
 
 // inspectServer looks at database, disk and batches.
