@@ -22,6 +22,11 @@
 // Expiry is judged when the first part of a form arrives, so that a slow upload
 // never expires on its way.
 //
+// Where a form comes from is the browser's to say. One that hides it (Origin: null
+// and no Sec-Fetch-Site) is believed for a ticket or a code; what seems to come from
+// another site comes back to be sent from here, without the choices and the ticket
+// that the other site could have put there.
+//
 // A report is never refused for its ticket: an unreadable or expired one gets a
 // fresh code in the same request. A message from an expired inbox comes back
 // with its text, and asks for the code.
@@ -49,8 +54,12 @@
 // page after files that were added meanwhile leads back to it.
 //
 // Nothing typed is lost to an error: a form that cannot be taken comes back
-// with its text, answers and ticks, as far as one page can hold them. Files
-// cannot come back; the page says so. A file that is too large is read to its
+// with its text, answers and ticks, as far as one page can hold them; what it
+// cannot, it says: how many letters are missing and with which words it ends. Limits
+// stand beside the fields, in letters of the page's language, and are counted in
+// what was sent. Files cannot come back; the page says so. A form whose body is
+// empty, or ends before its fields, says that nothing has arrived: Firefox sends
+// that when a chosen file has vanished. A file that is too large is read to its
 // end and thrown away, because browsers show an answer only after they were
 // allowed to send everything. What is wrong stands in an alert with a link to
 // the place, and the page's title says that there is one.
@@ -59,8 +68,8 @@
 // files in every form; the fields are committed as soon as the first file
 // begins, each file on its own. Text fields that come after a file are
 // ignored. All fields of a form together keep at most 192 KiB, more than any
-// form of ours can hold. A file whose name cannot be read is taken all the same
-// and called "file". Nothing calls FormValue, ParseForm or their like: they
+// form of ours can hold. Parts are read by parts.go, as browsers write them: a
+// file is taken whatever its name, and without one called "file". Nothing calls FormValue, ParseForm or their like: they
 // would parse the body first and put files in clear into a temp folder.
 //
 // One size (SECURITY.md S-9). Every HTML response, errors included, is exactly
@@ -88,7 +97,11 @@
 // time in any log.
 //
 // Slow lines. A body has a minimum rate and no total deadline (pace.go). A door
-// lets 512 connections in at once ([Limit]).
+// lets 512 connections in at once; when all places are taken, the slowest gives way
+// ([Limit], door.go).
+//
+// Hosts. Requests for any other name than the service's own get a plain refusal of
+// the one size ([OnlyFor], host.go), at the exchange too.
 //
 // # Rules of the exchange
 //

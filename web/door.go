@@ -16,8 +16,7 @@ import (
 // strangers can ask for.
 const MaxConns = 512
 
-// How a door that is full chooses who gives way (SECURITY.md S-25 bounds what
-// gets through it): first who asks for nothing, the longest silent first; then the
+// How a door that is full chooses who gives way (SECURITY.md S-11): first who asks for nothing, the longest silent first; then the
 // slowest of those whose request or answer is under way. Who waits for our own work
 // stays, and so does whoever is fast.
 const (

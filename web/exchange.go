@@ -279,12 +279,13 @@ func (e *exchange) volume(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	out := &boundedWriter{w: &pacedWriter{w: w, rc: http.NewResponseController(w)}, left: to - from}
+	paced := &pacedWriter{w: w, rc: http.NewResponseController(w)}
+	out := &boundedWriter{w: paced, left: to - from}
 	err = e.service.WriteVolume(r.Context(), out, batch, number, from)
 	if out.left == 0 {
 		return // all that was asked for; a range may end before the volume
 	}
-	if err != nil && r.Context().Err() == nil {
+	if err != nil && paced.err == nil && r.Context().Err() == nil {
 		e.log(fmt.Sprintf("sending a volume: %v", err))
 	}
 	panic(http.ErrAbortHandler) // incomplete: only a cut connection says so

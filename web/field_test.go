@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -343,5 +344,46 @@ func TestCodeInAText(t *testing.T) {
 	}
 	if !found {
 		t.Error("the file did not arrive though it was asked for")
+	}
+}
+
+// brokenLine is a line on which nothing arrives any more.
+type brokenLine struct{ http.ResponseWriter }
+
+func (brokenLine) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// A download that stalls or breaks off is no fault of ours: no log says when a
+// source left (the world fails a test for every line in the log).
+func TestABrokenDownloadIsNotLogged(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	first := w.fetch(crypto.LaneRegular, "ombuds")[0].Read
+	w.reply("ombuds", first, 1, "see the files", map[string]string{"a.bin": strings.Repeat("a", 1<<20)})
+	f := w.enter(code).form("/reply").send().form("/download")
+	r := httptest.NewRequest(http.MethodPost, "/download", strings.NewReader(f.body()))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("ended with %v", p)
+		}
+	}()
+	w.source.ServeHTTP(brokenLine{httptest.NewRecorder()}, r)
+}
+
+// Preferences of 15 kB cost what 256 bytes do, and the first ones count.
+func TestLongPreferences(t *testing.T) {
+	if got := firstWishes("fr," + strings.Repeat("en-GB,", 3000)); len(got) > maxWishes || !strings.HasPrefix(got, "fr,") || strings.HasSuffix(got, ",") {
+		t.Errorf("%d bytes are read: %q", len(got), got)
+	}
+	if got := firstWishes(strings.Repeat("x", 5000)); got != "" {
+		t.Errorf("half a wish is read: %q", got)
+	}
+	w := newWorld(t, func(c *settings) { c.source.Languages = []string{"en", "fr", "de"} })
+	for wish, lang := range map[string]string{"fr," + strings.Repeat("de,", 5000): "fr", strings.Repeat("xx,", 5000) + "de": "en", "de": "de"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept-Language", wish)
+		if got := w.record(r).Body.String(); !strings.Contains(got, `<html lang="`+lang+`"`) {
+			t.Errorf("%.10s… is not answered in %s", wish, lang)
+		}
 	}
 }

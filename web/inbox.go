@@ -481,7 +481,7 @@ func (s *source) download(v *visit) answer {
 	h.Set("Content-Length", strconv.FormatInt(r.FilesSize(), 10))
 	w := &pacedWriter{w: v.w, rc: http.NewResponseController(v.w)}
 	if err := x.WriteFiles(v.r.Context(), r, w); err != nil {
-		if v.r.Context().Err() == nil {
+		if w.err == nil && v.r.Context().Err() == nil { // else the source left, and no log says when
 			s.log(fmt.Sprintf("sending a reply's files: %v", err))
 		}
 		panic(http.ErrAbortHandler) // a cut connection is the only way to say "incomplete" now

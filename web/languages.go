@@ -87,7 +87,7 @@ func (ls *languages) preferred(r *http.Request) *source {
 	if len(ls.list) == 1 {
 		return ls.list[0].source()
 	}
-	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	wanted, _, err := language.ParseAcceptLanguage(firstWishes(r.Header.Get("Accept-Language")))
 	if err != nil || len(wanted) == 0 {
 		return ls.list[0].source()
 	}
@@ -96,6 +96,19 @@ func (ls *languages) preferred(r *http.Request) *source {
 		return ls.list[0].source()
 	}
 	return ls.list[i].source()
+}
+
+// maxWishes bounds what is read of a browser's preferences, in bytes: none has
+// more, and matching thousands of tags is work that strangers could ask for.
+const maxWishes = 256
+
+// firstWishes are the languages that stand first.
+func firstWishes(s string) string {
+	if len(s) <= maxWishes {
+		return s
+	}
+	s = s[:maxWishes]
+	return s[:max(0, strings.LastIndexByte(s, ','))]
 }
 
 // prefixKey is the request's address before the path: "/fr", or "" when the

@@ -64,6 +64,7 @@ type pacedWriter struct {
 	w     io.Writer
 	rc    *http.ResponseController
 	armed time.Time
+	err   error // of w: the line, and no fault of ours
 }
 
 func (p *pacedWriter) Write(b []byte) (int, error) {
@@ -71,5 +72,9 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 		p.armed = now
 		_ = p.rc.SetWriteDeadline(now.Add(grace))
 	}
-	return p.w.Write(b)
+	n, err := p.w.Write(b)
+	if err != nil {
+		p.err = err
+	}
+	return n, err
 }
