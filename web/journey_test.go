@@ -83,14 +83,14 @@ func (j *journey) arrive(template, want string) {
 	j.Helper()
 	j.step++
 	got := ""
-	for range 600 {
+	if comes(func() (there bool) {
 		var err error
-		if got, err = j.b.Shown(); err == nil && got == want {
-			picture(j.T, filepath.Join(j.name, fmt.Sprintf("%02d-%s", j.step, template)), j.b.Screenshot)
-			j.hand.arrived()
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+		got, err = j.b.Shown()
+		return err == nil && got == want
+	}) {
+		picture(j.T, filepath.Join(j.name, fmt.Sprintf("%02d-%s", j.step, template)), j.b.Screenshot)
+		j.hand.arrived()
+		return
 	}
 	text, _ := j.b.Text("main")
 	j.Fatalf("step %d: no page %q but %q:\n%s", j.step, want, got, text)
@@ -180,14 +180,11 @@ func (j *journey) walk() {
 		j.Errorf("the reply reads %q, %v", got, err)
 	}
 	j.hand.press(j.form("/download"))
-	for n := 0; ; n++ { // nobody says when a download is whole
-		if got, err := os.ReadFile(filepath.Join(j.down, "files.zip")); err == nil && len(got) == 64<<10 {
-			break
-		}
-		if n > 600 {
-			j.Fatal("the reply's files did not come")
-		}
-		time.Sleep(50 * time.Millisecond)
+	if !comes(func() bool { // nobody says when a download is whole
+		got, err := os.ReadFile(filepath.Join(j.down, "files.zip"))
+		return err == nil && len(got) == 64<<10
+	}) {
+		j.Fatal("the reply's files did not come")
 	}
 	j.hand.press(j.form("/erase"))
 	j.page("erase")
@@ -305,13 +302,10 @@ func (k *keyboard) attach(css string, paths ...string) {
 	k.to(css)
 	if b, ok := k.j.b.(interface{ Choose(...string) error }); ok {
 		k.j.must(b.Choose(paths...), k.j.b.Press(browsertest.Enter))
-		for range 600 {
-			if v, err := k.j.b.Value(css); err == nil && v != "" {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
+		if !comes(func() bool { v, err := k.j.b.Value(css); return err == nil && v != "" }) {
+			k.j.Fatal("no files were chosen")
 		}
-		k.j.Fatal("no files were chosen")
+		return
 	}
 	k.j.must(k.j.b.Keys(css, strings.Join(paths, "\n")))
 }

@@ -203,14 +203,15 @@ func (b *w3m) text() string {
 	path := filepath.Join(b.home, "shown")
 	b.must(os.RemoveAll(path))
 	b.keys("S" + path + "\r")
-	for range 300 {
-		if shown, err := os.ReadFile(path); err == nil && len(shown) > 0 {
-			return string(shown)
-		}
-		time.Sleep(50 * time.Millisecond)
+	var shown []byte
+	if !comes(func() (saved bool) {
+		var err error
+		shown, err = os.ReadFile(path)
+		return err == nil && len(shown) > 0
+	}) {
+		b.Fatal("the page was not saved")
 	}
-	b.Fatal("the page was not saved")
-	return ""
+	return string(shown)
 }
 
 var numbered = regexp.MustCompile(`(?m)^\s*\d\.\s+(\S+)\s*$`)
