@@ -321,6 +321,7 @@ func validName(s string) bool {
 // Size is a number of bytes: "500MB", "20GiB".
 type Size int64
 
+// UnmarshalText reads a number with a unit.
 func (s *Size) UnmarshalText(b []byte) error {
 	text := strings.TrimSpace(string(b))
 	digits := strings.TrimRight(text, "kKMGTiB ")

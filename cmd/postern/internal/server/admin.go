@@ -87,7 +87,7 @@ func (f flusher) Write(p []byte) (int, error) {
 // wait gives the client its time anew.
 func (f flusher) wait() error { return f.c.SetWriteDeadline(time.Now().Add(f.patience)) }
 
-// ErrNoServer: nobody listens on the admin socket.
+// ErrNoServer says that nobody listens on the admin socket.
 var ErrNoServer = errors.New("no server runs on this directory")
 
 // Ask has a running server do an operation; [ErrNoServer] when there is none.
