@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/crypto/seedtest"
 	"postern/reviewer/reviewertest"
 )
 
@@ -77,11 +77,11 @@ func TestKilledImport(t *testing.T) {
 	began := time.Now()
 	check(t, start(restore()).Wait())
 	whole := time.Since(began)
-	old, all := 0, 0
+	old, all, r := 0, 0, seedtest.Rand(t)
 	for i := range killRounds {
 		dir := restore()
 		cmd := start(dir)
-		time.Sleep(time.Duration(rand.Int64N(int64(whole * 5 / 4)))) //nolint:gosec // any moment will do
+		time.Sleep(time.Duration(r.Int64N(int64(whole * 5 / 4)))) // any moment will do
 		_ = cmd.Process.Kill()
 		err := cmd.Wait()
 		var exit *exec.ExitError
@@ -100,9 +100,9 @@ func TestKilledImport(t *testing.T) {
 		default:
 			t.Fatalf("round %d: %d of %d messages are there", i, n, len(entries))
 		}
-		r := must(k.Import(bytes.NewReader(must(os.ReadFile(volume))(t)), ImportOptions{ClockOK: func(Clock) bool { return true }}))(t)
-		if r.New+r.Known != len(entries) || r.Damaged != 0 {
-			t.Fatalf("round %d: importing again: %+v", i, r)
+		again := must(k.Import(bytes.NewReader(must(os.ReadFile(volume))(t)), ImportOptions{ClockOK: func(Clock) bool { return true }}))(t)
+		if again.New+again.Known != len(entries) || again.Damaged != 0 {
+			t.Fatalf("round %d: importing again: %+v", i, again)
 		}
 		for j := range k.state.Messages {
 			rd, c, err := k.openBlob(k.state.Messages[j].Blob)

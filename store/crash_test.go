@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/sha3"
+
+	"postern/crypto/seedtest"
 )
 
 // The test binary is its own victim: with childEnv set it works on the database in
@@ -265,9 +267,9 @@ func runChild(t *testing.T, p *promises, mode, dir string, words int) {
 // TestKill kills a process at random moments while it reports, uploads, erases and
 // re-keys, and holds what it left to what it had acknowledged.
 func TestKill(t *testing.T) {
-	dir, p := t.TempDir(), newPromises()
+	dir, p, r := t.TempDir(), newPromises(), seedtest.Rand(t)
 	for range crashRounds {
-		runChild(t, p, "work", dir, 1+rand.IntN(16))
+		runChild(t, p, "work", dir, 1+r.IntN(16))
 		if p.hold(t, dir); t.Failed() {
 			return
 		}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"postern/crypto/seedtest"
 )
 
 // The fault layer. A process is traced while it works; from its system calls
@@ -30,6 +32,7 @@ type disk struct {
 	isDir   file
 	acks    *promises
 	n       int
+	rand    *rand.Rand
 }
 
 type file struct {
@@ -71,7 +74,7 @@ func (d *disk) cut(t *testing.T, keep float64) string {
 	dir := t.TempDir()
 	names := d.durable
 	for _, n := range d.changes {
-		if rand.Float64() >= keep {
+		if d.rand.Float64() >= keep {
 			break
 		}
 		names = n
@@ -88,7 +91,7 @@ func (d *disk) cut(t *testing.T, keep float64) string {
 		c := file{disk: slices.Clone(f.disk)}
 		for _, w := range f.wait {
 			for _, page := range pagesOf(w) {
-				if rand.Float64() < keep {
+				if d.rand.Float64() < keep {
 					c.apply(page)
 				}
 			}
@@ -332,7 +335,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := parseTrace(t, string(text))
-	d := &disk{dir: dir, fds: make(map[int]*file), at: make(map[int]int64), names: make(map[string]*file), durable: make(map[string]*file), acks: newPromises()}
+	d := &disk{dir: dir, fds: make(map[int]*file), at: make(map[int]int64), names: make(map[string]*file), durable: make(map[string]*file), acks: newPromises(), rand: seedtest.Rand(t)}
 	chance := 150 / float64(len(events))
 	cuts, acks := 0, 0
 	for i, e := range events {
@@ -340,10 +343,10 @@ func TestPowerCut(t *testing.T) {
 		if ack {
 			acks++
 		}
-		if d.durable["records.db"] == nil || !ack && rand.Float64() > chance {
+		if d.durable["records.db"] == nil || !ack && d.rand.Float64() > chance {
 			continue
 		}
-		keep := []float64{0, 0.5, 1}[rand.IntN(3)]
+		keep := []float64{0, 0.5, 1}[d.rand.IntN(3)]
 		if ack {
 			keep = 0
 		}
