@@ -99,7 +99,7 @@ func (g *gallery) narrow(t *testing.T, c *browsertest.Chromium, first bool) {
 }
 
 // wordings are the scenes in which some run of text stands that stands in none
-// before them.
+// before them; words of codes are in no language.
 func (g *gallery) wordings(t *testing.T) (scenes []scene) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -110,7 +110,7 @@ func (g *gallery) wordings(t *testing.T) (scenes []scene) {
 		}
 		fresh := false
 		for n := range doc.Descendants() {
-			if n.Type == html.TextNode && !seen[n.Data] {
+			if n.Type == html.TextNode && !seen[n.Data] && n.Parent.Data != "style" && attr(n.Parent, "class") != "pair" && (n.Parent.Parent == nil || attr(n.Parent.Parent, "class") != "code") {
 				seen[n.Data], fresh = true, true
 			}
 		}
