@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -11,7 +12,7 @@ import (
 	"io"
 )
 
-// Lane is why a volume exists.
+// Lane is why a batch exists.
 type Lane byte
 
 // The lanes: the fixed hours, the hourly urgent one, and larger items.
@@ -24,123 +25,233 @@ const (
 // InstanceID names one life of a server's database; a restore makes a new one.
 type InstanceID [16]byte
 
-// VolumeHeader is the first frame of a batch volume.
-type VolumeHeader struct {
+// BatchHead is everything there is to say of a batch, signed by the server's key
+// in the directory: nobody but the server makes, cuts, swaps or repeats a batch
+// unnoticed, and the server none in secret from one desk, since each head holds
+// the hash of the one before (SECURITY.md S-24).
+type BatchHead struct {
 	Instance   InstanceID
-	Batch      uint64 // ordinal, rising
+	Ordinal    uint64 // counts the batches of all lanes, from 1
 	Lane       Lane
-	Volume     uint32 // 1-based
-	Volumes    uint32 // of this batch
 	Day        Day    // of release: a desk's lower bound for today
-	Slots      uint16
 	DirVersion uint64 // of the directory in force
-	Entries    uint32
+	Slots      uint16
+	Revision   uint32       // 1 is the release; each nightly exchange of entries is the next
+	Before     [32]byte     // Hash of revision 1 of the batch before; zero in the first one
+	Released   [32]byte     // Hash of this batch's revision 1; zero there
+	Volumes    [][]EntryRef // the entries by volume
 }
+
+// EntryRef is one entry of a batch.
+type EntryRef struct {
+	Size int64
+	Hash [32]byte // SHA-256
+}
+
+// Errors of batches, for errors.Is.
+var (
+	ErrForged = errors.New("batch is not signed by the server")
+	ErrEntry  = errors.New("an entry differs from what the batch's head says: fetch the file again")
+)
 
 var volumeMagic = []byte("PSB1")
 
 const (
-	volumeHeaderSize = 16 + 8 + 1 + 4 + 4 + 4 + 2 + 8 + 4
+	batchHeadFixed = 16 + 8 + 1 + 4 + 8 + 2 + 4 + 32 + 32 + 4
+	entryRefSize   = 8 + sha256.Size
+	maxBatchHead   = 16 << 20 // bytes, signed: over 400,000 entries
+	batchContext   = "postern/v1 batch\x00"
 
-	frameVolumeHeader = 1
+	frameBatchHead    = 1
 	frameEntryBegin   = 2
 	frameEntryData    = 3
 	frameVolumePad    = 4
-	frameVolumeHash   = 5
+	frameVolumeNumber = 6
 )
 
-func (h *VolumeHeader) encode() []byte {
-	b := append(make([]byte, 0, volumeHeaderSize), h.Instance[:]...)
-	b = binary.BigEndian.AppendUint64(b, h.Batch)
+func (h *BatchHead) encode() []byte {
+	b := append(make([]byte, 0, h.size()), h.Instance[:]...)
+	b = binary.BigEndian.AppendUint64(b, h.Ordinal)
 	b = append(b, byte(h.Lane))
-	b = binary.BigEndian.AppendUint32(b, h.Volume)
-	b = binary.BigEndian.AppendUint32(b, h.Volumes)
 	b = binary.BigEndian.AppendUint32(b, uint32(h.Day))
-	b = binary.BigEndian.AppendUint16(b, h.Slots)
 	b = binary.BigEndian.AppendUint64(b, h.DirVersion)
-	return binary.BigEndian.AppendUint32(b, h.Entries)
+	b = binary.BigEndian.AppendUint16(b, h.Slots)
+	b = binary.BigEndian.AppendUint32(b, h.Revision)
+	b = append(append(b, h.Before[:]...), h.Released[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(h.Volumes))) //nolint:gosec // few
+	for _, v := range h.Volumes {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(v))) //nolint:gosec // bounded by maxBatchHead
+		for _, e := range v {
+			b = append(binary.BigEndian.AppendUint64(b, uint64(e.Size)), e.Hash[:]...) //nolint:gosec // check refuses negative ones
+		}
+	}
+	return b
 }
 
-func decodeVolumeHeader(b []byte) (h VolumeHeader, err error) {
-	if len(b) != volumeHeaderSize {
-		return h, malformed("volume header of %d bytes", len(b))
+// size is the length of the encoded head, without its signature.
+func (h *BatchHead) size() int {
+	n := batchHeadFixed
+	for _, v := range h.Volumes {
+		n += 4 + len(v)*entryRefSize
 	}
+	return n
+}
+
+func decodeBatchHead(b []byte) (*BatchHead, error) {
+	if len(b) < batchHeadFixed {
+		return nil, malformed("batch head of %d bytes", len(b))
+	}
+	h := new(BatchHead)
 	b = b[copy(h.Instance[:], b):]
-	h.Batch = binary.BigEndian.Uint64(b)
+	h.Ordinal = binary.BigEndian.Uint64(b)
 	h.Lane = Lane(b[8])
-	h.Volume = binary.BigEndian.Uint32(b[9:])
-	h.Volumes = binary.BigEndian.Uint32(b[13:])
-	h.Day = Day(binary.BigEndian.Uint32(b[17:]))
+	h.Day = Day(binary.BigEndian.Uint32(b[9:]))
+	h.DirVersion = binary.BigEndian.Uint64(b[13:])
 	h.Slots = binary.BigEndian.Uint16(b[21:])
-	h.DirVersion = binary.BigEndian.Uint64(b[23:])
-	h.Entries = binary.BigEndian.Uint32(b[31:])
+	h.Revision = binary.BigEndian.Uint32(b[23:])
+	b = b[27:]
+	b = b[copy(h.Before[:], b):]
+	b = b[copy(h.Released[:], b):]
+	volumes := binary.BigEndian.Uint32(b)
+	b = b[4:]
+	for range volumes {
+		if len(b) < 4 || int64(binary.BigEndian.Uint32(b))*entryRefSize > int64(len(b)-4) {
+			return nil, malformed("batch head is cut")
+		}
+		v := make([]EntryRef, binary.BigEndian.Uint32(b))
+		b = b[4:]
+		for i := range v {
+			v[i].Size = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // check refuses negative ones
+			b = b[8+copy(v[i].Hash[:], b[8:]):]
+		}
+		h.Volumes = append(h.Volumes, v)
+	}
+	if len(b) > 0 {
+		return nil, malformed("batch head goes on after its end")
+	}
 	return h, h.check()
 }
 
-func (h *VolumeHeader) check() error {
+func (h *BatchHead) check() error {
+	zero := [32]byte{}
 	switch {
 	case h.Lane > LaneFiles:
 		return malformed("lane %d", h.Lane)
-	case h.Volume == 0 || h.Volume > h.Volumes:
-		return malformed("volume %d of %d", h.Volume, h.Volumes)
+	case h.Ordinal == 0 || h.Revision == 0:
+		return malformed("batch %d, revision %d", h.Ordinal, h.Revision)
+	case (h.Ordinal == 1) != (h.Before == zero):
+		return malformed("batch %d: the hash of the batch before is missing or out of place", h.Ordinal)
+	case (h.Revision == 1) != (h.Released == zero):
+		return malformed("revision %d: the hash of the release is missing or out of place", h.Revision)
 	case Policy{Slots: int(h.Slots), Quorum: 1}.Valid() != nil:
 		return malformed("%d slots", h.Slots)
+	case len(h.Volumes) == 0 || h.size()+ed25519.SignatureSize > maxBatchHead:
+		return malformed("a batch without volumes or with too many entries")
+	}
+	left := int64(maxEntry)
+	for _, v := range h.Volumes {
+		for _, e := range v {
+			if e.Size < 0 || e.Size > left {
+				return malformed("entry of %d bytes", e.Size)
+			}
+			left -= e.Size
+		}
 	}
 	return nil
 }
 
-// Name is the file name a volume is offered under: numbered, with the hash of
-// header and entry lengths; letters, digits, dots and hyphens only.
-func (h *VolumeHeader) Name(entries []int64) string {
-	sum := sha256.New()
-	sum.Write(h.encode())
-	for _, n := range entries {
-		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // not negative
-	}
-	return fmt.Sprintf("postern-%s-%06d-%dof%d-%s.batch",
-		hex.EncodeToString(h.Instance[:4]), h.Batch, h.Volume, h.Volumes, hex.EncodeToString(sum.Sum(nil)[:4]))
+// Hash names the head; the next batch's holds it.
+func (h *BatchHead) Hash() [32]byte { return sha256.Sum256(h.encode()) }
+
+// SignBatchHead gives the head's bytes and the server's signature. What makes no
+// head is refused where it is opened or written.
+func SignBatchHead(h *BatchHead, server ed25519.PrivateKey) []byte {
+	b := h.encode()
+	return append(b, ed25519.Sign(server, append([]byte(batchContext), b...))...)
 }
 
-// hashedFrames is a frameWriter whose bytes are hashed on their way.
-func hashedFrames(dst io.Writer) (*frameWriter, hash.Hash) {
-	h := sha256.New()
-	return &frameWriter{w: io.MultiWriter(dst, h)}, h
+// OpenBatchHead reads what [SignBatchHead] wrote, or returns [ErrForged].
+func OpenBatchHead(signed []byte, server ed25519.PublicKey) (*BatchHead, error) {
+	n := len(signed) - ed25519.SignatureSize
+	if n < 0 {
+		return nil, fmt.Errorf("opening a batch head: %w", malformed("%d bytes", len(signed)))
+	}
+	if !verify(server, append([]byte(batchContext), signed[:n]...), signed[n:]) {
+		return nil, fmt.Errorf("opening a batch head: %w", ErrForged)
+	}
+	h, err := decodeBatchHead(signed[:n])
+	if err != nil {
+		return nil, fmt.Errorf("opening a batch head: %w", err)
+	}
+	return h, nil
 }
+
+// VolumeName is the file name a volume (1-based) is offered under: numbered, with
+// the head's hash; letters, digits, dots and hyphens only.
+func (h *BatchHead) VolumeName(volume int) string {
+	sum := h.Hash()
+	return fmt.Sprintf("postern-%s-%06d-%dof%d-%s.batch",
+		hex.EncodeToString(h.Instance[:4]), h.Ordinal, volume, len(h.Volumes), hex.EncodeToString(sum[:4]))
+}
+
+// VolumeSize is the exact length of a volume (1-based) without padding. It can be
+// padded to any length that is at least 5 bytes more.
+func (h *BatchHead) VolumeSize(volume int) int64 {
+	head := int64(h.size() + ed25519.SignatureSize)
+	n := int64(len(volumeMagic)) + framesSize(head) + frameHead + 4 + frameHead
+	for _, e := range h.Volumes[volume-1] {
+		n += EntrySize(e.Size)
+	}
+	return n
+}
+
+// EntrySize is the length of an entry of n bytes in a volume or bundle.
+func EntrySize(n int64) int64 { return frameHead + 8 + framesSize(n) }
+
+// framesSize is the length of n bytes in frames that are full but the last.
+func framesSize(n int64) int64 { return n + (n+maxFrame-1)/maxFrame*frameHead }
 
 // maxEntry bounds the length in bytes that an entry of a volume or bundle can claim.
 const maxEntry = 1 << 50
 
-// volumeTail is the hash frame and the end frame.
-const volumeTail = frameHead + sha256.Size + frameHead
-
-// VolumeWriter writes a batch volume: header, entries, padding, hash.
+// VolumeWriter writes a batch volume: head, number, entries, padding.
 type VolumeWriter struct {
 	f    *frameWriter
-	h    hash.Hash
-	left uint32
+	left []EntryRef
 	size int64
 	buf  []byte
 }
 
-// NewVolumeWriter writes the header. size is the total length in bytes that
-// Close pads to (0: no padding); see [VolumeSize].
-func NewVolumeWriter(dst io.Writer, h VolumeHeader, size int64) (*VolumeWriter, error) {
-	if err := h.check(); err != nil {
-		return nil, err
+// NewVolumeWriter writes the head, as [SignBatchHead] gave it, of a volume
+// (1-based). size is the total length in bytes that Close pads to (0: no
+// padding); see [BatchHead.VolumeSize].
+func NewVolumeWriter(dst io.Writer, signed []byte, volume int, size int64) (*VolumeWriter, error) {
+	h, err := decodeBatchHead(signed[:max(0, len(signed)-ed25519.SignatureSize)])
+	if err != nil {
+		return nil, fmt.Errorf("writing a volume: %w", err)
 	}
-	w := &VolumeWriter{left: h.Entries, size: size, buf: make([]byte, maxFrame)}
-	w.f, w.h = hashedFrames(dst)
+	if volume < 1 || volume > len(h.Volumes) {
+		return nil, fmt.Errorf("writing a volume: there is no volume %d of %d", volume, len(h.Volumes))
+	}
+	w := &VolumeWriter{f: &frameWriter{w: dst}, left: h.Volumes[volume-1], size: size, buf: make([]byte, maxFrame)}
 	w.f.write(volumeMagic)
-	w.f.frame(frameVolumeHeader, h.encode())
+	for len(signed) > 0 {
+		n := min(len(signed), maxFrame)
+		w.f.frame(frameBatchHead, signed[:n])
+		signed = signed[n:]
+	}
+	w.f.frame(frameVolumeNumber, binary.BigEndian.AppendUint32(nil, uint32(volume))) //nolint:gosec // bounded above
 	return w, w.f.err
 }
 
-// Entry copies exactly n bytes from r as one entry.
-func (w *VolumeWriter) Entry(n int64, r io.Reader) error {
-	if w.left == 0 {
-		return errors.New("writing a volume: more entries than its header says")
+// Entry copies the next entry, of the length that the head says, from r. Whether
+// its hash is the head's is for the reader to see.
+func (w *VolumeWriter) Entry(r io.Reader) error {
+	if len(w.left) == 0 {
+		return errors.New("writing a volume: more entries than its head says")
 	}
-	w.left--
+	n := w.left[0].Size
+	w.left = w.left[1:]
 	return w.f.copy(n, r, w.buf)
 }
 
@@ -161,14 +272,13 @@ func (f *frameWriter) copy(n int64, r io.Reader, buf []byte) error {
 	return f.err
 }
 
-// Close pads with frames of zeros to size and writes the SHA-256 of
-// everything before it and the end frame.
+// Close pads with frames of zeros to size and writes the end frame.
 func (w *VolumeWriter) Close() error {
-	if w.left > 0 {
-		return errors.New("writing a volume: fewer entries than its header says")
+	if len(w.left) > 0 {
+		return errors.New("writing a volume: fewer entries than its head says")
 	}
 	if w.size > 0 {
-		pad := w.size - w.f.n - volumeTail
+		pad := w.size - w.f.n - frameHead
 		if pad < 0 || pad > 0 && pad < frameHead {
 			return fmt.Errorf("writing a volume: cannot pad to %d bytes", w.size)
 		}
@@ -183,81 +293,52 @@ func (w *VolumeWriter) Close() error {
 			pad -= frameHead + n
 		}
 	}
-	w.f.frame(frameVolumeHash, w.h.Sum(nil))
 	w.f.end()
 	return w.f.err
 }
 
-// entryFrames is the length of an entry of n bytes in a volume or bundle.
-func entryFrames(n int64) int64 {
-	return frameHead + 8 + n + (n+maxFrame-1)/maxFrame*frameHead
-}
-
-// VolumeSize is the exact length of an unpadded volume of entries of these
-// lengths. A volume can be padded to any length that is at least 5 bytes more.
-func VolumeSize(entries []int64) int64 {
-	n := int64(len(volumeMagic) + frameHead + volumeHeaderSize + volumeTail)
-	for _, e := range entries {
-		n += entryFrames(e)
-	}
-	return n
-}
-
-// hashedReader reads frames and hashes every byte up to the hash frame.
-type hashedReader struct {
+// entryFile reads the frames of a volume or bundle.
+type entryFile struct {
 	f   frameReader
-	sum hash.Hash
-	typ byte
-	b   []byte
+	sum hash.Hash // of a bundle, over every byte before its hash frame; else nil
+	typ byte      // the frame looked at
+	b   []byte    // valid until next
 }
 
-func newHashedReader(src io.Reader) *hashedReader {
-	h := &hashedReader{sum: sha256.New()}
-	h.f.r = src
-	return h
-}
-
-func (h *hashedReader) magic(want []byte) error {
+// magic reads the magic and moves to the first frame.
+func (e *entryFile) magic(want []byte) error {
 	got := make([]byte, len(want))
-	if err := h.f.full(got); err != nil {
+	if err := e.f.full(got); err != nil {
 		return err
 	}
 	if !bytes.Equal(got, want) {
 		return malformed("not a file of this kind")
 	}
-	h.sum.Write(got)
-	return nil
+	if e.sum != nil {
+		e.sum.Write(got)
+	}
+	return e.next()
 }
 
-// next moves to the next frame; hashFrame is not part of the hash.
-func (h *hashedReader) next(hashFrame byte) (err error) {
-	h.typ, h.b, err = h.f.next()
-	if err == nil && h.typ != hashFrame && h.typ != frameEnd {
+func (e *entryFile) next() (err error) {
+	e.typ, e.b, err = e.f.next()
+	if err == nil && e.sum != nil && e.typ != frameBundleHash && e.typ != frameEnd {
 		var head [frameHead]byte
-		head[0] = h.typ
-		binary.BigEndian.PutUint32(head[1:], uint32(len(h.b))) //nolint:gosec // at most maxFrame
-		h.sum.Write(head[:])
-		h.sum.Write(h.b)
+		head[0] = e.typ
+		binary.BigEndian.PutUint32(head[1:], uint32(len(e.b))) //nolint:gosec // at most maxFrame
+		e.sum.Write(head[:])
+		e.sum.Write(e.b)
 	}
 	return err
 }
 
-// tail reads hash, end frame and the end of the stream; the frame looked at is the hash.
-func (h *hashedReader) tail(hashFrame byte) error {
-	if h.typ != hashFrame || len(h.b) != sha256.Size {
-		return malformed("frame %d out of place", h.typ)
-	}
-	if !bytes.Equal(h.b, h.sum.Sum(nil)) {
-		return malformed("the hash at the end differs: fetch the file again")
-	}
-	if err := h.next(hashFrame); err != nil {
-		return err
-	}
-	if h.typ != frameEnd {
-		return malformed("frame %d after the hash", h.typ)
+// end says whether the frame looked at is the end frame, and the last thing.
+func (e *entryFile) end() error {
+	if e.typ != frameEnd {
+		return malformed("frame %d out of place", e.typ)
 	}
 	var one [1]byte
-	switch n, err := io.ReadFull(h.f.r, one[:]); {
+	switch n, err := io.ReadFull(e.f.r, one[:]); {
 	case n > 0:
 		return malformed("bytes after the end")
 	case !errors.Is(err, io.EOF):
@@ -266,32 +347,27 @@ func (h *hashedReader) tail(hashFrame byte) error {
 	return nil
 }
 
-// entry calls onEntry with the entry whose begin frame is looked at, drains it, and moves on.
-func (h *hashedReader) entry(hashFrame byte, onEntry func(n int64, r io.Reader) error) error {
-	if h.typ != frameEntryBegin || len(h.b) != 8 {
-		return malformed("frame %d where an entry begins", h.typ)
+// entry begins the entry whose begin frame is looked at.
+func (e *entryFile) entry() (*entryData, error) {
+	if e.typ != frameEntryBegin || len(e.b) != 8 {
+		return nil, malformed("frame %d where an entry begins", e.typ)
 	}
-	n := binary.BigEndian.Uint64(h.b)
+	n := binary.BigEndian.Uint64(e.b)
 	if n > maxEntry {
-		return malformed("entry of %d bytes", n)
+		return nil, malformed("entry of %d bytes", n)
 	}
-	r := &entryData{h: h, hashFrame: hashFrame, left: int64(n)} //nolint:gosec // bounded above
-	if err := onEntry(r.left, r); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, r); err != nil {
-		return err
-	}
-	return h.next(hashFrame)
+	return &entryData{file: e, size: int64(n), left: int64(n), sum: sha256.New()}, nil //nolint:gosec // bounded above
 }
 
 // entryData reads the data frames of one entry.
 type entryData struct {
-	h         *hashedReader
-	hashFrame byte
-	left      int64 // in frames not read yet
-	rest      []byte
-	err       error
+	file *entryFile
+	size int64
+	left int64 // in frames not read yet
+	rest []byte
+	sum  hash.Hash
+	want *[32]byte // nil: any
+	err  error
 }
 
 func (d *entryData) Read(p []byte) (int, error) {
@@ -300,64 +376,121 @@ func (d *entryData) Read(p []byte) (int, error) {
 			return 0, d.err
 		}
 		if d.left == 0 {
-			return 0, io.EOF
-		}
-		if d.err = d.h.next(d.hashFrame); d.err != nil {
+			d.err = io.EOF
+			if d.want != nil && [32]byte(d.sum.Sum(nil)) != *d.want {
+				d.err = ErrEntry
+			}
 			continue
 		}
-		if d.h.typ != frameEntryData || int64(len(d.h.b)) != min(d.left, maxFrame) {
-			d.err = malformed("frame %d of %d bytes in an entry", d.h.typ, len(d.h.b))
+		if d.err = d.file.next(); d.err != nil {
 			continue
 		}
-		d.left -= int64(len(d.h.b))
-		d.rest = d.h.b
+		if d.file.typ != frameEntryData || int64(len(d.file.b)) != min(d.left, maxFrame) {
+			d.err = malformed("frame %d of %d bytes in an entry", d.file.typ, len(d.file.b))
+			continue
+		}
+		d.left -= int64(len(d.file.b))
+		d.rest = d.file.b
+		d.sum.Write(d.rest)
 	}
 	n := copy(p, d.rest)
 	d.rest = d.rest[n:]
 	return n, nil
 }
 
-// ReadVolume reads a volume, calling onEntry for each entry (which reads r or
-// leaves it: the rest is drained). The hash is known only at the end: on error
-// the caller tells its user to fetch the volume again.
-func ReadVolume(src io.Reader, onHeader func(VolumeHeader) error, onEntry func(i int, n int64, r io.Reader) error) error {
-	if err := readVolume(newHashedReader(src), onHeader, onEntry); err != nil {
+// drain reads what the caller left, and moves on.
+func (d *entryData) drain() error {
+	if _, err := io.Copy(io.Discard, d); err != nil && !errors.Is(err, ErrEntry) {
+		return err
+	}
+	return d.file.next()
+}
+
+// ReadVolume reads a volume whose head one of the server keys signed, else it
+// returns [ErrForged]. onHead gets the head, the number of the volume (from 1) and
+// the head's signed bytes; it may stop with an error. onEntry is called for each
+// entry, whose reader ends with [ErrEntry] when the bytes are not those the head
+// says: what it kept is to be thrown away, and the next entry may be sound. When
+// onEntry returns nil the rest of the entry is drained; what it returns else stops.
+func ReadVolume(src io.Reader, servers []ed25519.PublicKey, onHead func(h *BatchHead, volume int, signed []byte) error, onEntry func(i int, e EntryRef, r io.Reader) error) error {
+	if err := readVolume(&entryFile{f: frameReader{r: src}}, servers, onHead, onEntry); err != nil {
 		return fmt.Errorf("reading a batch volume: %w", err)
 	}
 	return nil
 }
 
-func readVolume(h *hashedReader, onHeader func(VolumeHeader) error, onEntry func(i int, n int64, r io.Reader) error) error {
-	if err := h.magic(volumeMagic); err != nil {
+func readVolume(f *entryFile, servers []ed25519.PublicKey, onHead func(*BatchHead, int, []byte) error, onEntry func(int, EntryRef, io.Reader) error) error {
+	if err := f.magic(volumeMagic); err != nil {
 		return err
 	}
-	if err := h.next(frameVolumeHash); err != nil {
-		return err
-	}
-	if h.typ != frameVolumeHeader {
-		return malformed("no volume header")
-	}
-	head, err := decodeVolumeHeader(h.b)
+	signed, err := f.batchHead()
 	if err != nil {
 		return err
 	}
-	if onHeader != nil {
-		if err := onHeader(head); err != nil {
+	h, err := openBatchHead(signed, servers)
+	if err != nil {
+		return err
+	}
+	if f.typ != frameVolumeNumber || len(f.b) != 4 {
+		return malformed("no volume number")
+	}
+	volume := binary.BigEndian.Uint32(f.b)
+	if volume == 0 || int64(volume) > int64(len(h.Volumes)) {
+		return malformed("volume %d of %d", volume, len(h.Volumes))
+	}
+	if err := onHead(h, int(volume), signed); err != nil {
+		return err
+	}
+	if err := f.next(); err != nil {
+		return err
+	}
+	for i, ref := range h.Volumes[volume-1] {
+		d, err := f.entry()
+		if err != nil {
+			return err
+		}
+		if d.size != ref.Size {
+			return malformed("entry of %d bytes, the head says %d", d.size, ref.Size)
+		}
+		d.want = &ref.Hash
+		if err := onEntry(i, ref, d); err != nil {
+			return err
+		}
+		if err := d.drain(); err != nil {
 			return err
 		}
 	}
-	if err := h.next(frameVolumeHash); err != nil {
+	if err := f.padding(); err != nil {
 		return err
 	}
-	for i := range int(head.Entries) {
-		if err := h.entry(frameVolumeHash, func(n int64, r io.Reader) error { return onEntry(i, n, r) }); err != nil {
-			return err
+	return f.end()
+}
+
+// batchHead reads the head's frames, full but the last.
+func (e *entryFile) batchHead() (signed []byte, err error) {
+	for before := maxFrame; e.typ == frameBatchHead; {
+		if before != maxFrame || len(e.b) == 0 {
+			return nil, malformed("a piece of %d bytes of a head after one of %d", len(e.b), before)
+		}
+		before = len(e.b)
+		if signed = append(signed, e.b...); len(signed) > maxBatchHead {
+			return nil, malformed("a batch head longer than any")
+		}
+		if err := e.next(); err != nil {
+			return nil, err
 		}
 	}
-	if err := h.padding(); err != nil {
-		return err
+	return signed, nil
+}
+
+func openBatchHead(signed []byte, servers []ed25519.PublicKey) (h *BatchHead, err error) {
+	err = ErrForged
+	for _, key := range servers {
+		if h, err = OpenBatchHead(signed, key); !errors.Is(err, ErrForged) {
+			break
+		}
 	}
-	return h.tail(frameVolumeHash)
+	return h, err
 }
 
 var noughts [maxFrame]byte
@@ -365,17 +498,17 @@ var noughts [maxFrame]byte
 // padding reads the padding frames, which for a given length are cut in one
 // way only: full ones, and then one shorter one, or one that left 5 bytes for
 // the head of a last one of 1 to 4.
-func (h *hashedReader) padding() error {
-	for before := maxFrame; h.typ == frameVolumePad; {
-		n := len(h.b)
+func (e *entryFile) padding() error {
+	for before := maxFrame; e.typ == frameVolumePad; {
+		n := len(e.b)
 		if before != maxFrame && (before != maxFrame-frameHead || n == 0 || n >= frameHead) {
 			return malformed("padding frame of %d bytes after one of %d", n, before)
 		}
-		if !bytes.Equal(h.b, noughts[:n]) {
+		if !bytes.Equal(e.b, noughts[:n]) {
 			return malformed("padding is not zero")
 		}
 		before = n
-		if err := h.next(frameVolumeHash); err != nil {
+		if err := e.next(); err != nil {
 			return err
 		}
 	}

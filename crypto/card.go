@@ -25,23 +25,45 @@ type Epoch struct {
 }
 
 // Card is what a holder gives the operator to be enrolled: public, self-signed,
-// and checked against its phrase read aloud.
+// and checked against [SigningWords] read aloud.
 type Card struct {
 	Body    string // body id
 	Holder  string // holder id, unique in the directory
 	Signing ed25519.PublicKey
 	Access  [32]byte // x25519 public key for the exchange onion; never enters the directory
 	Epochs  []Epoch  // EpochCount months in a row
+
+	// EpochsSignature is [SignEpochs]'s, by the key of Signing. It goes into the
+	// directory with the months, so that everybody sees that they are the
+	// holder's. Marshal makes it.
+	EpochsSignature []byte
 }
 
 const (
-	cardFirst   = "postern card v1"
-	cardContext = "postern/v1 card\x00"
+	cardFirst     = "postern card v1"
+	cardContext   = "postern/v1 card\x00"
+	epochsContext = "postern/v1 epochs\x00"
 )
+
+// epochsSigned is what a holder signs of the months: no body, holder or key
+// else can have them.
+func epochsSigned(body, holder string, signing ed25519.PublicKey, epochs []Epoch) ([]byte, error) {
+	b := bytes.NewBufferString(epochsContext)
+	fmt.Fprintf(b, "body %s\nholder %s\nsigning %s\n", body, holder, base64.StdEncoding.EncodeToString(signing))
+	err := writeEpochs(b, epochs)
+	return b.Bytes(), err
+}
+
+// SigningWords are six words of a signing key, for reading aloud: the same
+// wherever the key is shown.
+func SigningWords(key ed25519.PublicKey) []string {
+	sum := sha256.Sum256(append([]byte("postern/v1 signing words\x00"), key...))
+	return phrase(sum[:], 6)
+}
 
 // text is the card without its signature line.
 func (c *Card) text() ([]byte, error) {
-	if !validID(c.Body) || !validID(c.Holder) {
+	if !ValidID(c.Body) || !ValidID(c.Holder) {
 		return nil, fmt.Errorf("body %q, holder %q: an id has 1 to %d of a-z, 0-9 and inner hyphens", c.Body, c.Holder, MaxBodyID)
 	}
 	if !validSigning(c.Signing) || len(c.Epochs) != EpochCount {
@@ -53,7 +75,14 @@ func (c *Card) text() ([]byte, error) {
 	if err := writeEpochs(&b, c.Epochs); err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(&b, "epochs %s\n", base64.StdEncoding.EncodeToString(c.EpochsSignature))
 	return b.Bytes(), nil
+}
+
+// verify is the only place that checks a signature: a key for which anybody can
+// sign signs nothing.
+func verify(key ed25519.PublicKey, msg, sig []byte) bool {
+	return validSigning(key) && ed25519.Verify(key, msg, sig)
 }
 
 // validSigning refuses what is no point of the curve, a second encoding of one
@@ -87,14 +116,20 @@ func writeEpochs(b *bytes.Buffer, epochs []Epoch) error {
 	return nil
 }
 
-// Marshal writes the card as text, signed by the key that Signing is the public half of.
+// Marshal writes the card as text, signed by the key that Signing is the public
+// half of, and sets EpochsSignature.
 func (c *Card) Marshal(key ed25519.PrivateKey) ([]byte, error) {
-	text, err := c.text()
+	if !c.Signing.Equal(key.Public()) {
+		return nil, errors.New("writing a card: the key is not the card's")
+	}
+	epochs, err := epochsSigned(c.Body, c.Holder, c.Signing, c.Epochs)
 	if err != nil {
 		return nil, fmt.Errorf("writing a card: %w", err)
 	}
-	if !c.Signing.Equal(key.Public()) {
-		return nil, errors.New("writing a card: the key is not the card's")
+	c.EpochsSignature = ed25519.Sign(key, epochs)
+	text, err := c.text()
+	if err != nil {
+		return nil, fmt.Errorf("writing a card: %w", err)
 	}
 	sig := ed25519.Sign(key, append([]byte(cardContext), text...))
 	return fmt.Appendf(text, "signature %s\n", base64.StdEncoding.EncodeToString(sig)), nil
@@ -119,6 +154,7 @@ func parseCard(text []byte) (*Card, error) {
 	c := &Card{Body: l.field("body"), Holder: l.field("holder"), Signing: l.base64("signing", ed25519.PublicKeySize)}
 	copy(c.Access[:], l.base64("access", len(c.Access)))
 	c.Epochs = l.epochs()
+	c.EpochsSignature = l.base64("epochs", ed25519.SignatureSize)
 	sig := l.base64("signature", ed25519.SignatureSize)
 	if err := l.end(); err != nil {
 		return nil, err
@@ -130,20 +166,14 @@ func parseCard(text []byte) (*Card, error) {
 	if !bytes.HasPrefix(text, signed) || string(text[len(signed):]) != "signature "+base64.StdEncoding.EncodeToString(sig)+"\n" {
 		return nil, malformed("not written as a card is")
 	}
-	if !ed25519.Verify(c.Signing, append([]byte(cardContext), signed...), sig) {
+	epochs, err := epochsSigned(c.Body, c.Holder, c.Signing, c.Epochs)
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	if !verify(c.Signing, append([]byte(cardContext), signed...), sig) || !verify(c.Signing, epochs, c.EpochsSignature) {
 		return nil, malformed("the signature is wrong")
 	}
 	return c, nil
-}
-
-// Phrase is six words of the hash of the card's text, for reading aloud.
-func (c *Card) Phrase() []string {
-	text, err := c.text()
-	if err != nil {
-		return nil
-	}
-	sum := sha256.Sum256(text)
-	return phrase(sum[:], 6)
 }
 
 // lines reads "key value" lines and keeps the first error.

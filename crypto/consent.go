@@ -9,21 +9,24 @@ import (
 const MaxConsents = 32
 
 // Consent is frame 43: a source's answer to "may your case be shown to this
-// body?". It is a statement that stands alone, signed over the case: a desk can
+// body?", as the body was then ([Reader]). It is a statement that stands alone, signed over the case: a desk can
 // later show it, without the message around it, to the body it names.
 type Consent struct {
 	Body      string // id of the body asked about
+	Since     uint64 // and what it was since then: see [Reader]
 	Yes       bool
 	Day       Day    // of the answer
 	Signature []byte // by V_src
 }
 
-// consentFixed is what a consent takes besides the body's id: answer, day, length, signature.
-const consentFixed = 1 + 4 + 1 + ed25519.SignatureSize
+// consentFixed is what a consent takes besides the body's id: answer, day, since, length, signature.
+const consentFixed = consentHead + 1 + ed25519.SignatureSize
+
+const consentHead = 1 + 4 + 8
 
 // SignConsent makes a consent of the source whose key this is.
-func SignConsent(key ed25519.PrivateKey, body string, yes bool, day Day) Consent {
-	c := Consent{Body: body, Yes: yes, Day: day}
+func SignConsent(key ed25519.PrivateKey, body Reader, yes bool, day Day) Consent {
+	c := Consent{Body: body.ID, Since: body.Since, Yes: yes, Day: day}
 	c.Signature = ed25519.Sign(key, c.signed(key.Public().(ed25519.PublicKey))) //nolint:forcetypeassert // always that type
 	return c
 }
@@ -31,22 +34,23 @@ func SignConsent(key ed25519.PrivateKey, body string, yes bool, day Day) Consent
 // Verify says whether the source with this key made the consent, for the case
 // that is [CaseOf] the key and no other.
 func (c Consent) Verify(source ed25519.PublicKey) bool {
-	return validID(c.Body) && len(source) == ed25519.PublicKeySize && ed25519.Verify(source, c.signed(source), c.Signature)
+	return ValidID(c.Body) && c.Since > 0 && verify(source, c.signed(source), c.Signature)
 }
 
-// signed is context ‖ case ‖ answer ‖ be32(day) ‖ body id.
+// signed is context ‖ case ‖ answer ‖ be32(day) ‖ be64(since) ‖ body id.
 func (c Consent) signed(source ed25519.PublicKey) []byte {
 	id := CaseOf(source)
 	return append(c.head(append([]byte("postern/v1 source consent\x00"), id[:]...)), c.Body...)
 }
 
-// head appends answer ‖ be32(day).
+// head appends answer ‖ be32(day) ‖ be64(since).
 func (c Consent) head(b []byte) []byte {
 	answer := byte(0)
 	if c.Yes {
 		answer = 1
 	}
-	return binary.BigEndian.AppendUint32(append(b, answer), uint32(c.Day))
+	b = binary.BigEndian.AppendUint32(append(b, answer), uint32(c.Day))
+	return binary.BigEndian.AppendUint64(b, c.Since)
 }
 
 // Encode gives the consent's bytes, in a message or alone. The body's id must be one.
@@ -58,16 +62,17 @@ func (c Consent) Encode() []byte {
 // DecodeConsent reads what Encode wrote and refuses everything else. Who made
 // it is for Verify to say.
 func DecodeConsent(b []byte) (c Consent, err error) {
-	if len(b) < consentFixed || len(b) != consentFixed+int(b[5]) || b[0] > 1 {
+	if len(b) < consentFixed || len(b) != consentFixed+int(b[consentHead]) || b[0] > 1 {
 		return c, malformed("consent of %d bytes", len(b))
 	}
 	end := len(b) - ed25519.SignatureSize
 	c = Consent{
-		Body: string(b[6:end]), Yes: b[0] == 1, Day: Day(binary.BigEndian.Uint32(b[1:])),
+		Body: string(b[consentHead+1 : end]), Since: binary.BigEndian.Uint64(b[5:]),
+		Yes: b[0] == 1, Day: Day(binary.BigEndian.Uint32(b[1:])),
 		Signature: append([]byte(nil), b[end:]...),
 	}
-	if !validID(c.Body) {
-		return Consent{}, malformed("consent for body %q", c.Body)
+	if !ValidID(c.Body) || c.Since == 0 {
+		return Consent{}, malformed("consent for body %q since %d", c.Body, c.Since)
 	}
 	return c, nil
 }

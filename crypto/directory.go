@@ -34,7 +34,6 @@ const (
 const (
 	MaxHolders   = 3       // active ones of a body
 	MaxRoots     = 9       // signatures that a directory can ask for
-	maxEpochList = 24      // months listed per holder
 	maxDirectory = 4 << 20 // bytes
 	maxValue     = 2 << 10 // bytes of a name or mandate
 	maxKind      = 64      // bytes
@@ -48,7 +47,11 @@ type Holder struct {
 	Signing ed25519.PublicKey
 	Status  Status
 	Since   uint64  // the directory version that set Status
-	Epochs  []Epoch // empty when retired or revoked
+	Epochs  []Epoch // one card's, empty when retired or revoked
+
+	// EpochsSignature is the card's, by Signing over body, holder and Epochs:
+	// roots cannot give a holder months that the holder did not make.
+	EpochsSignature []byte
 }
 
 // Body is an institution that reads.
@@ -56,6 +59,7 @@ type Body struct {
 	ID          string
 	Kind        string            // one of intake/form's body kinds; opaque here
 	Independent bool              // of the institutions reported on
+	Since       uint64            // the directory version since which it is what it is: see [Reader]
 	Names       map[string]string // by language tag
 	Mandates    map[string]string
 	Languages   []string // that its people read
@@ -71,8 +75,9 @@ type Directory struct {
 	Salt     [32]byte // instance salt, for ever
 	KDF      KDFParams
 	Policy   Policy
-	Roots    int        // root signatures needed, 1 to MaxRoots
-	Transfer *Recipient // the server's, for bundles
+	Roots    int               // root signatures needed, 1 to MaxRoots
+	Transfer *Recipient        // the server's, for bundles
+	Server   ed25519.PublicKey // the server's, signs batches and backups
 	Bodies   []Body
 }
 
@@ -81,7 +86,8 @@ var (
 	ErrUnsigned   = errors.New("directory is not signed by enough roots")
 	ErrRolledBack = errors.New("directory is older than the one installed")
 	ErrNotYet     = errors.New("directory is not issued yet")
-	ErrSalt       = errors.New("directory changes salt, key derivation or origin: every code would lose its mailbox")
+	ErrSalt       = errors.New("directory changes salt, key derivation, origin or slots: every code would lose its mailbox")
+	ErrHistory    = errors.New("directory contradicts the one installed: if versions between them were left out, install those first")
 )
 
 const originPrefix = "postern directory "
@@ -89,13 +95,15 @@ const originPrefix = "postern directory "
 func (d *Directory) check() error {
 	// A key listed twice would have two standings, and a recipient listed twice
 	// would stop every report to both: Seal refuses it.
-	holders, keys, recipients := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	holders, keys, recipients := map[string]bool{}, map[string]bool{string(d.Server): true}, map[string]bool{}
 	ids, active := map[string]bool{}, 0
 	switch {
 	case !strings.HasPrefix(d.Origin, originPrefix) || !validValue(d.Origin) || len(d.Origin) == len(originPrefix):
 		return malformed("origin %.60q: must begin with %q and name the instance", d.Origin, originPrefix)
 	case d.Version == 0 || d.Transfer == nil:
 		return malformed("version or transfer recipient is missing")
+	case !validSigning(d.Server):
+		return malformed("the server's signing key is missing or not valid")
 	case d.Roots < 1 || d.Roots > MaxRoots:
 		return malformed("%d roots: must be 1 to %d", d.Roots, MaxRoots)
 	case d.Expires < d.Issued || d.Expires > maxDay:
@@ -110,10 +118,13 @@ func (d *Directory) check() error {
 	}
 	for i := range d.Bodies {
 		b := &d.Bodies[i]
-		if !validID(b.ID) || ids[b.ID] || b.Kind == "" || len(b.Kind) > maxKind || strings.ContainsFunc(b.Kind, notKind) {
+		if !ValidID(b.ID) || ids[b.ID] || b.Kind == "" || len(b.Kind) > maxKind || strings.ContainsFunc(b.Kind, notKind) {
 			return malformed("body %q: id or kind is not valid, or it is there twice", b.ID)
 		}
 		ids[b.ID] = true
+		if b.Since == 0 || b.Since > d.Version {
+			return malformed("body %q: since version %d of %d", b.ID, b.Since, d.Version)
+		}
 		if len(b.Names) == 0 || len(b.Languages) == 0 || len(b.Holders) == 0 {
 			return malformed("body %q: a name, a language and a holder are needed", b.ID)
 		}
@@ -131,7 +142,7 @@ func (d *Directory) check() error {
 		}
 		n := 0
 		for _, h := range b.Holders {
-			if !validID(h.ID) || holders[h.ID] || !validSigning(h.Signing) || h.Since == 0 || h.Since > d.Version {
+			if !ValidID(h.ID) || holders[h.ID] || !validSigning(h.Signing) || h.Since == 0 || h.Since > d.Version {
 				return malformed("holder %q: not valid, or there twice", h.ID)
 			}
 			if keys[string(h.Signing)] {
@@ -147,11 +158,18 @@ func (d *Directory) check() error {
 			switch h.Status {
 			case StatusActive:
 				n++
-				if len(h.Epochs) == 0 || len(h.Epochs) > maxEpochList {
-					return malformed("holder %q: %d months", h.ID, len(h.Epochs))
+				if len(h.Epochs) != EpochCount {
+					return malformed("holder %q: %d months: must be the %d of a card", h.ID, len(h.Epochs), EpochCount)
+				}
+				signed, err := epochsSigned(b.ID, h.ID, h.Signing, h.Epochs)
+				if err != nil {
+					return malformed("holder %q: %v", h.ID, err)
+				}
+				if !verify(h.Signing, signed, h.EpochsSignature) {
+					return malformed("holder %q did not sign these months", h.ID)
 				}
 			case StatusRetired, StatusRevoked:
-				if len(h.Epochs) != 0 {
+				if len(h.Epochs) != 0 || len(h.EpochsSignature) != 0 {
 					return malformed("holder %q is %s and lists months", h.ID, h.Status)
 				}
 			default:
@@ -228,9 +246,9 @@ func (d *Directory) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("writing a directory: %w", err)
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s\nversion %d\nissued %v\nexpires %v\nsalt %s\nkdf argon2id %d %d %d\nslots %d\nquorum %d\nroots %d\ntransfer %v\n",
+	fmt.Fprintf(&b, "%s\nversion %d\nissued %v\nexpires %v\nsalt %s\nkdf argon2id %d %d %d\nslots %d\nquorum %d\nroots %d\ntransfer %v\nserver %s\n",
 		d.Origin, d.Version, d.Issued, d.Expires, base64.StdEncoding.EncodeToString(d.Salt[:]),
-		d.KDF.Time, d.KDF.MemoryKiB, d.KDF.Threads, d.Policy.Slots, d.Policy.Quorum, d.Roots, d.Transfer)
+		d.KDF.Time, d.KDF.MemoryKiB, d.KDF.Threads, d.Policy.Slots, d.Policy.Quorum, d.Roots, d.Transfer, base64.StdEncoding.EncodeToString(d.Server))
 	for i := range d.Bodies {
 		if err := d.Bodies[i].marshal(&b); err != nil {
 			return nil, fmt.Errorf("writing a directory: %w", err)
@@ -249,7 +267,7 @@ func (b *Body) marshal(w *bytes.Buffer) error {
 	if b.Independent {
 		word = independentWord
 	}
-	fmt.Fprintf(w, "body %s %s %s\n", b.ID, b.Kind, word)
+	fmt.Fprintf(w, "body %s %s %s %d\n", b.ID, b.Kind, word, b.Since)
 	for _, m := range []struct {
 		key string
 		val map[string]string
@@ -263,6 +281,9 @@ func (b *Body) marshal(w *bytes.Buffer) error {
 		fmt.Fprintf(w, "holder %s %s %d %s\n", h.ID, h.Status, h.Since, base64.StdEncoding.EncodeToString(h.Signing))
 		if err := writeEpochs(w, h.Epochs); err != nil {
 			return fmt.Errorf("holder %q: %w", h.ID, err)
+		}
+		if len(h.Epochs) > 0 {
+			fmt.Fprintf(w, "epochs %s\n", base64.StdEncoding.EncodeToString(h.EpochsSignature))
 		}
 	}
 	return nil
@@ -295,6 +316,7 @@ func parseDirectory(text []byte) (*Directory, error) {
 	if d.Transfer, err = ParseRecipient(l.field("transfer")); err != nil {
 		l.fail("transfer: %v", err)
 	}
+	d.Server = l.base64("server", ed25519.PublicKeySize)
 	for l.err == nil && l.peek() == "body" && len(d.Bodies) <= MaxReaders {
 		d.Bodies = append(d.Bodies, l.body())
 	}
@@ -330,8 +352,13 @@ func (l *lines) day(key string) Day {
 
 func (l *lines) body() (b Body) {
 	f := strings.Split(l.field("body"), " ")
-	if len(f) != 3 || f[2] != independentWord && f[2] != chainWord {
-		l.fail("body: expected id, kind and %s or %s", independentWord, chainWord)
+	if len(f) != 4 || f[2] != independentWord && f[2] != chainWord {
+		l.fail("body: expected id, kind, %s or %s, and version", independentWord, chainWord)
+		return b
+	}
+	var err error
+	if b.Since, err = strconv.ParseUint(f[3], 10, 64); err != nil {
+		l.fail("body %.40q: version", f[0])
 		return b
 	}
 	b.ID, b.Kind, b.Independent = f[0], f[1], f[2] == independentWord
@@ -349,7 +376,11 @@ func (l *lines) body() (b Body) {
 			l.fail("holder %.40q: version or key", f[0])
 			return b
 		}
-		b.Holders = append(b.Holders, Holder{ID: f[0], Status: Status(f[1]), Since: since, Signing: key, Epochs: l.epochs()})
+		h := Holder{ID: f[0], Status: Status(f[1]), Since: since, Signing: key, Epochs: l.epochs()}
+		if len(h.Epochs) > 0 {
+			h.EpochsSignature = l.base64("epochs", ed25519.SignatureSize)
+		}
+		b.Holders = append(b.Holders, h)
 	}
 	return b
 }
@@ -443,8 +474,85 @@ func (d *Directory) follows(prev *Directory) error {
 		return nil
 	case d.Version < prev.Version, d.Version == prev.Version && d.Hash() != prev.Hash():
 		return fmt.Errorf("%w: version %d, installed is %d", ErrRolledBack, d.Version, prev.Version)
-	case d.Salt != prev.Salt, d.KDF != prev.KDF, d.Origin != prev.Origin:
+	case d.Salt != prev.Salt, d.KDF != prev.KDF, d.Origin != prev.Origin, d.Policy.Slots != prev.Policy.Slots:
 		return ErrSalt
+	}
+	for i := range prev.Bodies {
+		if err := d.keeps(&prev.Bodies[i], prev.Version); err != nil {
+			return fmt.Errorf("%w: %w", ErrHistory, err)
+		}
+	}
+	for i := range d.Bodies {
+		if err := d.Bodies[i].begins(prev); err != nil {
+			return fmt.Errorf("%w: %w", ErrHistory, err)
+		}
+	}
+	return nil
+}
+
+// keeps says what d changes of a body of version prev that stays as it was:
+// who has which key, and what body and holder are since when. Nobody takes over
+// a name that sources ticked, or a withdrawn key's standing.
+func (d *Directory) keeps(was *Body, prev uint64) error {
+	// A since that changed, though nothing it stands for did, changed and changed
+	// back: that takes two versions.
+	same := func(since, before uint64) bool { return since == before || since >= prev+2 }
+	now, ok := d.Body(was.ID)
+	if !ok {
+		return fmt.Errorf("body %q is missing", was.ID)
+	}
+	for _, h := range was.Holders {
+		i := slices.IndexFunc(now.Holders, func(n Holder) bool { return n.Signing.Equal(h.Signing) })
+		if i < 0 {
+			return fmt.Errorf("the signing key of holder %q of body %q is missing", h.ID, was.ID)
+		}
+		switch n := &now.Holders[i]; {
+		case h.Status == StatusRevoked && (n.Status != h.Status || n.Since != h.Since):
+			return fmt.Errorf("holder %q was revoked and must stay so", n.ID)
+		case n.Status != h.Status && n.Since <= prev:
+			return fmt.Errorf("holder %q is %s since version %d, but was %s in %d", n.ID, n.Status, n.Since, h.Status, prev)
+		case n.Status == h.Status && !same(n.Since, h.Since):
+			return fmt.Errorf("holder %q is %s since version %d, and not %d", n.ID, n.Status, h.Since, n.Since)
+		}
+	}
+	switch {
+	case was.becomes(now):
+		if now.Since <= prev {
+			return fmt.Errorf("body %q became another after version %d, and says it is the same since %d", now.ID, prev, now.Since)
+		}
+	case !same(now.Since, was.Since):
+		return fmt.Errorf("body %q is the same since version %d, and not %d", now.ID, was.Since, now.Since)
+	}
+	return nil
+}
+
+// becomes says whether a source that chose the body has to choose it anew: it is
+// of another kind, or nobody who read for it does any more.
+func (b *Body) becomes(now *Body) bool {
+	if b.Kind != now.Kind || b.Independent != now.Independent {
+		return true
+	}
+	if !b.Active() && !now.Active() {
+		return false
+	}
+	return !slices.ContainsFunc(now.Holders, func(n Holder) bool {
+		return n.Status == StatusActive && slices.ContainsFunc(b.Holders, func(h Holder) bool {
+			return h.Status == StatusActive && h.Signing.Equal(n.Signing)
+		})
+	})
+}
+
+// begins says whether a body, and the keys of a body, that are new since prev say so.
+func (b *Body) begins(prev *Directory) error {
+	was, ok := prev.Body(b.ID)
+	if !ok && b.Since <= prev.Version {
+		return fmt.Errorf("body %q is new after version %d, and says it is there since %d", b.ID, prev.Version, b.Since)
+	}
+	for _, h := range b.Holders {
+		known := ok && slices.ContainsFunc(was.Holders, func(o Holder) bool { return o.Signing.Equal(h.Signing) })
+		if !known && h.Since <= prev.Version {
+			return fmt.Errorf("holder %q is new after version %d, and says it is %s since %d", h.ID, prev.Version, h.Status, h.Since)
+		}
 	}
 	return nil
 }
@@ -516,15 +624,27 @@ func (d *Directory) Body(id string) (*Body, bool) {
 	return &d.Bodies[i], true
 }
 
+// Reader is the body as a source chooses it now.
+func (b *Body) Reader() Reader { return Reader{ID: b.ID, Since: b.Since} }
+
+// BodyOf finds the body that a source chose, unless it has become another since.
+func (d *Directory) BodyOf(r Reader) (*Body, bool) {
+	b, ok := d.Body(r.ID)
+	if !ok || b.Since != r.Since {
+		return nil, false
+	}
+	return b, true
+}
+
 // Defaults are the bodies ticked before a source chose: those that are
 // independent and read at present, in directory order (SECURITY.md S-7).
-func (d *Directory) Defaults() (ids []string) {
+func (d *Directory) Defaults() (list []Reader) {
 	for i := range d.Bodies {
 		if b := &d.Bodies[i]; b.Independent && b.Active() {
-			ids = append(ids, b.ID)
+			list = append(list, b.Reader())
 		}
 	}
-	return ids
+	return list
 }
 
 // Recipients are the month's recipients of a body's active holders.
@@ -540,20 +660,20 @@ func (b *Body) Recipients(m Month) (list []*Recipient) {
 	return list
 }
 
-// ReadersFor resolves a positive list of body ids to the month's recipients,
-// by body. A body that is unknown or has nobody for the month is an error:
-// the source ticked it and would believe that it reads.
-func (d *Directory) ReadersFor(ids []string, m Month) (bodies [][]*Recipient, err error) {
-	for _, id := range ids {
-		b, ok := d.Body(id)
+// ReadersFor resolves a positive list of chosen bodies to the month's
+// recipients, by body. A body that is unknown, has become another or has nobody
+// for the month is an error: the source ticked it and would believe that it reads.
+func (d *Directory) ReadersFor(list []Reader, m Month) (bodies [][]*Recipient, err error) {
+	for _, r := range list {
+		b, ok := d.BodyOf(r)
 		if !ok {
-			return nil, fmt.Errorf("body %q is not in the directory", id)
+			return nil, fmt.Errorf("body %q since version %d is not in the directory", r.ID, r.Since)
 		}
-		r := b.Recipients(m)
-		if len(r) == 0 {
-			return nil, fmt.Errorf("body %q has nobody who reads in %v", id, m)
+		to := b.Recipients(m)
+		if len(to) == 0 {
+			return nil, fmt.Errorf("body %q has nobody who reads in %v", r.ID, m)
 		}
-		bodies = append(bodies, r)
+		bodies = append(bodies, to)
 	}
 	return bodies, nil
 }

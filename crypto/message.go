@@ -3,6 +3,7 @@ package crypto
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -25,7 +26,7 @@ const (
 	KindReply    Kind = 4 // reviewer to source and fellow readers
 	KindEvent    Kind = 5 // between reviewers only
 	KindCover    Kind = 6 // nothing: dropped silently
-	KindPrekeys  Kind = 7 // a visit refilled reply slots; no words
+	KindChange   Kind = 7 // the source changed their code; no words
 )
 
 // Limits of a container, in bytes. They hold on forms and desks alike, and
@@ -71,37 +72,50 @@ type Meta struct {
 
 const metaSize = 1 + 16 + 8 + 16 + 32 + 4
 
-// Prekey is frame 20: where one reply can be handed in.
-type Prekey struct {
-	Slot      byte
-	Recipient *Recipient
+// LifeID names one life of a code's mailbox, from its first message to "erase
+// everything". Every message of a source carries it: so a reader knows which
+// choices of bodies belong together.
+type LifeID [16]byte
+
+// Reader is a body as the source chose it: an id alone is not an identity. It
+// comes to mean others when a body changes its kind or all of its people, and
+// the directory then raises [Body].Since (SECURITY.md S-27).
+type Reader struct {
+	ID    string
+	Since uint64
 }
 
-// DropRef is frame 30: the drop and slot that a reply is meant for. Every
-// reply has it, signed, and the source's side accepts a reply only from there:
-// so a reply read at one slot cannot be shown again at another.
-type DropRef struct {
-	Drop Drop
-	Slot byte
-}
+// Receipt says that the source has opened a reply: see [ReceiptOf].
+type Receipt [16]byte
+
+// MaxReceipts is how many receipts every message with words carries; random
+// ones fill up, so that their number says nothing.
+const MaxReceipts = 32
+
+// ReceiptOf is the receipt for the reply whose container has this SHA-256.
+func ReceiptOf(id [32]byte) Receipt { return Receipt(id[:16]) }
 
 // Message is everything in a container but the bytes of its files.
 type Message struct {
 	Meta    Meta
-	Readers []string          // body ids in the order shown, frame 3
-	Quorum  byte              // frame 3
+	Readers []Reader          // in the order shown, frame 3; different ids
 	Source  ed25519.PublicKey // V_src, frame 4; kinds of a source
+	Life    LifeID            // frame 4
 	Text    string            // frame 10; absent when empty
 	Answers [][]byte          // frames 40, opaque here: intake/form encodes them
-	Prekeys []Prekey          // frames 20, by rising slot
-	Inner   *Recipient        // frame 21, for the source's own tool
-	Drop    *DropRef          // frame 30; every reply has it
+	ReplyTo *Recipient        // frame 20, R: the source's one reply recipient; kinds 1, 2 and 7
+	Drop    *Drop             // frame 30: where a reply is handed in; every reply has it
 	Event   []byte            // frame 41
 	Signer  ed25519.PublicKey // frame 98; set by the reader once 99 was verified
 
+	// Receipts are in frame 22, kinds 1, 2 and 7: of the replies that the source
+	// has opened, newest first. The writer fills up to MaxReceipts with random
+	// ones; a reader gets MaxReceipts of them and knows its own.
+	Receipts []Receipt
+
 	Consents []Consent   // frames 43, each about another body; where answers may stand
 	Notice   []byte      // frame 42 of a reply, opaque here: intake/form encodes it
-	Succeeds *Succession // frame 5, where prekeys may stand; verified by writer and reader
+	Succeeds *Succession // frame 5, where ReplyTo stands; verified by writer and reader
 }
 
 // File is a file's begin frame and, once read, its end frame.
@@ -122,8 +136,8 @@ const (
 	frameFileBegin = 11
 	frameFileData  = 12
 	frameFileEnd   = 13
-	framePrekey    = 20
-	frameInner     = 21
+	frameReplyTo   = 20
+	frameReceipts  = 22
 	frameDrop      = 30
 	frameAnswer    = 40
 	frameEvent     = 41
@@ -135,19 +149,21 @@ const (
 
 // grammar is what one kind may and must hold. Frames come in the order of the fields.
 type grammar struct {
-	context                                           string // of the signature; "" for unsigned cover
-	source                                            bool   // frame 4, and signed by that key
-	text, answers, prekeys, inner, drop, event, cover bool   // allowed; drop, event and cover are required
-	minFiles, maxFiles                                int
+	context            string // of the signature; "" for unsigned cover
+	source             bool   // frame 4, and signed by that key
+	text, answers      bool   // allowed
+	replyTo            bool   // frames 20 and 22 are required, 5 is allowed
+	drop, event, cover bool   // required
+	minFiles, maxFiles int
 }
 
 const maxAnswerFrames = 128 // with these, maximal fields still fit the smallest class
 
 var grammars = map[Kind]grammar{
-	KindReport:   {context: sourceContext, source: true, text: true, answers: true, prekeys: true, inner: true},
-	KindFollowUp: {context: sourceContext, source: true, text: true, answers: true, prekeys: true, inner: true},
+	KindReport:   {context: sourceContext, source: true, text: true, answers: true, replyTo: true},
+	KindFollowUp: {context: sourceContext, source: true, text: true, answers: true, replyTo: true},
 	KindFile:     {context: sourceContext, source: true, minFiles: 1, maxFiles: 1},
-	KindPrekeys:  {context: sourceContext, source: true, prekeys: true},
+	KindChange:   {context: sourceContext, source: true, replyTo: true},
 	KindReply:    {context: "postern/v1 reply\x00", text: true, drop: true, maxFiles: MaxReplyFiles},
 	KindEvent:    {context: "postern/v1 event\x00", event: true},
 	KindCover:    {cover: true},
@@ -171,12 +187,13 @@ func (m *Message) check() (grammar, error) {
 		bad bool
 		say string
 	}{
-		{g.cover == (len(m.Readers) > 0 || m.Quorum > 0), "readers missing, or on a cover"},
+		{g.cover == (len(m.Readers) > 0), "readers missing, or on a cover"},
 		{len(m.Readers) > MaxReaders, "too many readers"},
-		{!g.cover && (m.Quorum == 0 || int(m.Quorum) > len(m.Readers)), "quorum without so many readers"},
-		{g.source != (len(m.Source) == ed25519.PublicKeySize), "source key missing or out of place"},
+		{g.source != (len(m.Source) > 0), "source key missing or out of place"},
+		{g.source && !validSigning(m.Source), "a source key for which anybody can sign"},
+		{g.source != (m.Life != LifeID{}), "life missing or out of place"},
 		{g.source && m.Meta.Case != CaseOf(m.Source), "another case than the source key's"},
-		{!g.prekeys && m.Succeeds != nil, "succession out of place"},
+		{!g.replyTo && m.Succeeds != nil, "succession out of place"},
 		{m.Succeeds != nil && !m.Succeeds.valid(m.Source), "a succession that the earlier key did not sign"},
 		{!g.text && m.Text != "", "text out of place"},
 		{len(m.Text) > MaxText, "text too long"},
@@ -185,10 +202,10 @@ func (m *Message) check() (grammar, error) {
 		{answers > MaxAnswers || len(m.Answers) > maxAnswerFrames, "answers too long"},
 		{!g.answers && len(m.Consents) > 0, "consents out of place"},
 		{len(m.Consents) > MaxConsents, "too many consents"},
-		{!g.prekeys && len(m.Prekeys) > 0, "prekeys out of place"},
-		{!g.inner && m.Inner != nil, "inner recipient out of place"},
+		{g.replyTo != (m.ReplyTo != nil), "reply recipient missing or out of place"},
+		{!g.replyTo && len(m.Receipts) > 0, "receipts out of place"},
+		{len(m.Receipts) > MaxReceipts, "too many receipts"},
 		{g.drop != (m.Drop != nil), "drop missing or out of place"},
-		{m.Drop != nil && m.Drop.Slot >= ReplySlots, "drop of no slot"},
 		{g.event != (len(m.Event) > 0), "event missing or out of place"},
 		{len(m.Event) > MaxEvent, "event too long"},
 		{!g.drop && len(m.Notice) > 0, "frame 42 of a reply"},
@@ -198,14 +215,9 @@ func (m *Message) check() (grammar, error) {
 			return g, malformed("%s in a message of kind %d", c.say, m.Meta.Kind)
 		}
 	}
-	for i, id := range m.Readers {
-		if !validID(id) || slices.Contains(m.Readers[:i], id) {
-			return g, malformed("reader %q", id)
-		}
-	}
-	for i, p := range m.Prekeys {
-		if p.Recipient == nil || p.Slot >= ReplySlots || i > 0 && p.Slot <= m.Prekeys[i-1].Slot {
-			return g, malformed("prekey slot %d", p.Slot)
+	for i, r := range m.Readers {
+		if !ValidID(r.ID) || r.Since == 0 || slices.ContainsFunc(m.Readers[:i], func(o Reader) bool { return o.ID == r.ID }) {
+			return g, malformed("reader %q since %d", r.ID, r.Since)
 		}
 	}
 	return g, m.checkConsents()
@@ -213,9 +225,9 @@ func (m *Message) check() (grammar, error) {
 
 func validText(s string) bool { return utf8.ValidString(s) && !bytes.ContainsRune([]byte(s), 0) }
 
-// validID is the rule for body and holder ids: 1 to MaxBodyID of [a-z0-9-],
+// ValidID is the rule for body and holder ids: 1 to MaxBodyID of [a-z0-9-],
 // no hyphen first or last.
-func validID(s string) bool {
+func ValidID(s string) bool {
 	if len(s) == 0 || len(s) > MaxBodyID || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
 	}
@@ -294,9 +306,9 @@ func NewMessageWriter(dst io.Writer, m *Message, key ed25519.PrivateKey) (*Messa
 		w.put(frameCover, nil)
 		return w, w.f.err
 	}
-	w.put(frameReaders, encodeReaders(m.Quorum, m.Readers))
+	w.put(frameReaders, encodeReaders(m.Readers))
 	if g.source {
-		w.put(frameSource, m.Source)
+		w.put(frameSource, append(m.Source[:len(m.Source):len(m.Source)], m.Life[:]...))
 	}
 	if m.Succeeds != nil {
 		w.put(frameSuccession, m.Succeeds.Encode())
@@ -310,17 +322,15 @@ func NewMessageWriter(dst io.Writer, m *Message, key ed25519.PrivateKey) (*Messa
 	for _, c := range m.Consents {
 		w.put(frameConsent, c.Encode())
 	}
-	for _, p := range m.Prekeys {
-		w.put(framePrekey, append([]byte{p.Slot}, p.Recipient.Bytes()...))
-	}
-	if m.Inner != nil {
-		w.put(frameInner, m.Inner.Bytes())
+	if m.ReplyTo != nil {
+		w.put(frameReplyTo, m.ReplyTo.Bytes())
+		w.put(frameReceipts, encodeReceipts(m.Receipts))
 	}
 	if len(m.Notice) > 0 {
 		w.put(frameNotice, m.Notice)
 	}
 	if m.Drop != nil {
-		w.put(frameDrop, append(m.Drop.Drop[:len(m.Drop.Drop):len(m.Drop.Drop)], m.Drop.Slot))
+		w.put(frameDrop, m.Drop[:])
 	}
 	if len(m.Event) > 0 {
 		w.put(frameEvent, m.Event)
@@ -435,6 +445,16 @@ func ReadMessage(src io.Reader, onFile func(f File, r io.Reader) error) (*Read, 
 	return p.out, nil
 }
 
+// ReadHead reads a container up to the frames before its files: enough to list
+// a message. Nothing of it is verified, and Signer is not set.
+func ReadHead(src io.Reader) (*Message, error) {
+	p := &messageReader{f: frameReader{r: src}, h: newSignedFrames(), out: new(Read)}
+	if _, err := p.start(); err != nil {
+		return nil, fmt.Errorf("reading a message's head: %w", err)
+	}
+	return &p.out.Message, nil
+}
+
 type messageReader struct {
 	f      frameReader
 	h      *signedFrames
@@ -453,29 +473,34 @@ func (p *messageReader) next() (err error) {
 	return err
 }
 
-func (p *messageReader) read() error {
+// start reads magic, meta and head, and checks them.
+func (p *messageReader) start() (g grammar, err error) {
 	magic := make([]byte, len(containerMagic))
 	if err := p.f.full(magic); err != nil {
-		return err
+		return g, err
 	}
 	if !bytes.Equal(magic, containerMagic) {
-		return malformed("not a container")
+		return g, malformed("not a container")
 	}
 	if err := p.next(); err != nil {
-		return err
+		return g, err
 	}
 	if p.typ != frameMeta || len(p.data) != metaSize {
-		return malformed("no meta frame")
+		return g, malformed("no meta frame")
 	}
 	m := &p.out.Message
 	m.Meta = decodeMeta(p.data)
 	if err := p.next(); err != nil {
-		return err
+		return g, err
 	}
 	if err := p.head(m); err != nil {
-		return err
+		return g, err
 	}
-	g, err := m.check()
+	return m.check()
+}
+
+func (p *messageReader) read() error {
+	g, err := p.start()
 	if err != nil {
 		return err
 	}
@@ -516,12 +541,12 @@ func (p *messageReader) head(m *Message) error {
 			}
 			return nil
 		}},
-		{frameReaders, 1, func(b []byte) (err error) { m.Quorum, m.Readers, err = decodeReaders(b); return err }},
+		{frameReaders, 1, func(b []byte) (err error) { m.Readers, err = decodeReaders(b); return err }},
 		{frameSource, 1, func(b []byte) error {
-			if len(b) != ed25519.PublicKeySize {
-				return malformed("source key of %d bytes", len(b))
+			if len(b) != ed25519.PublicKeySize+len(LifeID{}) {
+				return malformed("source frame of %d bytes", len(b))
 			}
-			m.Source = bytes.Clone(b)
+			m.Source, m.Life = bytes.Clone(b[:ed25519.PublicKeySize]), LifeID(b[ed25519.PublicKeySize:])
 			return nil
 		}},
 		{frameSuccession, 1, func(b []byte) (err error) { m.Succeeds, err = DecodeSuccession(b); return err }},
@@ -538,23 +563,13 @@ func (p *messageReader) head(m *Message) error {
 			m.Consents = append(m.Consents, c)
 			return err
 		}},
-		{framePrekey, ReplySlots, func(b []byte) error {
-			if len(b) != 1+RecipientSize {
-				return malformed("prekey of %d bytes", len(b))
-			}
-			r, err := RecipientFromBytes(b[1:])
-			if err != nil {
-				return malformed("prekey: %v", err)
-			}
-			m.Prekeys = append(m.Prekeys, Prekey{b[0], r})
-			return nil
-		}},
-		{frameInner, 1, func(b []byte) (err error) {
-			if m.Inner, err = RecipientFromBytes(b); err != nil {
-				return malformed("inner recipient: %v", err)
+		{frameReplyTo, 1, func(b []byte) (err error) {
+			if m.ReplyTo, err = RecipientFromBytes(b); err != nil {
+				return malformed("reply recipient: %v", err)
 			}
 			return nil
 		}},
+		{frameReceipts, 1, func(b []byte) (err error) { m.Receipts, err = decodeReceipts(b); return err }},
 		{frameNotice, 1, func(b []byte) error {
 			if len(b) == 0 {
 				return malformed("empty notice frame")
@@ -563,10 +578,11 @@ func (p *messageReader) head(m *Message) error {
 			return nil
 		}},
 		{frameDrop, 1, func(b []byte) error {
-			if len(b) != len(Drop{})+1 {
+			if len(b) != len(Drop{}) {
 				return malformed("drop of %d bytes", len(b))
 			}
-			m.Drop = &DropRef{Drop(b[:len(Drop{})]), b[len(Drop{})]}
+			d := Drop(b)
+			m.Drop = &d
 			return nil
 		}},
 		{frameEvent, 1, func(b []byte) error {
@@ -589,8 +605,11 @@ func (p *messageReader) head(m *Message) error {
 			}
 		}
 	}
-	if cover != (m.Meta.Kind == KindCover) {
+	switch {
+	case cover != (m.Meta.Kind == KindCover):
 		return malformed("cover frame missing")
+	case m.ReplyTo != nil && m.Receipts == nil:
+		return malformed("receipts missing")
 	}
 	return nil
 }
@@ -676,7 +695,7 @@ func (p *messageReader) signature(g grammar) error {
 	if p.typ != frameSignature || len(p.data) != ed25519.SignatureSize {
 		return malformed("frame %d of %d bytes where the signature belongs", p.typ, len(p.data))
 	}
-	if !ed25519.Verify(signer, p.h.digest(g.context, signer), p.data) {
+	if !verify(signer, p.h.digest(g.context, signer), p.data) {
 		return malformed("the signature is wrong")
 	}
 	p.out.Signer = signer
@@ -727,33 +746,54 @@ func decodeMeta(b []byte) (m Meta) {
 	return m
 }
 
-// readers frame: quorum (1) ‖ count (1) ‖ per body length (1) ‖ id.
-func encodeReaders(quorum byte, ids []string) []byte {
-	b := []byte{quorum, byte(len(ids))} //nolint:gosec // at most MaxReaders
-	for _, id := range ids {
-		b = append(append(b, byte(len(id))), id...) //nolint:gosec // at most MaxBodyID
+// readers frame: count (1) ‖ per body length (1) ‖ id ‖ be64(since).
+func encodeReaders(list []Reader) []byte {
+	b := []byte{byte(len(list))} //nolint:gosec // at most MaxReaders
+	for _, r := range list {
+		b = append(append(b, byte(len(r.ID))), r.ID...) //nolint:gosec // at most MaxBodyID
+		b = binary.BigEndian.AppendUint64(b, r.Since)
 	}
 	return b
 }
 
-func decodeReaders(b []byte) (quorum byte, ids []string, err error) {
-	if len(b) < 2 || b[0] == 0 || b[1] == 0 { // absent and empty would be one message in two forms
-		return 0, nil, malformed("readers frame without readers or quorum")
+func decodeReaders(b []byte) (list []Reader, err error) {
+	if len(b) == 0 || b[0] == 0 { // absent and empty would be one message in two forms
+		return nil, malformed("readers frame without readers")
 	}
-	quorum, n := b[0], int(b[1])
-	b = b[2:]
+	n := int(b[0])
+	b = b[1:]
 	for range n {
-		if len(b) == 0 || len(b) < 1+int(b[0]) {
-			return 0, nil, malformed("readers frame is cut")
+		if len(b) == 0 || len(b) < 1+int(b[0])+8 {
+			return nil, malformed("readers frame is cut")
 		}
 		n := 1 + int(b[0])
-		ids = append(ids, string(b[1:n]))
-		b = b[n:]
+		list = append(list, Reader{ID: string(b[1:n]), Since: binary.BigEndian.Uint64(b[n:])})
+		b = b[n+8:]
 	}
 	if len(b) > 0 {
-		return 0, nil, malformed("readers frame goes on after its end")
+		return nil, malformed("readers frame goes on after its end")
 	}
-	return quorum, ids, nil
+	return list, nil
+}
+
+// encodeReceipts fills up with random ones.
+func encodeReceipts(list []Receipt) []byte {
+	b := make([]byte, 0, MaxReceipts*len(Receipt{}))
+	for _, r := range list {
+		b = append(b, r[:]...)
+	}
+	_, _ = rand.Read(b[len(b):cap(b)])
+	return b[:cap(b)]
+}
+
+func decodeReceipts(b []byte) (list []Receipt, err error) {
+	if len(b) != MaxReceipts*len(Receipt{}) {
+		return nil, malformed("receipts of %d bytes", len(b))
+	}
+	for r := range slices.Chunk(b, len(Receipt{})) {
+		list = append(list, Receipt(r))
+	}
+	return list, nil
 }
 
 // file begin frame: name length (1) ‖ name ‖ media type.

@@ -179,21 +179,10 @@ func (Identity) MarshalText() ([]byte, error) {
 	return nil, errors.New("an identity is not written as text")
 }
 
-// Unwrap implements [age.Identity].
-func (i *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	for _, s := range stanzas {
-		key, err := i.unwrap(s)
-		if errors.Is(err, age.ErrIncorrectIdentity) {
-			continue
-		}
-		return key, err
-	}
-	return nil, age.ErrIncorrectIdentity
-}
-
-func (i *Identity) unwrap(s *age.Stanza) ([]byte, error) {
+// stanzaShare is the encapsulated key of a stanza that is one of ours by type and lengths.
+func stanzaShare(s *age.Stanza) ([]byte, error) {
 	if s.Type != stanzaType {
-		return nil, age.ErrIncorrectIdentity
+		return nil, malformed("a stanza of another type")
 	}
 	if len(s.Args) != 1 || len(s.Body) != fileKeySize+chacha20poly1305.Overhead {
 		return nil, malformed("a stanza of the wrong size")
@@ -202,16 +191,17 @@ func (i *Identity) unwrap(s *age.Stanza) ([]byte, error) {
 	if err != nil || len(enc) != encSize {
 		return nil, malformed("a stanza of the wrong size")
 	}
+	return enc, nil
+}
+
+// unwrap gives the file key of a stanza that is for i.
+func (i *Identity) unwrap(enc, body []byte) (key []byte, ok bool) {
 	r, err := hpke.NewRecipient(enc, i.sk, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(stanzaLabel))
 	if err != nil {
-		// X25519 refuses low-order points: such a stanza is for nobody.
-		return nil, age.ErrIncorrectIdentity
+		return nil, false // X25519 refuses low-order points: such a stanza is for nobody
 	}
-	key, err := r.Open(nil, s.Body)
-	if err != nil { // ML-KEM rejects implicitly: another's stanza is noticed here
-		return nil, age.ErrIncorrectIdentity
-	}
-	return key, nil
+	key, err = r.Open(nil, body) // ML-KEM rejects implicitly: another's stanza is noticed here
+	return key, err == nil
 }
 
 func encodeBech32(hrp string, b []byte) string {

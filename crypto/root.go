@@ -38,7 +38,8 @@ func parseRoot(vkey string) (v note.Verifier, key string, err error) {
 	v, err = note.NewVerifier(vkey)
 	if err == nil {
 		var b []byte
-		if b, err = base64.StdEncoding.DecodeString(strings.SplitN(vkey, "+", 3)[2]); err == nil {
+		b, err = base64.StdEncoding.DecodeString(strings.SplitN(vkey, "+", 3)[2])
+		if err == nil && validSigning(b[1:]) {
 			return v, string(b[1:]), nil
 		}
 	}

@@ -33,13 +33,13 @@ func (p Policy) Valid() error {
 	return nil
 }
 
-// ErrNotForUs says that no identity opens any stanza. It is the normal answer for
+// ErrNotForUs says that no stanza is for an identity. It is the normal answer for
 // covers and for messages to others.
 var ErrNotForUs = errors.New("no key here opens this message")
 
 // Seal starts one age file with exactly p.Slots hybrid stanzas in random
 // order: the recipients of every chosen body (one slice per body: its
-// holders), extra recipients (in a reply R_i), and throw-away keys for the
+// holders), extra recipients (of the copy for a source: R), and throw-away keys for the
 // rest (SECURITY.md S-3). Close the writer to finish the file. With no bodies
 // and no extra it makes a cover that nobody can open.
 //
@@ -84,37 +84,18 @@ func Seal(dst io.Writer, p Policy, bodies [][]*Recipient, extra ...*Recipient) (
 	return w, nil
 }
 
-// strict is an [age.Identity] that refuses files whose stanzas are not a
-// policy's, and tries every identity on each stanza.
-type strict []*Identity
-
-func (ids strict) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	if (Policy{Slots: len(stanzas), Quorum: 1}).Valid() != nil {
-		return nil, malformed("%d stanzas", len(stanzas))
-	}
-	for _, s := range stanzas {
-		if s.Type != stanzaType {
-			return nil, malformed("a stanza of another type")
-		}
-	}
-	for _, id := range ids {
-		key, err := id.Unwrap(stanzas)
-		if !errors.Is(err, age.ErrIncorrectIdentity) {
-			return key, err
-		}
-	}
-	return nil, age.ErrIncorrectIdentity
-}
-
 // Open opens an age file with any of the identities, or returns [ErrNotForUs].
-// It refuses a file whose stanza count is not 8, 16 or 32 or that has a
-// stanza of another type. What is wrong with the bytes, here or while reading
+// It refuses a file whose stanza count is not 8, 16 or 32 or that has a stanza
+// of another type or length. What is wrong with the bytes, here or while reading
 // the result, is [ErrFormat]; an error of src comes through as it is.
+//
+// A stanza for us whose file key is not this file's is stepped over; when no
+// other one is right, the file is [ErrFormat] and never [ErrNotForUs]: whoever
+// sealed it cannot make it vanish at one reader alone and leave no trace.
 func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
 	o := &openReader{src: src}
-	r, err := age.Decrypt(readerFunc(o.readSource), strict(ids))
-	var none *age.NoIdentityMatchError
-	if errors.As(err, &none) {
+	r, err := o.open(ids)
+	if errors.Is(err, ErrNotForUs) {
 		return nil, ErrNotForUs
 	}
 	if err != nil {
@@ -122,6 +103,65 @@ func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
 	}
 	o.plain = r
 	return o, nil
+}
+
+// maxHeader is the length of the longest header, of 32 stanzas: no file makes us
+// hold more of it in memory.
+const maxHeader = ageFirst + 32*ageStanza + ageFooter
+
+func (o *openReader) open(ids []*Identity) (io.Reader, error) {
+	// age reads ahead: what it took is kept and read again.
+	var taken bytes.Buffer
+	header, err := age.ExtractHeader(io.TeeReader(io.LimitReader(readerFunc(o.readSource), int64(maxHeader)), &taken))
+	if err != nil {
+		return nil, err
+	}
+	key, err := age.DecryptHeader(header, &keyring{ids: ids, header: header})
+	var none *age.NoIdentityMatchError
+	if errors.As(err, &none) {
+		return nil, ErrNotForUs
+	}
+	if err != nil {
+		return nil, err
+	}
+	return age.Decrypt(io.MultiReader(&taken, readerFunc(o.readSource)), age.NewInjectedFileKeyIdentity(key))
+}
+
+// keyring is an [age.Identity] that refuses headers whose stanzas are not a
+// policy's, and tries every identity on every stanza until a file key fits.
+type keyring struct {
+	ids    []*Identity
+	header []byte
+}
+
+func (k *keyring) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if (Policy{Slots: len(stanzas), Quorum: 1}).Valid() != nil {
+		return nil, malformed("%d stanzas", len(stanzas))
+	}
+	shares := make([][]byte, len(stanzas))
+	for i, s := range stanzas {
+		var err error
+		if shares[i], err = stanzaShare(s); err != nil {
+			return nil, err
+		}
+	}
+	ours := false
+	for i, s := range stanzas {
+		for _, id := range k.ids {
+			key, ok := id.unwrap(shares[i], s.Body)
+			if !ok {
+				continue
+			}
+			ours = true
+			if _, err := age.DecryptHeader(k.header, age.NewInjectedFileKeyIdentity(key)); err == nil {
+				return key, nil
+			}
+		}
+	}
+	if ours {
+		return nil, malformed("damaged: it is sealed to a key here, which does not open it")
+	}
+	return nil, age.ErrIncorrectIdentity
 }
 
 // openReader tells bytes that are wrong from a source that fails: only the

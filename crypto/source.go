@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
@@ -24,10 +25,6 @@ type KDFParams struct {
 // storage cheat sheet. A code has 103 bits of its own; this is for the case
 // that some of its words are known.
 var DefaultKDF = KDFParams{Time: 2, MemoryKiB: 19 << 10, Threads: 1}
-
-// ReplySlots is how many replies a mailbox holds at once; slot 0 is the last
-// resort of every body.
-const ReplySlots = 16
 
 // CaseID groups the messages of one code. It is known to the source and,
 // inside ciphertext only, to the readers.
@@ -84,8 +81,9 @@ func twoWords(b []byte) [2]string { return [2]string{wordFrom(b), wordFrom(b[8:]
 // MailboxName is H(Locator): what the server may store, sealed.
 func (s *Source) MailboxName() [32]byte { return sha256.Sum256(s.Locator[:]) }
 
-// ReplyIdentity is id_i, the identity that opens replies sealed to the slot
-// whose share the server keeps. Without the share nobody can derive it again.
+// ReplyIdentity is the identity that opens the replies of one life of the
+// mailbox, whose share the server keeps. Without the share nobody can derive it
+// again.
 func (s *Source) ReplyIdentity(share [32]byte) *Identity {
 	return IdentityFromSeed(s.ReplySeed(share))
 }
@@ -96,9 +94,11 @@ func (s *Source) ReplySeed(share [32]byte) Key {
 }
 
 // Marker is a two-word mark of the write counter: it changes only when
-// something was sent or erased.
-func (s *Source) Marker(counter uint64) [2]string {
-	return twoWords(KDF(s.marker[:], binary.BigEndian.AppendUint64(nil, counter), "source marker", 16))
+// something was sent or erased. secret is the instance's: who has the code
+// alone must not learn from a marker that was seen how much was written
+// (SECURITY.md S-2).
+func (s *Source) Marker(secret Key, n uint64) [2]string {
+	return twoWords(KDF(binary.BigEndian.AppendUint64(bytes.Clone(s.marker[:]), n), secret[:], "source marker", 16))
 }
 
 var stateAAD = []byte("postern/v1 source state")
@@ -132,7 +132,7 @@ func (s *Source) Wipe() {
 	s.marker.Wipe()
 }
 
-// Drop is where a reply for one slot is handed in: H("postern/v1 drop\0" ‖ R_i)[:16].
+// Drop is where replies to one recipient R are handed in: H("postern/v1 drop\0" ‖ R)[:16].
 type Drop [16]byte
 
 // DropOf names the drop of a reply recipient.

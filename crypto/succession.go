@@ -42,8 +42,8 @@ func (c *Succession) signed(next ed25519.PublicKey) []byte {
 
 // valid says whether the earlier key, another one, signed that next follows it.
 func (c *Succession) valid(next ed25519.PublicKey) bool {
-	return len(c.Earlier) == ed25519.PublicKeySize && len(next) == ed25519.PublicKeySize && !c.Earlier.Equal(next) &&
-		ed25519.Verify(c.Earlier, c.signed(next), c.Signature)
+	return !c.Earlier.Equal(next) &&
+		verify(c.Earlier, c.signed(next), c.Signature)
 }
 
 // Encode is the data of frame 5: earlier key (32) ‖ be32(day) ‖ signature (64).
