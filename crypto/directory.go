@@ -490,13 +490,11 @@ func (d *Directory) follows(prev *Directory) error {
 	return nil
 }
 
-// keeps says what d changes of a body of version prev that stays as it was:
-// who has which key, and what body and holder are since when. Nobody takes over
-// a name that sources ticked, or a withdrawn key's standing.
+// keeps says which of these d breaks for a body of version prev: who has which
+// key, and what body and holder are since when. Nobody takes over a name that
+// sources ticked, or a withdrawn key's standing. It holds as well where versions
+// between were left out: a version number that jumps must not be a way around it.
 func (d *Directory) keeps(was *Body, prev uint64) error {
-	// A since that changed, though nothing it stands for did, changed and changed
-	// back: that takes two versions.
-	same := func(since, before uint64) bool { return since == before || since >= prev+2 }
 	now, ok := d.Body(was.ID)
 	if !ok {
 		return fmt.Errorf("body %q is missing", was.ID)
@@ -507,11 +505,11 @@ func (d *Directory) keeps(was *Body, prev uint64) error {
 			return fmt.Errorf("the signing key of holder %q of body %q is missing", h.ID, was.ID)
 		}
 		switch n := &now.Holders[i]; {
-		case h.Status == StatusRevoked && (n.Status != h.Status || n.Since != h.Since):
+		case h.Status == StatusRevoked && n.Status != h.Status:
 			return fmt.Errorf("holder %q was revoked and must stay so", n.ID)
 		case n.Status != h.Status && n.Since <= prev:
 			return fmt.Errorf("holder %q is %s since version %d, but was %s in %d", n.ID, n.Status, n.Since, h.Status, prev)
-		case n.Status == h.Status && !same(n.Since, h.Since):
+		case n.Status == h.Status && n.Since != h.Since:
 			return fmt.Errorf("holder %q is %s since version %d, and not %d", n.ID, n.Status, h.Since, n.Since)
 		}
 	}
@@ -520,7 +518,7 @@ func (d *Directory) keeps(was *Body, prev uint64) error {
 		if now.Since <= prev {
 			return fmt.Errorf("body %q became another after version %d, and says it is the same since %d", now.ID, prev, now.Since)
 		}
-	case !same(now.Since, was.Since):
+	case now.Since != was.Since:
 		return fmt.Errorf("body %q is the same since version %d, and not %d", now.ID, was.Since, now.Since)
 	}
 	return nil
