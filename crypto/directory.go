@@ -464,11 +464,11 @@ func openDirectory(signed []byte, roots []string, prev *Directory, today Day) (*
 	if d.Issued > today {
 		return nil, fmt.Errorf("%w: %v", ErrNotYet, d.Issued)
 	}
-	return d, d.follows(prev)
+	return d, d.Follows(prev)
 }
 
-// follows says whether d may come after prev.
-func (d *Directory) follows(prev *Directory) error {
+// Follows says why d cannot come after prev, which may be nil.
+func (d *Directory) Follows(prev *Directory) error {
 	switch {
 	case prev == nil:
 		return nil

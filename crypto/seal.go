@@ -105,6 +105,10 @@ func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
 	return o, nil
 }
 
+// ErrDamaged is the [ErrFormat] of a file that is sealed to a key here and does
+// not open with it; other malformed bytes need not be for us.
+var ErrDamaged = fmt.Errorf("%w: sealed to a key here, which does not open it", ErrFormat)
+
 // maxHeader is the length of the longest header, of 32 stanzas: no file makes us
 // hold more of it in memory.
 const maxHeader = ageFirst + 32*ageStanza + ageFooter
@@ -159,7 +163,7 @@ func (k *keyring) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 		}
 	}
 	if ours {
-		return nil, malformed("damaged: it is sealed to a key here, which does not open it")
+		return nil, ErrDamaged
 	}
 	return nil, age.ErrIncorrectIdentity
 }
