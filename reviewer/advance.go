@@ -15,26 +15,23 @@ const retentionMonths = 2
 // it would after [Vault.Advance]. The two are equal when nothing can be advanced: a
 // seed may go only after a batch was imported that is more than 60 days younger than the
 // seed's month, for so long the server offers batches of it, and two months younger than
-// every batch that held a message sealed in it or before: while such messages come, a server that was off or flooded may have more of them.
-// No clock alone decides.
+// every batch that held a message of a case which the seed, or an earlier one, opened: while
+// such messages come, a server that was off or flooded may have more of them.
+// No clock alone decides, nor what a message says of its own day.
 func (v *Vault) Months() (first, next crypto.Month) {
 	first = v.keys.Month
-	if v.state.Newest == 0 {
+	day := v.newest(v.state)
+	if day == 0 {
 		return first, first
 	}
-	newest := crypto.MonthOf(v.state.Newest.Time())
-	next = crypto.MonthOf((v.state.Newest - keptDays).Time())
-	days := make(map[crypto.BatchRef]crypto.Day, len(v.state.Batches))
-	for _, b := range v.state.Batches {
-		days[crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal}] = b.Day
-	}
-	for i := range v.state.Messages {
-		e := &v.state.Messages[i]
-		if e.Batch == nil {
-			continue
-		}
-		if day, ok := days[*e.Batch]; ok && crypto.MonthOf(day.Time())+retentionMonths > newest {
-			next = min(next, crypto.MonthOf(e.Day.Time()))
+	newest := crypto.MonthOf(day.Time())
+	next = crypto.MonthOf((max(day, keptDays) - keptDays).Time())
+	for _, g := range v.group(v.state.Messages).cases {
+		for i := range g {
+			e := &g[i]
+			if e.Release != nil && e.Opened != 0 && crypto.MonthOf(e.Release.Day.Time())+retentionMonths > newest {
+				next = min(next, e.Opened)
+			}
 		}
 	}
 	return first, max(first, next)

@@ -16,50 +16,47 @@ import (
 // Case is all messages of one source, as this vault knows them: of one code, or of
 // several where the source changed it.
 type Case struct {
-	ID       crypto.CaseID // of the first code
-	Short    string        // eight letters and digits of the id, to name the case by
-	First    crypto.Day    // of the earliest message of the source
-	Last     crypto.Day    // of the newest
-	Readers  []string      // bodies the source's latest message names
-	Messages []Message     // in reading order
-	Again    int           // of these, repeats: sent again, unchanged
+	ID       crypto.CaseID   // of the first code
+	Short    string          // the beginning of the id that no other case here has, to name the case by
+	First    crypto.Day      // of the earliest message of the source
+	Last     crypto.Day      // of the newest
+	Readers  []crypto.Reader // bodies the source's latest message names
+	Messages []Message       // in reading order
+	Again    int             // of these, repeats: sent again, unchanged
 	Files    int
 	Waiting  int // own replies not yet exported
 	Sent     int // own replies exported
-	Left     int // own reply places left, the last shared one not counted
+	Opened   int // of these, opened by the source, as far as it said so
 	Now      Situation
-	entries  []entry
+	entries  []entry // in reading order
 
 	Changed []crypto.Day // days on which the source changed the code
 	Rivals  []string     // short ids of cases that claim the same earlier code: one of both is not the source's
 	tip     string       // id of the newest code's case
 }
 
-// Message is one message of a case, without its words. Numbers do not change
-// when more messages arrive.
+// Message is one message of a case, without its words. Numbers are in reading
+// order: they rise when a message turns up that belongs before.
 type Message struct {
 	No       int
 	Kind     crypto.Kind
 	Day      crypto.Day
 	Source   bool   // written by the source
-	Body     string // else: id of the body whose holder signed; "" when unknown
+	Body     string // else: id of the body whose holder signed
 	Holder   string
 	Standing crypto.SignerStanding
-	Outside  bool // signed by a body that the source did not choose
-	// Forwarded: the message does not name this vault's body among its
-	// readers, so another reader than its writer sealed it to this vault.
-	Forwarded bool
-	Mark      string
-	Version   uint64 // of the directory it was written under; 0: one this vault does not know
-	Readers   []string
-	Text      int // bytes
-	Answers   int
-	Files     []File
-	Own       bool
-	Late      string // written with a code that the source had given up: LateAfter, LateSameDay or ""
-	State     string // of an own reply: waiting, sent, released
-	Bundle    string // of an own reply that was exported
-	at        int    // in Case.entries
+	Mark     string
+	Version  uint64 // of the directory it was written under; 0: one this vault does not know
+	Readers  []crypto.Reader
+	Text     int // bytes
+	Answers  int
+	Files    []File
+	Own      bool
+	Opened   bool   // a reply that the source has opened: it said so in a later message
+	Late     string // written with a code that the source had given up: LateAfter, LateSameDay or ""
+	State    string // of an own reply: waiting, sent, released
+	Bundle   string // of an own reply that was exported
+	at       int    // in Case.entries
 }
 
 // File is one file of a case. Name is as the sender's machine called it: pass
@@ -71,8 +68,8 @@ type File struct {
 
 // The values of Message.Mark.
 const (
-	MarkAgain   = string(markAgain)   // the same content under the same form id
-	MarkChanged = string(markChanged) // other content under the same form id
+	MarkAgain   = "again"   // the same content under the same form id
+	MarkChanged = "changed" // other content under the same form id
 )
 
 // stateWaiting is Message.State of a reply that was not exported yet.
@@ -80,32 +77,136 @@ const stateWaiting = "waiting"
 
 var shortBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// ShortID names a case on the holder's own screen. It says nothing outside the desk.
-func ShortID(id crypto.CaseID) string {
-	s := shortBase32.EncodeToString(id[:])
-	return s[:4] + "-" + s[4:8]
-}
+// FullID is a case's id in letters and digits.
+func FullID(id crypto.CaseID) string { return shortBase32.EncodeToString(id[:]) }
 
 // ErrNoCase says that no case, or more than one, has this name.
 var ErrNoCase = errors.New("no such case")
 
+// groups is all messages by case.
+type groups struct {
+	fam       *families
+	cases     map[string][]entry // by the first code's case, in reading order
+	strangers []*entry           // messages that belong to no case
+	short     map[string]string  // names of codes' cases on the holder's own screen
+}
+
+// group sorts messages into cases (SECURITY.md S-8). Only a message of a source
+// makes one. A reply or event joins the case it names when its signer's body is
+// one that the source named in it; all else is a stranger's.
+func (v *Vault) group(messages []entry) *groups {
+	g := &groups{fam: familiesOf(messages), cases: make(map[string][]entry)}
+	named := make(map[string][]crypto.Reader)
+	for i := range messages {
+		if e := &messages[i]; e.fromSource() {
+			id := g.fam.first(string(e.Case))
+			g.cases[id] = append(g.cases[id], *e)
+			if g.fam.late(e) != LateAfter {
+				named[id] = append(named[id], e.Readers...)
+			}
+		}
+	}
+	for i := range messages {
+		e := &messages[i]
+		if e.fromSource() {
+			continue
+		}
+		id := g.fam.first(string(e.Case))
+		if g.cases[id] != nil && (e.Own != nil || v.namedSigner(e, named[id])) {
+			g.cases[id] = append(g.cases[id], *e)
+		} else {
+			g.strangers = append(g.strangers, e)
+		}
+	}
+	for _, entries := range g.cases {
+		slices.SortFunc(entries, func(a, b entry) int { return a.reading(&b) })
+	}
+	g.shorten()
+	return g
+}
+
+// namedSigner says whether a holder of one of the named bodies, as the bodies
+// were when the message was released, signed it.
+func (v *Vault) namedSigner(e *entry, named []crypto.Reader) bool {
+	b, _, standing := v.signer(e)
+	if standing == crypto.SignerUnknown {
+		return false
+	}
+	return slices.ContainsFunc(named, func(r crypto.Reader) bool {
+		now := e.Release == nil || e.Release.Directory >= b.Since
+		return r.ID == b.ID && (now && r.Since == b.Since || !now && r.Since < b.Since)
+	})
+}
+
+// signer says whose key signed a message of a reviewer, and what it is worth:
+// by the directory in force when the server released it, and by what was withdrawn since.
+func (v *Vault) signer(e *entry) (*crypto.Body, *crypto.Holder, crypto.SignerStanding) {
+	if v.dirs == nil {
+		return nil, nil, crypto.SignerUnknown
+	}
+	version := v.dirs.Version
+	if e.Release != nil {
+		version = e.Release.Directory
+	}
+	return v.dirs.Signer(e.Signer, version)
+}
+
+// reading orders the messages of a case: by day, then as they were released, then as their
+// writers counted.
+func (e *entry) reading(o *entry) int {
+	return cmp.Or(cmp.Compare(e.Day, o.Day), e.Release.compare(o.Release), btoi(!e.fromSource())-btoi(!o.fromSource()),
+		cmp.Compare(e.Counter, o.Counter), bytes.Compare(e.ID, o.ID))
+}
+
+// shorten finds the shortest names that differ, of eight characters or more.
+func (g *groups) shorten() {
+	var all []string // of all codes
+	for first := range g.cases {
+		for _, id := range g.fam.chain(first) {
+			all = append(all, FullID(crypto.CaseID([]byte(id))))
+		}
+	}
+	slices.Sort(all)
+	g.short = make(map[string]string, len(all))
+	common := func(a, b string) (n int) {
+		for n < len(a) && a[n] == b[n] {
+			n++
+		}
+		return n
+	}
+	for i, s := range all {
+		n := 8
+		if i > 0 {
+			n = max(n, common(s, all[i-1])+1)
+		}
+		if i+1 < len(all) {
+			n = max(n, common(s, all[i+1])+1)
+		}
+		n = min((n+3)/4*4, len(s))
+		parts := slices.Collect(slices.Chunk([]byte(s[:n]), 4))
+		g.short[s] = string(bytes.Join(parts, []byte("-")))
+	}
+}
+
+// name is the short name of a case.
+func (g *groups) name(first string) string { return g.short[FullID(crypto.CaseID([]byte(first)))] }
+
 // Cases are all cases, the one with the newest message first.
 func (v *Vault) Cases() []Case {
-	fam := familiesOf(v.state.Messages)
-	groups := make(map[string][]entry)
-	for _, e := range v.state.Messages {
-		id := fam.first(string(e.Case))
-		groups[id] = append(groups[id], e)
-	}
-	out := make([]Case, 0, len(groups))
-	for id, g := range groups {
-		out = append(out, v.newCase(id, g, fam))
+	g := v.group(v.state.Messages)
+	out := make([]Case, 0, len(g.cases))
+	for id := range g.cases {
+		out = append(out, v.newCase(g, id))
 	}
 	slices.SortFunc(out, func(a, b Case) int {
 		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return out
 }
+
+// Strangers is how many messages are kept that belong to no case: no message of
+// their case's source is here, or it did not choose whoever signed them.
+func (v *Vault) Strangers() int { return len(v.group(v.state.Messages).strangers) }
 
 // Case finds a case by its short id or a longer or shorter beginning of it,
 // at least four characters. The id of each code of a source will do.
@@ -114,60 +215,48 @@ func (v *Vault) Case(name string) (*Case, error) {
 	if len(want) < 4 {
 		return nil, fmt.Errorf("%w: give at least four characters of its id, as list shows it", ErrNoCase)
 	}
-	fam := familiesOf(v.state.Messages)
-	groups := make(map[string][]entry)
-	meant := make(map[string]bool)
-	for _, e := range v.state.Messages {
-		id := fam.first(string(e.Case))
-		if groups[id] == nil {
-			meant[id] = slices.ContainsFunc(fam.chain(id), func(id string) bool {
-				return strings.HasPrefix(shortBase32.EncodeToString([]byte(id)), want)
-			})
-		}
-		groups[id] = append(groups[id], e)
-	}
-	var found []Case
-	for id, g := range groups {
-		if meant[id] {
-			found = append(found, v.newCase(id, g, fam))
+	g := v.group(v.state.Messages)
+	var found []string
+	for first := range g.cases {
+		if slices.ContainsFunc(g.fam.chain(first), func(id string) bool {
+			return strings.HasPrefix(FullID(crypto.CaseID([]byte(id))), want)
+		}) {
+			found = append(found, first)
 		}
 	}
 	switch len(found) {
 	case 0:
 		return nil, fmt.Errorf("%w: list shows the ids", ErrNoCase)
 	case 1:
-		return &found[0], nil
+		c := v.newCase(g, found[0])
+		return &c, nil
 	}
-	return nil, fmt.Errorf("%w: several begin like that: give more characters", ErrNoCase)
+	return nil, fmt.Errorf("%w: %d begin like that: give more characters, as list shows them", ErrNoCase, len(found))
 }
 
-// newCase makes the view of a case out of its entries, in order of arrival.
-func (v *Vault) newCase(first string, entries []entry, fam *families) Case {
+// newCase makes the view of a case.
+func (v *Vault) newCase(g *groups, first string) Case {
+	entries, fam := g.cases[first], g.fam
 	chain := fam.chain(first)
-	c := Case{ID: crypto.CaseID([]byte(first)), entries: entries, tip: chain[len(chain)-1]}
-	c.Short = ShortID(c.ID)
+	c := Case{ID: crypto.CaseID([]byte(first)), Short: g.name(first), entries: entries, tip: chain[len(chain)-1]}
 	for _, id := range chain {
 		if s, ok := fam.after[id]; ok {
 			c.Changed = append(c.Changed, s.Day)
 		}
 		for _, r := range fam.rivals[id] {
-			if short := ShortID(crypto.CaseID([]byte(fam.first(r)))); !slices.Contains(c.Rivals, short) {
+			if short := g.name(fam.first(r)); short != "" && !slices.Contains(c.Rivals, short) {
 				c.Rivals = append(c.Rivals, short)
 			}
 		}
 	}
-	named := make(map[string]bool) // by any message of the source
+	slices.Sort(c.Rivals)
+	marks, opened := marksOf(entries), openedBy(entries, fam)
 	for i := range entries {
-		if e := &entries[i]; e.fromSource() && fam.late(e) != LateAfter {
-			for _, b := range e.Readers {
-				named[b] = true
-			}
-		}
-	}
-	for i := range entries {
-		m := v.newMessage(&entries[i], i, named)
-		m.Late = fam.late(&entries[i])
-		for j, f := range entries[i].Files {
+		e := &entries[i]
+		m := v.newMessage(e, i)
+		m.Mark, m.Late = marks[i], fam.late(e)
+		m.Opened = opened[string(e.ID[:min(len(e.ID), len(crypto.Receipt{}))])] && e.Kind == crypto.KindReply
+		for j, f := range e.Files {
 			c.Files++
 			m.Files[j] = File{No: c.Files, File: f}
 		}
@@ -178,6 +267,7 @@ func (v *Vault) newCase(first string, entries []entry, fam *families) Case {
 			c.Waiting++
 		case m.Own:
 			c.Sent++
+			c.Opened += btoi(m.Opened)
 		}
 		if m.Source && (c.First == 0 || m.Day < c.First) {
 			c.First = m.Day
@@ -185,32 +275,70 @@ func (v *Vault) newCase(first string, entries []entry, fam *families) Case {
 		c.Last = max(c.Last, m.Day)
 		c.Messages = append(c.Messages, m)
 	}
-	slices.SortStableFunc(c.Messages, func(a, b Message) int {
-		x, y := &entries[a.at], &entries[b.at]
-		if a.Source && b.Source {
-			return cmp.Or(cmp.Compare(x.Day, y.Day), cmp.Compare(x.Counter, y.Counter))
-		}
-		return cmp.Compare(x.Day, y.Day)
-	})
 	c.Now = situation(c.Messages, entries)
-	if l, ok := c.newest(); ok {
-		c.Readers = l.readers
-		c.Left = len(v.places(&l, entries).free)
+	if s, ok := c.newest(); ok {
+		c.Readers = s.readers
 	}
 	return c
 }
 
-func (v *Vault) newMessage(e *entry, at int, named map[string]bool) Message {
+// marksOf says which messages of the source repeat another one's form. The one that was
+// released first is the original.
+func marksOf(entries []entry) []string {
+	marks := make([]string, len(entries))
+	order := make([]int, 0, len(entries))
+	for i := range entries {
+		if e := &entries[i]; e.fromSource() && e.Kind != crypto.KindChange {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := &entries[a], &entries[b]
+		return cmp.Or(x.Release.compare(y.Release), x.reading(y))
+	})
+	type form struct {
+		id   string
+		file bool
+	}
+	seen := make(map[form][]string) // contents
+	for _, i := range order {
+		e := &entries[i]
+		f := form{string(e.Form), e.Kind == crypto.KindFile}
+		switch {
+		case slices.Contains(seen[f], string(e.Content)):
+			marks[i] = MarkAgain
+		case len(seen[f]) > 0 && !f.file: // files of one form differ by nature
+			marks[i] = MarkChanged
+		}
+		seen[f] = append(seen[f], string(e.Content))
+	}
+	return marks
+}
+
+// openedBy collects the receipts of the source: of replies, by the beginning of their id. Nobody
+// with an earlier code gives one: they cannot read what was sent to the new one.
+func openedBy(entries []entry, fam *families) map[string]bool {
+	m := make(map[string]bool)
+	for i := range entries {
+		if e := &entries[i]; fam.late(e) != LateAfter {
+			for r := range slices.Chunk(e.Receipts, len(crypto.Receipt{})) {
+				m[string(r)] = true
+			}
+		}
+	}
+	return m
+}
+
+func (v *Vault) newMessage(e *entry, at int) Message {
 	m := Message{
-		No: at + 1, Kind: e.Kind, Day: e.Day, Source: e.fromSource(), Mark: string(e.Mark),
+		No: at + 1, Kind: e.Kind, Day: e.Day, Source: e.fromSource(),
 		Readers: e.Readers, Text: e.Text, Answers: e.Answers, Files: make([]File, len(e.Files)),
 		Own: e.Own != nil, at: at,
 	}
 	m.Version, _ = v.versionOf(e.DirHash)
-	m.Forwarded = v.forwarded(e)
 	if o := e.Own; o != nil {
 		switch {
-		case e.Batch != nil:
+		case e.Release != nil:
 			m.State = "released"
 		case len(o.Bundle) != 0:
 			m.State = "sent"
@@ -224,111 +352,80 @@ func (v *Vault) newMessage(e *entry, at int, named map[string]bool) Message {
 	if m.Source {
 		return m
 	}
-	if v.dirs != nil {
-		released := e.Released
-		if e.Batch == nil {
-			released = v.dirs.Version
-		}
-		b, h, s := v.dirs.Signer(e.Signer, released)
-		m.Standing = s
-		if b != nil && h != nil {
-			m.Body, m.Holder = b.ID, h.ID
-		}
+	b, h, s := v.signer(e)
+	m.Standing = s
+	if b != nil && h != nil {
+		m.Body, m.Holder = b.ID, h.ID
 	}
-	m.Outside = m.Body != "" && len(named) > 0 && !named[m.Body]
 	return m
-}
-
-// forwarded says whether somebody sealed a message to this vault whose writer did not.
-func (v *Vault) forwarded(e *entry) bool {
-	return e.Own == nil && !slices.Contains(e.Readers, v.keys.Body)
 }
 
 // sourceView is what the source wants now.
 type sourceView struct {
-	readers  []string // who may read an answer
-	order    []string // frame 3 of the message that brought the prekeys: it divides the slots
-	prekeys  []prekey
-	at       int  // entry that holds the prekeys; -1: none
-	narrowed bool // readers were cut to what two orders of the messages have in common
+	readers  []crypto.Reader // who may read an answer
+	at       int             // entry that holds the reply key; -1: none
+	narrowed bool            // readers were cut to what two lives of one day have in common
 }
 
-// latest finds what the source's latest message says.
+// latest finds what the source's latest message says, whatever order messages came in.
 //
-// Within one life of a mailbox its counter orders messages. Erasing everything starts the
-// counter anew, with a report; but it also destroys what was not yet released, so
-// every message of the new life is in a later batch, or the same day's later one. Where a message of that
-// day could belong to either life (released before the report that began one, or later than a message
-// of a higher counter), only bodies that both name may read: nobody is kept from an earlier choice
-// (SECURITY.md S-7).
+// Every message names the life of the mailbox it belongs to (SECURITY.md S-7): the newest
+// life is the one with the newest day, and within a life the source's days and counter order
+// messages. Where two lives share that day, only bodies that both choose read, so nobody is
+// kept from an earlier choice; the answer goes to the life that was released last.
 func latest(entries []entry) (sourceView, bool) {
-	var life *entry // the report that began the newest life, where that can be told
-	for i := range entries {
-		e := &entries[i]
-		if e.Kind != crypto.KindReport || e.Mark == markAgain {
-			continue
-		}
-		if life == nil || life.Day < e.Day || life.Day == e.Day && releasedBefore(life, e) {
-			life = e
-		}
+	type life struct {
+		newest, key *entry
+		at          int
+		last        *release
 	}
-	var newest *entry
-	view := sourceView{at: -1}
-	var keys *entry
-	var either []*entry
+	lives := make(map[string]*life)
+	var day crypto.Day
 	for i := range entries {
 		e := &entries[i]
 		if !e.fromSource() {
 			continue
 		}
-		if life != nil && e != life {
-			if e.Day < life.Day {
-				continue
-			}
-			if e.Day == life.Day && releasedBefore(e, life) {
-				either = append(either, e)
-				continue
-			}
+		l := lives[string(e.Life)]
+		if l == nil {
+			l = &life{at: -1}
+			lives[string(e.Life)] = l
 		}
-		if newest == nil || newest.before(e) {
-			newest = e
+		if l.newest == nil || l.newest.before(e) {
+			l.newest = e
 		}
-		if len(e.Prekeys) > 0 && (keys == nil || keys.before(e)) {
-			keys, view.at = e, i
+		if e.Kind != crypto.KindFile && (l.key == nil || l.key.before(e)) {
+			l.key, l.at = e, i
+		}
+		if l.last == nil || l.last.compare(e.Release) < 0 {
+			l.last = e.Release
+		}
+		day = max(day, e.Day)
+	}
+	var of []*life
+	for _, l := range lives {
+		if l.newest.Day == day {
+			of = append(of, l)
 		}
 	}
-	if newest == nil {
-		return view, false
+	if len(of) == 0 {
+		return sourceView{at: -1}, false
 	}
-	for i := range entries {
-		e := &entries[i]
-		if e.fromSource() && e.Day == newest.Day && e.Counter < newest.Counter && releasedBefore(newest, e) {
-			either = append(either, e) // a new life, whose report is not here
-		}
-	}
-	view.readers = slices.Clone(newest.Readers)
-	for _, e := range either {
+	slices.SortFunc(of, func(a, b *life) int {
+		return cmp.Or(b.last.compare(a.last), bytes.Compare(a.newest.Life, b.newest.Life))
+	})
+	view := sourceView{readers: slices.Clone(of[0].newest.Readers), at: of[0].at}
+	for _, l := range of[1:] {
 		n := len(view.readers)
-		view.readers = slices.DeleteFunc(view.readers, func(id string) bool { return !slices.Contains(e.Readers, id) })
+		view.readers = slices.DeleteFunc(view.readers, func(r crypto.Reader) bool { return !slices.Contains(l.newest.Readers, r) })
 		view.narrowed = view.narrowed || len(view.readers) < n
-	}
-	if keys != nil {
-		view.order, view.prekeys = keys.Readers, keys.Prekeys
 	}
 	return view, true
 }
 
 // before orders messages of one life of a mailbox.
-func (e *entry) before(f *entry) bool {
-	return cmp.Or(cmp.Compare(e.Day, f.Day), cmp.Compare(e.Counter, f.Counter), cmp.Compare(e.Arrival, f.Arrival)) < 0
-}
-
-// releasedBefore orders by batch, and across two lives of the server by arrival.
-func releasedBefore(e, f *entry) bool {
-	if e.Batch != nil && f.Batch != nil && e.Batch.Instance == f.Batch.Instance {
-		return e.Batch.Batch < f.Batch.Batch
-	}
-	return e.Arrival < f.Arrival
+func (e *entry) before(o *entry) bool {
+	return cmp.Or(cmp.Compare(e.Day, o.Day), cmp.Compare(e.Counter, o.Counter), bytes.Compare(e.ID, o.ID)) < 0
 }
 
 // Letter is a message with its words. Text is as the writer wrote it: pass it

@@ -1,10 +1,20 @@
 package reviewer
 
-import "postern/crypto"
+import (
+	"fmt"
+	"slices"
 
-// maxSkew is how many days the machine's clock and the newest batch may
-// differ before the holder is asked.
-const maxSkew = 2
+	"postern/crypto"
+)
+
+const (
+	// maxSkew is how many days the machine's clock and the newest batch may
+	// differ before the holder is asked.
+	maxSkew = 2
+	// maxLeap is how many days a batch may be ahead of all that is known without
+	// a yes of the holder: longer than any pause between batches.
+	maxLeap = 21
+)
 
 // Clock is what is known of today. Nobody sets the clock of an offline
 // machine, and the day decides which month's keys a reply is sealed to and
@@ -12,21 +22,81 @@ const maxSkew = 2
 type Clock struct {
 	Machine crypto.Day // what the machine says
 	Batch   crypto.Day // release day of the newest batch imported; 0: none yet
+	Leap    bool       // that day is far ahead of all that was known before it, or was taken back once
 }
 
 // Clock reads the machine's clock and the newest batch's day.
 func (v *Vault) Clock() Clock {
-	return Clock{Machine: crypto.DayOf(v.o.now()), Batch: v.state.Newest}
+	return Clock{Machine: crypto.DayOf(v.o.now()), Batch: v.newest(v.state)}
 }
 
 // Today is the day to go by: the machine's, and never before the newest batch.
 func (c Clock) Today() crypto.Day { return max(c.Machine, c.Batch) }
 
-// Doubtful says that the two differ by more than 2 days: ask the holder
-// whether Today is right before anything depends on it.
+// Doubtful says that the two differ by more than 2 days, or that the batch leaps
+// ahead: ask the holder whether Today is right before anything depends on it.
 func (c Clock) Doubtful() bool {
 	if c.Batch == 0 {
 		return false
 	}
-	return max(c.Machine, c.Batch)-min(c.Machine, c.Batch) > maxSkew
+	return c.Leap || max(c.Machine, c.Batch)-min(c.Machine, c.Batch) > maxSkew
+}
+
+// newest is the latest day any batch was released that this desk believes: a
+// lower bound for today, 0 before the first. Days are believed from the directory's
+// on, each at most [maxLeap] days after one before it, or because the holder said
+// yes. So one wrong date moves nothing, and what a desk believes does not depend
+// on the order in which batches came.
+func (v *Vault) newest(s *state) (newest crypto.Day) {
+	var known crypto.Day
+	if v.dirs != nil {
+		known = v.dirs.Issued
+	}
+	days := make([]crypto.Day, 0, len(s.Batches))
+	for i := range s.Batches {
+		days = append(days, s.Batches[i].Day)
+	}
+	slices.Sort(days)
+	for _, d := range days {
+		if d <= known+maxLeap && !slices.Contains(s.Doubted, d) || slices.Contains(s.Believed, d) {
+			newest, known = d, max(known, d)
+		}
+	}
+	return newest
+}
+
+// leaps says whether a batch of this day would move the clock only with a yes.
+func (v *Vault) leaps(d crypto.Day) bool {
+	s := v.state.clone()
+	s.Batches = append(s.Batches, batch{Day: d})
+	s.Believed = append(s.Believed, d)
+	with := v.newest(s)
+	s.Believed = v.state.Believed
+	return v.newest(s) < with
+}
+
+// believe notes the holder's yes to a day.
+func (s *state) believe(d crypto.Day) {
+	s.Doubted = slices.DeleteFunc(s.Doubted, func(o crypto.Day) bool { return o == d })
+	if !slices.Contains(s.Believed, d) {
+		s.Believed = append(s.Believed, d)
+		slices.Sort(s.Believed)
+	}
+}
+
+// Disbelieve takes back every yes to a batch of a later day than last, and
+// believes no such batch that is here: the clock goes by what is left. It returns the clock.
+func (v *Vault) Disbelieve(last crypto.Day) (Clock, error) {
+	next := v.state.clone()
+	next.Believed = slices.DeleteFunc(next.Believed, func(d crypto.Day) bool { return d > last })
+	for i := range next.Batches {
+		if d := next.Batches[i].Day; d > last && !slices.Contains(next.Doubted, d) {
+			next.Doubted = append(next.Doubted, d)
+		}
+	}
+	slices.Sort(next.Doubted)
+	if err := v.commit(next); err != nil {
+		return Clock{}, fmt.Errorf("setting the clock back: %w", err)
+	}
+	return v.Clock(), nil
 }

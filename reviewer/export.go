@@ -1,12 +1,14 @@
 package reviewer
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +37,7 @@ func bundleName(id []byte) string { return hex.EncodeToString(id) }
 func bundleFile(id []byte) string { return "postern-bundle-" + bundleName(id) + ".age" }
 
 // Export writes all waiting replies as bundles into dir, each a new file that
-// only the server opens; more than 8 replies make more than one. Bundles of few
+// only the server opens; more than 4 replies make more than one. Bundles of few
 // and of many replies look alike. The replies count as sent when all files are on the disk.
 func (v *Vault) Export(dir string) ([]Bundle, error) {
 	var waiting []int
@@ -80,7 +82,7 @@ func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (
 		out = append(out, *b)
 		for _, i := range part {
 			o := *next.Messages[i].Own
-			o.Bundle, o.Sent = id[:], v.Clock().Today()
+			o.Bundle, o.Sent, o.Instance = id[:], v.Clock().Today(), next.instance(v.newest(next))
 			next.Messages[i].Own = &o
 		}
 		if len(dummies) > 0 {
@@ -91,7 +93,7 @@ func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (
 }
 
 // newDummies makes what fills a bundle up, and keeps it in a pack.
-func (v *Vault) newDummies(n int, packs *[]*pack) (out []dummy, err error) {
+func (v *Vault) newDummies(n int, packs *[]*pack) (out []parcel, err error) {
 	if v.dirs == nil {
 		return nil, ErrNoDirectory
 	}
@@ -104,19 +106,24 @@ func (v *Vault) newDummies(n int, packs *[]*pack) (out []dummy, err error) {
 	}
 	*packs = append(*packs, p)
 	for range n {
-		drop, file, err := crypto.NewDummy(v.dirs.Policy)
+		drop, source, readers, err := crypto.NewDummy(v.dirs.Policy)
 		if err != nil {
 			return nil, err
 		}
-		sealed, key, err := sealBlob(file)
-		if err != nil {
-			return nil, err
+		d := parcel{Drop: drop[:], Size: int64(len(source))}
+		for _, c := range []struct {
+			file []byte
+			to   *blob
+		}{{source, &d.Source}, {readers, &d.Readers}} {
+			sealed, key, err := sealBlob(c.file)
+			if err != nil {
+				return nil, err
+			}
+			if *c.to, err = p.add(sealed, key); err != nil {
+				return nil, err
+			}
 		}
-		b, err := p.add(sealed, key)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, dummy{Drop: drop[:], Size: int64(len(file)), File: b})
+		out = append(out, d)
 	}
 	return out, p.finish()
 }
@@ -134,7 +141,7 @@ func (s *state) dropBundles() (gone []blob) {
 			return false
 		}
 		for _, d := range b.Dummies {
-			gone = append(gone, d.File)
+			gone = append(gone, d.blobs()...)
 		}
 		return true
 	})
@@ -158,7 +165,7 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	if len(part) == 0 {
 		return nil, fmt.Errorf("exporting: no reply of this bundle is kept: %d days after their release replies are kept in their case only", handInDays)
 	}
-	var dummies []dummy
+	var dummies []parcel
 	for _, b := range v.state.Bundles {
 		if slices.Equal(b.ID, raw) {
 			dummies = b.Dummies
@@ -166,7 +173,7 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	}
 	b, err := v.writeBundle(dir, crypto.BundleID(raw), part, dummies)
 	if err == nil {
-		err = durable.SyncDir(dir)
+		err = errors.Join(durable.SyncDir(dir), v.exportedAgain(part))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("exporting: %w", err)
@@ -174,9 +181,40 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 	return b, nil
 }
 
+// exportedAgain notes to which life of the server replies went last.
+func (v *Vault) exportedAgain(part []int) error {
+	next := v.state.clone()
+	instance := next.instance(v.newest(next))
+	changed := false
+	for _, i := range part {
+		o := *next.Messages[i].Own
+		changed = changed || !bytes.Equal(o.Instance, instance)
+		o.Instance = instance
+		next.Messages[i].Own = &o
+	}
+	if !changed {
+		return nil
+	}
+	return v.commit(next)
+}
+
+// HandIn names the bundles to hand in again: the server was restored from a backup
+// after they were exported and may have lost them.
+func (v *Vault) HandIn() []string {
+	newest := v.newest(v.state)
+	instance := v.state.instance(newest)
+	ids := make(map[string]bool)
+	for i := range v.state.Messages {
+		if o := v.state.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) != 0 && o.Sent+handInDays >= newest && !bytes.Equal(o.Instance, instance) {
+			ids[bundleName(o.Bundle)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
 // writeBundle writes replies, by their places in state, and dummies. What an
 // erased case leaves empty is filled up with new dummies.
-func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies []dummy) (*Bundle, error) {
+func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies []parcel) (*Bundle, error) {
 	if v.dirs == nil {
 		return nil, ErrNoDirectory
 	}
@@ -187,24 +225,27 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 			_ = c.Close()
 		}
 	}()
-	add := func(drop []byte, size int64, b blob) error {
+	file := func(b blob, size int64) (crypto.BundleFile, error) {
 		r, closer, err := v.openBlob(b)
 		if err == nil {
 			open = append(open, closer)
-			entries = append(entries, crypto.BundleEntry{Drop: crypto.Drop(drop), Size: size, Data: r})
 		}
-		return err
+		return crypto.BundleFile{Size: size, Data: r}, err
 	}
+	parcels := slices.Clone(dummies)
 	for _, i := range part {
-		e := &v.state.Messages[i]
-		if err := add(e.Drop, e.Own.Size, *e.Own.Wire); err != nil {
-			return nil, err
-		}
+		parcels = append(parcels, *v.state.Messages[i].Own.Wire)
 	}
-	for _, d := range dummies {
-		if err := add(d.Drop, d.Size, d.File); err != nil {
+	for _, p := range parcels {
+		e := crypto.BundleEntry{Drop: crypto.Drop(p.Drop)}
+		var err error
+		if e.Source, err = file(p.Source, p.Size); err == nil {
+			e.Readers, err = file(p.Readers, p.Size)
+		}
+		if err != nil {
 			return nil, err
 		}
+		entries = append(entries, e)
 	}
 	path := filepath.Join(dir, bundleFile(id[:]))
 	head := crypto.Bundle{ID: id, Batches: v.imported()}
@@ -221,6 +262,7 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 // keeps, the newest first, as many as a bundle can name.
 func (v *Vault) imported() []crypto.BatchRef {
 	var out []crypto.BatchRef
+	newest := v.newest(v.state)
 	batches := slices.SortedFunc(slices.Values(v.state.Batches), func(a, b batch) int {
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(b.Ordinal, a.Ordinal))
 	})
@@ -228,7 +270,7 @@ func (v *Vault) imported() []crypto.BatchRef {
 		if len(out) == crypto.MaxBatchRefs {
 			break
 		}
-		if len(b.Have) == int(b.Volumes) && b.Day+keptDays >= v.state.Newest {
+		if len(b.Have) == int(b.Volumes) && b.Day+keptDays >= newest {
 			out = append(out, crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal})
 		}
 	}

@@ -11,8 +11,16 @@ import (
 )
 
 // Card makes the enrolment card for the operator: public keys only, twelve
-// months from today on. phrase is six words to read aloud to the operator.
-func (v *Vault) Card() (text []byte, phrase []string, err error) {
+// months from today on. words are the six of the signing key, to read aloud to the operator
+// and to the keeper of the root key: both see them again.
+func (v *Vault) Card() (text []byte, words []string, err error) {
+	if err := plausible(v.o.now()); err != nil {
+		return nil, nil, fmt.Errorf("making the card: %w", err)
+	}
+	today := crypto.MonthOf(v.Clock().Today().Time())
+	if today < v.keys.Month {
+		return nil, nil, fmt.Errorf("making the card: this machine's clock says %s, and the keys of this vault begin with %s: it was made while the clock was wrong, or the clock is wrong now. Set the clock; if the vault is wrong, make a new one", today, v.keys.Month)
+	}
 	access, err := v.keys.access()
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
@@ -23,7 +31,7 @@ func (v *Vault) Card() (text []byte, phrase []string, err error) {
 		Signing: key.Public().(ed25519.PublicKey),
 		Access:  [32]byte(access.PublicKey().Bytes()),
 	}
-	s, err := v.keys.seed(max(v.keys.Month, crypto.MonthOf(v.Clock().Today().Time())))
+	s, err := v.keys.seed(today)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
 	}
@@ -34,7 +42,7 @@ func (v *Vault) Card() (text []byte, phrase []string, err error) {
 	if text, err = c.Marshal(key); err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
 	}
-	return text, c.Phrase(), nil
+	return text, crypto.SigningWords(c.Signing), nil
 }
 
 // AccessName ends every key file that tor reads from its ClientOnionAuthDir.

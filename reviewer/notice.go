@@ -20,10 +20,13 @@ type Published struct {
 
 // Consent is the source's signed answer to "may your case be shown to this body?".
 type Consent struct {
-	Body string     `json:"body"`
-	Yes  bool       `json:"yes"`
-	Day  crypto.Day `json:"day"` // of the answer, as the source signed it
+	Body  string     `json:"body"`
+	Since uint64     `json:"since"` // what the body was, see [crypto.Reader]
+	Yes   bool       `json:"yes"`
+	Day   crypto.Day `json:"day"` // of the answer, as the source signed it
 }
+
+func (c Consent) about() crypto.Reader { return crypto.Reader{ID: c.Body, Since: c.Since} }
 
 // Situation is what a case's messages have said besides words, up to the newest.
 type Situation struct {
@@ -66,26 +69,22 @@ func newAside(r *crypto.Read) (a aside) {
 
 func consentsOf(r *crypto.Read) (list []Consent) {
 	for _, c := range r.Consents {
-		list = append(list, Consent{c.Body, c.Yes, c.Day})
+		list = append(list, Consent{c.Body, c.Since, c.Yes, c.Day})
 	}
 	return list
 }
 
-// situation goes through the messages in reading order. Replies count when a
-// holder of a body the source chose signed them, and once they were exported:
-// what still waits in the vault is not published.
+// situation goes through the messages in reading order. Replies count once they were
+// exported: what still waits in the vault is not published.
 func situation(messages []Message, entries []entry) (s Situation) {
-	answers := make(map[string]*entry) // the message that holds the newest answer about a body
 	for i := range messages {
 		m, e := &messages[i], &entries[messages[i].at]
 		switch {
 		case m.Source:
-			again := m.Mark == MarkAgain
-			s.answer(e, answers, again || m.Late != "")
-			if !again {
+			if m.Mark != MarkAgain {
 				s.hear(e, m.Late != "")
 			}
-		case m.Kind == crypto.KindReply && !m.Outside && m.Body != "" && m.State != stateWaiting && (m.Own || m.Standing == crypto.SignerGood):
+		case m.Kind == crypto.KindReply && m.State != stateWaiting && (m.Own || m.Standing == crypto.SignerGood):
 			if s.Promise != nil && s.Promise.Body == m.Body && s.Promise.Day < m.Day {
 				s.Kept = true
 			}
@@ -94,35 +93,66 @@ func situation(messages []Message, entries []entry) (s Situation) {
 			}
 		}
 	}
-	slices.SortFunc(s.Consents, func(a, b Consent) int { return cmp.Compare(a.Body, b.Body) })
+	s.Consents = consents(messages, entries)
+	answered := make(map[string]crypto.Day) // newest day of any answer, by the body's id
+	for i := range messages {
+		for _, c := range heard(&messages[i], &entries[messages[i].at]) {
+			answered[c.Body] = max(answered[c.Body], entries[messages[i].at].Day)
+		}
+	}
+	s.Asked = slices.DeleteFunc(s.Asked, func(p Published) bool { return p.Day <= answered[p.Ask] })
 	return s
 }
 
-// answer takes the consents of one message of the source. Where the same day's
-// answers about a body could be in either order (the source erased everything in
-// between, see latest), a no stands; nor does a yes undo a no of a higher counter, in
-// whatever order messages are read. noes: a yes does not count. It is so with a repeat, since a no that
-// was sent once more may take back a yes, and a page that a browser loads once more must
-// not give one; and with what was written with a code that the source had given up, or cannot
-// be told from it, and is perhaps somebody else's (SECURITY.md S-21).
-func (s *Situation) answer(e *entry, answers map[string]*entry, noes bool) {
+// heard are the consents of a message of the source that count. A yes does not in
+// a repeat, since a no that was sent in between may take it back, and a page that a
+// browser loads once more must not give one; nor in what was written with a code that the
+// source had given up, or cannot be told from it, and is perhaps somebody else's
+// (SECURITY.md S-21).
+func heard(m *Message, e *entry) (out []Consent) {
 	for _, c := range e.Aside.Consents {
-		if noes && c.Yes {
-			continue
+		if !c.Yes || m.Mark != MarkAgain && m.Late == "" {
+			out = append(out, c)
 		}
-		s.Asked = slices.DeleteFunc(s.Asked, func(p Published) bool { return p.Ask == c.Body })
-		i := slices.IndexFunc(s.Consents, func(x Consent) bool { return x.Body == c.Body })
-		switch {
-		case i < 0:
-			s.Consents = append(s.Consents, c)
-		case !s.Consents[i].Yes && answers[c.Body].Day == e.Day &&
-			(e.Counter < answers[c.Body].Counter || releasedBefore(e, answers[c.Body])):
-			continue
-		default:
-			s.Consents[i] = c
-		}
-		answers[c.Body] = e
 	}
+	return out
+}
+
+// consents are the newest answers about each body, by its id and since. The newest day
+// decides, and on one day the source's counter within each life of the mailbox. Where two
+// lives answer on that day, in either order, a no stands.
+func consents(messages []Message, entries []entry) []Consent {
+	type answer struct {
+		Consent
+		e *entry
+	}
+	newest := make(map[crypto.Reader]map[string]answer) // by life
+	for i := range messages {
+		e := &entries[messages[i].at]
+		for _, c := range heard(&messages[i], e) {
+			lives := newest[c.about()]
+			if lives == nil {
+				lives = make(map[string]answer)
+				newest[c.about()] = lives
+			}
+			if a, ok := lives[string(e.Life)]; !ok || a.e.before(e) {
+				lives[string(e.Life)] = answer{c, e}
+			}
+		}
+	}
+	var out []Consent
+	for _, lives := range newest {
+		var best *answer
+		for _, a := range lives {
+			switch {
+			case best == nil, best.e.Day < a.e.Day, best.e.Day == a.e.Day && best.Yes && !a.Yes:
+				best = &a
+			}
+		}
+		out = append(out, best.Consent)
+	}
+	slices.SortFunc(out, func(a, b Consent) int { return cmp.Or(cmp.Compare(a.Body, b.Body), cmp.Compare(a.Since, b.Since)) })
+	return out
 }
 
 // hear takes what else one message of the source says. late: it is perhaps
@@ -210,15 +240,16 @@ var ErrStage = func() error {
 // checkAsk says why the source cannot be asked about a body.
 func (v *Vault) checkAsk(p *Plan, id string) error {
 	b, ok := v.dirs.Body(id)
+	reads := func(b *crypto.Body) bool { return slices.Contains(p.view.readers, b.Reader()) }
 	switch {
-	case slices.Contains(p.view.readers, id):
+	case ok && reads(b):
 		return fmt.Errorf("%s reads this case already: the source chose it", v.bodyName(id))
 	case ok && b.Active():
 		return nil
 	}
 	var ids []string
 	for i := range v.dirs.Bodies {
-		if b := &v.dirs.Bodies[i]; b.Active() && !slices.Contains(p.view.readers, b.ID) {
+		if b := &v.dirs.Bodies[i]; b.Active() && !reads(b) {
 			ids = append(ids, b.ID)
 		}
 	}
@@ -247,10 +278,11 @@ func (v *Vault) NoticeLines(n *form.Notice) (out []string) {
 
 // ConsentLine says in words what the source answered.
 func (v *Vault) ConsentLine(c Consent) string {
+	say := "The source says NO: this case may not be shown to %s (signed, %s)."
 	if c.Yes {
-		return fmt.Sprintf("The source says YES: this case may be shown to %s (signed, %s).", v.bodyName(c.Body), c.Day)
+		say = "The source says YES: this case may be shown to %s (signed, %s)."
 	}
-	return fmt.Sprintf("The source says NO: this case may not be shown to %s (signed, %s).", v.bodyName(c.Body), c.Day)
+	return fmt.Sprintf(say, v.ReaderName(c.about()), c.Day)
 }
 
 // situationLines are the head of a case.

@@ -168,7 +168,9 @@ func (v *Vault) sweep() error {
 	}
 	for _, b := range v.state.Bundles {
 		for _, d := range b.Dummies {
-			live[d.File.Pack] = true
+			for _, b := range d.blobs() {
+				live[b.Pack] = true
+			}
 		}
 	}
 	names, err := v.packNames()

@@ -4,8 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+
 	"unicode/utf8"
 
 	"postern/crypto"
@@ -22,8 +22,8 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 		p.line("First message of the source %s, newest message %s.", c.First, c.Last)
 	}
 	if len(c.Readers) > 0 {
-		p.line("The source chose: %s.", strings.Join(v.bodyNames(c.Readers), ", "))
-		if !slices.Contains(c.Readers, v.keys.Body) {
+		p.line("The source chose: %s.", strings.Join(v.readerNames(c.Readers), ", "))
+		if !names(c.Readers, v.keys.Body) {
 			p.line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
 		}
 	}
@@ -37,11 +37,10 @@ func (v *Vault) WriteCase(w io.Writer, c *Case) error {
 	for _, l := range v.situationLines(&c.Now) {
 		p.line("%s", l)
 	}
-	p.line("Reply places left for your body: %d, and the shared one.", c.Left)
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		if m.Kind == crypto.KindPrekeys {
-			continue // no words: it brought new places for replies
+		if m.Kind == crypto.KindChange {
+			continue // no words: the head says when the source changed the code
 		}
 		p.line("")
 		if m.Mark == MarkAgain {
@@ -138,18 +137,10 @@ func (v *Vault) notes(m *Message) []string {
 	case LateSameDay:
 		say("! Written with the earlier code on the day on which the source changed it. Whether before or after cannot be told.")
 	}
-	if m.Forwarded {
-		say("! NOT FOR YOUR BODY: whoever wrote this did not choose it. Another reader opened the message and sealed it to you.")
-	}
 	switch {
 	case m.Source, m.Own:
 	case m.Standing == crypto.SignerWithdrawn:
 		say("! This key was withdrawn: the words may be somebody else's.")
-	case m.Standing == crypto.SignerUnknown:
-		say("! The signing key is in no directory this desk knows. Accept the newest directory; if it stays unknown, tell the operator.")
-	}
-	if m.Outside {
-		say("! This body is not among those the source chose.")
 	}
 	if m.Version == 0 && len(v.state.History) > 0 {
 		say("It was written under a directory that this desk does not know.")
@@ -164,22 +155,14 @@ func (v *Vault) notes(m *Message) []string {
 			say("Exported in bundle %s; the server has released it.", m.Bundle)
 		}
 	}
+	if m.Opened {
+		say("The source has read it.")
+	}
 	if len(m.Readers) > 0 {
-		say("Read by: %s.", strings.Join(v.bodyNames(m.Readers), ", "))
+		say("Read by: %s.", strings.Join(v.readerNames(m.Readers), ", "))
 	}
 	return out
 }
-
-func (v *Vault) bodyNames(ids []string) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = v.bodyName(id)
-	}
-	return out
-}
-
-// BodyName is a body's name in the directory in force, safe to show; its id when it has none.
-func (v *Vault) BodyName(id string) string { return v.bodyName(id) }
 
 // kindWord names a kind of message.
 func kindWord(k crypto.Kind) string {
@@ -194,8 +177,8 @@ func kindWord(k crypto.Kind) string {
 		return "Reply"
 	case crypto.KindEvent:
 		return "Step of the case"
-	case crypto.KindPrekeys:
-		return "Places for replies"
+	case crypto.KindChange:
+		return "Change of code"
 	}
 	return "Message"
 }
@@ -213,8 +196,8 @@ func KindName(k crypto.Kind) string {
 		return "reply"
 	case crypto.KindEvent:
 		return "event"
-	case crypto.KindPrekeys:
-		return "prekeys"
+	case crypto.KindChange:
+		return "change"
 	}
 	return "unknown"
 }

@@ -15,118 +15,28 @@ import (
 	"postern/intake/form"
 )
 
-// places is which slots of a source's mailbox this vault may still use.
-type places struct {
-	free []prekey // own slots not yet used, the holder's own share of them first
-	mine int      // how many of these are the holder's own share
-	last *prekey  // slot 0: the last resort of every body
-	used bool     // a reply known here went to it already
-}
-
-// places divides the slots as all desks do, so that no two bodies choose the
-// same: the body at position p of n, as the source's message lists them, uses only slots
-// ≡ p mod n of 1 to 15, and of these holder j of m begins with every m-th from the
-// j-th on. What this vault or a colleague used is not free. Replies of others
-// use no place: only who is in the directory, and at this body, chooses from its places.
-func (v *Vault) places(s *sourceView, entries []entry) places {
-	used, shared := make(map[string]bool), make(map[string]bool)
-	for i := range entries {
-		e := &entries[i]
-		if e.Drop == nil {
-			continue
-		}
-		body, good := v.signedBy(e)
-		used[string(e.Drop)] = used[string(e.Drop)] || good && body == v.keys.Body
-		shared[string(e.Drop)] = shared[string(e.Drop)] || good
-	}
-	var out places
-	n := len(s.order)
-	p := slices.Index(s.order, v.keys.Body)
-	j, m := v.holderPosition()
-	keys := slices.Clone(s.prekeys)
-	slices.SortFunc(keys, func(a, b prekey) int { return int(a.Slot) - int(b.Slot) })
-	var mine, others []prekey
-	for _, k := range keys {
-		switch {
-		case k.Slot == 0:
-			out.last, out.used = &k, shared[string(k.Drop)]
-		case p < 0 || int(k.Slot)%n != p || used[string(k.Drop)]:
-		case (int(k.Slot)/n)%m == j:
-			mine = append(mine, k)
-		default:
-			others = append(others, k)
-		}
-	}
-	out.free, out.mine = append(mine, others...), len(mine)
-	return out
-}
-
-// signedBy is the body whose holder wrote a reply, and whether the signature is good.
-func (v *Vault) signedBy(e *entry) (body string, good bool) {
-	if e.Own != nil {
-		return v.keys.Body, true
-	}
-	if v.dirs == nil {
-		return "", false
-	}
-	b, _, standing := v.dirs.Signer(e.Signer, e.Released)
-	if standing != crypto.SignerGood {
-		return "", false
-	}
-	return b.ID, true
-}
-
-// holderPosition is this holder's position among the active holders of the body.
-func (v *Vault) holderPosition() (j, m int) {
-	m = 1
-	if v.dirs == nil {
-		return 0, m
-	}
-	b, ok := v.dirs.Body(v.keys.Body)
-	if !ok {
-		return 0, m
-	}
-	m = 0
-	for _, h := range b.Holders {
-		if h.Status != crypto.StatusActive {
-			continue
-		}
-		if h.ID == v.keys.Holder {
-			j = m
-		}
-		m++
-	}
-	return j, max(m, 1)
-}
-
 // Plan is what a reply would do: show it before it is written.
 type Plan struct {
 	Case     *Case
-	Bodies   []string // ids of the bodies that will read it besides the source
-	Unable   []string // bodies the source named that cannot: not in the directory, or without a key for this month
-	Narrowed bool     // the source erased and wrote again on one day: only bodies named before and after read
-	Slot     int
-	Borrowed bool // a colleague's share: the holder's own is used up
-	Shared   bool // the last shared place: own ones are used up
-	Replaces bool // a reply went there before; if unread it is replaced
-	Left     int  // own places left after this reply
+	Bodies   []crypto.Reader // bodies that will read it besides the source
+	Unable   []crypto.Reader // bodies the source named that cannot: not in the directory, another one by now, or without a key for this month
+	Narrowed bool            // the source erased and wrote again on one day: only bodies named before and after read
 
 	today  crypto.Day
 	bodies [][]*crypto.Recipient
-	prekey prekey
-	at     int
 	view   sourceView
 }
 
 // Errors of [Vault.PlanReply].
 var (
-	ErrNoPlace     = errors.New("the source gave no place for a reply yet: import the batches that are missing, and newer ones")
-	ErrNotChosen   = errors.New("the source did not choose your body: another reader sealed this case to you, and no answer can be sealed")
+	ErrNoPlace     = errors.New("the source's words, with the key to answer them, are not here yet: import the batches that are missing, and newer ones")
+	ErrNotChosen   = errors.New("the source no longer chooses your body, so no answer can be sealed")
+	ErrBecame      = errors.New("your body is not what it was when the source chose it (its kind changed, or all of its people at once): no answer can be sealed until the source ticks it anew")
 	ErrNobody      = errors.New("none of the bodies the source chose can read a reply: the directory lists no key of theirs for this month. Ask the operator for a new directory and accept it")
 	ErrNotEnrolled = errors.New("the directory in force does not list this vault's key, so the source would see a reply nobody answers for: ask the operator to enrol your card, and accept the new directory")
 )
 
-// PlanReply says who would read a reply in the case today, and which slot it would take.
+// PlanReply says who would read a reply in the case today.
 func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 	if v.dirs == nil {
 		return nil, ErrNoDirectory
@@ -135,32 +45,25 @@ func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 		return nil, ErrNotEnrolled
 	}
 	view, ok := c.newest()
-	if !ok || view.at < 0 {
+	switch {
+	case !ok || view.at < 0:
 		return nil, ErrNoPlace
-	}
-	if !slices.Contains(view.readers, v.keys.Body) {
+	case !names(view.readers, v.keys.Body):
 		return nil, ErrNotChosen
 	}
-	pl := v.places(&view, c.entries)
-	p := &Plan{Case: c, Narrowed: view.narrowed, today: today, at: view.at, view: view}
-	switch {
-	case len(pl.free) > 0:
-		p.prekey, p.Left, p.Borrowed = pl.free[0], len(pl.free)-1, pl.mine == 0
-	case pl.last != nil:
-		p.prekey, p.Shared, p.Replaces = *pl.last, true, pl.used
-	default:
-		return nil, ErrNoPlace
-	}
-	p.Slot = int(p.prekey.Slot)
+	p := &Plan{Case: c, Narrowed: view.narrowed, today: today, view: view}
 	month := crypto.MonthOf(today.Time())
-	for _, id := range view.readers {
-		b, ok := v.dirs.Body(id)
-		if !ok || len(b.Recipients(month)) == 0 {
-			p.Unable = append(p.Unable, id)
-			continue
+	for _, r := range view.readers {
+		b, ok := v.dirs.BodyOf(r)
+		switch {
+		case !ok && r.ID == v.keys.Body:
+			return nil, ErrBecame
+		case !ok || len(b.Recipients(month)) == 0:
+			p.Unable = append(p.Unable, r)
+		default:
+			p.Bodies = append(p.Bodies, r)
+			p.bodies = append(p.bodies, b.Recipients(month))
 		}
-		p.Bodies = append(p.Bodies, id)
-		p.bodies = append(p.bodies, b.Recipients(month))
 	}
 	if len(p.Bodies) == 0 {
 		return nil, ErrNobody
@@ -205,28 +108,25 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	recipient, err := v.prekeyRecipient(p)
+	to, err := v.replyTo(p)
 	if err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	next := v.state.clone()
-	next.Counter++
 	var id crypto.FormID
 	_, _ = rand.Read(id[:])
+	drop := crypto.DropOf(to)
 	m := &crypto.Message{
 		Meta: crypto.Meta{
-			Kind: crypto.KindReply, Case: crypto.CaseID(p.Case.entries[p.at].Case), Counter: next.Counter, Form: id,
+			Kind: crypto.KindReply, Case: crypto.CaseID(p.Case.entries[p.view.at].Case), Counter: p.counter(), Form: id,
 			DirHash: v.dirs.Hash(), Day: p.today,
 		},
-		Readers: p.Bodies, Quorum: byte(v.dirs.Policy.Quorum), //nolint:gosec // a policy's quorum is small
-		Text: d.Text, Notice: notice,
-		Drop: &crypto.DropRef{Drop: crypto.DropOf(recipient), Slot: p.prekey.Slot},
+		Readers: p.Bodies, Text: d.Text, Notice: notice, Drop: &drop,
 	}
-	e, packs, err := v.sealReply(m, p, d.Files, recipient)
+	e, packs, err := v.sealReply(m, p, d.Files, to)
 	if err == nil {
-		e.Arrival = next.Arrivals
-		next.Arrivals++
+		next := v.state.clone()
 		next.Messages = append(next.Messages, *e)
+		next.sort()
 		err = v.commit(next)
 	}
 	if err != nil {
@@ -235,12 +135,32 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 		}
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	return len(p.Case.entries) + 1, nil
+	g := v.group(v.state.Messages)
+	for _, m := range v.newCase(g, string(p.Case.ID[:])).Messages {
+		if bytes.Equal(g.cases[string(p.Case.ID[:])][m.at].ID, e.ID) {
+			return m.No, nil
+		}
+	}
+	return 0, errors.New("reply: it is in the vault, but not in its case: this is a fault of the program")
 }
 
-// prekeyRecipient reads the chosen prekey from the message that brought it.
-func (v *Vault) prekeyRecipient(p *Plan) (*crypto.Recipient, error) {
-	r, closer, err := v.openBlob(p.Case.entries[p.at].Blob)
+// counter numbers an own reply among those of its case and day, and of no other
+// case: fellow readers see it (SECURITY.md S-5). Counting on from the day, it rises also
+// when the vault was restored from a backup or the case was erased: the source's side takes no
+// reply that counts lower than one it has read.
+func (p *Plan) counter() uint64 {
+	n := uint64(p.today) << 16
+	for i := range p.Case.entries {
+		if e := &p.Case.entries[i]; e.Own != nil {
+			n = max(n, e.Counter+1)
+		}
+	}
+	return n
+}
+
+// replyTo reads the source's reply key from the message that brought it.
+func (v *Vault) replyTo(p *Plan) (*crypto.Recipient, error) {
+	r, closer, err := v.openBlob(p.Case.entries[p.view.at].Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -249,42 +169,52 @@ func (v *Vault) prekeyRecipient(p *Plan) (*crypto.Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range read.Prekeys {
-		if d := crypto.DropOf(k.Recipient); k.Slot == p.prekey.Slot && bytes.Equal(d[:], p.prekey.Drop) {
-			return k.Recipient, nil
-		}
-	}
-	return nil, ErrNoPlace
+	return read.ReplyTo, nil
 }
 
-// sealReply writes the reply twice in one pass: sealed to its readers, for the server, and
-// as a container under a vault key, for the case.
+// sealReply writes the reply three times in one pass: sealed to the source and to its
+// readers, for the server, and as a container under a vault key, for the case.
 func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (_ *entry, packs []*pack, err error) {
-	wire, err := v.newPack()
-	if err != nil {
-		return nil, nil, err
+	var out []io.Writer
+	var done []func() blob
+	var close []func() error
+	open := func() (io.Writer, error) {
+		k, err := v.newPack()
+		if err != nil {
+			return nil, err
+		}
+		packs = append(packs, k)
+		w, d, err := k.seal()
+		if err != nil {
+			return nil, err
+		}
+		done = append(done, d)
+		close = append(close, w.Close, k.finish)
+		return w, nil
 	}
-	packs = append(packs, wire)
-	kept, err := v.newPack()
-	if err != nil {
-		return nil, packs, err
+	sealed := new(countWriter)
+	for _, to := range []struct {
+		bodies [][]*crypto.Recipient
+		extra  []*crypto.Recipient
+	}{{nil, []*crypto.Recipient{to}}, {p.bodies, v.mine(p)}} {
+		w, err := open()
+		if err != nil {
+			return nil, packs, err
+		}
+		sealed = &countWriter{w: w}
+		s, err := crypto.Seal(sealed, v.dirs.Policy, to.bodies, to.extra...)
+		if err != nil {
+			return nil, packs, err
+		}
+		close = slices.Insert(close, len(close)-2, s.Close)
+		out = append(out, s)
 	}
-	packs = append(packs, kept)
-	wireW, wireDone, err := wire.seal()
-	if err != nil {
-		return nil, packs, err
-	}
-	keptW, keptDone, err := kept.seal()
-	if err != nil {
-		return nil, packs, err
-	}
-	sealed := &countWriter{w: wireW}
-	sealW, err := crypto.Seal(sealed, v.dirs.Policy, p.bodies, v.extras(p, to)...)
+	kept, err := open()
 	if err != nil {
 		return nil, packs, err
 	}
 	h := sha256.New()
-	mw, err := crypto.NewMessageWriter(io.MultiWriter(sealW, keptW, h), m, v.keys.signing())
+	mw, err := crypto.NewMessageWriter(io.MultiWriter(append(out, kept, h)...), m, v.keys.signing())
 	if err != nil {
 		return nil, packs, err
 	}
@@ -293,13 +223,13 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 			return nil, packs, err
 		}
 	}
-	for _, step := range []func() error{mw.Close, sealW.Close, wireW.Close, keptW.Close, wire.finish, kept.finish} {
+	for _, step := range append([]func() error{mw.Close}, close...) {
 		if err := step(); err != nil {
 			return nil, packs, err
 		}
 	}
 	// Read back what was written: a reply that its readers would refuse must not leave.
-	b := keptDone()
+	b := done[2]()
 	r, closer, err := v.openBlob(b)
 	if err != nil {
 		return nil, packs, err
@@ -309,32 +239,29 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 	if err != nil {
 		return nil, packs, fmt.Errorf("checking what was written: %w", err)
 	}
-	e := newEntry(opened{id: [32]byte(h.Sum(nil)), read: read, blob: b}, 0, crypto.VolumeHeader{})
-	e.Batch = nil
-	wb := wireDone()
-	e.Own = &own{Wire: &wb, Size: sealed.n}
+	e := newEntry([32]byte(h.Sum(nil)), read, b)
+	e.Own = &own{Wire: &parcel{Drop: m.Drop[:], Size: sealed.n, Source: done[0](), Readers: done[1]()}}
 	return &e, packs, nil
 }
 
-// extras are the source's reply recipient and, should the directory not list it
-// for this month and a place be left, the holder's own.
-func (v *Vault) extras(p *Plan, to *crypto.Recipient) []*crypto.Recipient {
-	out := []*crypto.Recipient{to}
+// mine is the holder's own recipient, should the directory not list it for this month
+// and a place be left.
+func (v *Vault) mine(p *Plan) []*crypto.Recipient {
 	s, err := v.keys.seed(crypto.MonthOf(p.today.Time()))
 	if err != nil {
-		return out
+		return nil
 	}
-	mine, n := s.Identity().Recipient(), len(out)
+	mine, n := s.Identity().Recipient(), 0
 	for _, b := range p.bodies {
 		n += len(b)
 		if slices.ContainsFunc(b, func(r *crypto.Recipient) bool { return r.String() == mine.String() }) {
-			return out
+			return nil
 		}
 	}
-	if n < v.dirs.Policy.Slots {
-		out = append(out, mine)
+	if n >= v.dirs.Policy.Slots {
+		return nil
 	}
-	return out
+	return []*crypto.Recipient{mine}
 }
 
 // attach copies one file. Its name is cut down to a safe one: the folders it lies in here

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 	"postern/crypto"
 	"postern/crypto/passphrase"
+	"postern/store/durable"
 )
 
 // The root key signs the directory: who may read. It lives on the offline
@@ -20,50 +22,95 @@ import (
 // signs what the one before signed.
 
 // NewRoot makes a root key called name (the operator's name for the instance,
-// without spaces or plus signs) and returns its file, sealed under pass, and
+// without spaces or plus signs) in a new file at path, sealed under pass, and returns
 // its public key. The public key and its [crypto.RootPhrase] go to everybody.
-func NewRoot(name string, pass []byte, o Options) (file []byte, vkey string, err error) {
+func NewRoot(path, name string, pass []byte, o Options) (vkey string, err error) {
 	skey, vkey, err := crypto.NewRoot(name)
 	if err != nil {
-		return nil, "", fmt.Errorf("making a root key: %w", err)
+		return "", fmt.Errorf("making a root key: %w", err)
 	}
-	var b bytes.Buffer
-	w, err := passphrase.Seal(&b, pass, o.ScryptLogN)
+	r := &Root{path: path, pass: pass, o: o, skey: skey, vkey: vkey}
+	sealed, err := r.seal()
+	if err == nil {
+		err = CreateFile(path, sealed)
+	}
 	if err != nil {
-		return nil, "", fmt.Errorf("making a root key: %w", err)
+		return "", fmt.Errorf("making a root key: %w", err)
 	}
-	if _, err := io.WriteString(w, skey+"\n"+vkey+"\n"); err != nil {
-		return nil, "", err
-	}
-	if err := w.Close(); err != nil {
-		return nil, "", err
-	}
-	return b.Bytes(), vkey, nil
+	return vkey, nil
 }
 
-// Root is an opened root key.
+// Root is an opened root key. Its file also holds the last directory that it signed: what
+// comes next is compared with that, so nobody can name an older one as the one before, or have two
+// texts of one version signed. A copy of the file remembers what it did when it was made.
 type Root struct {
 	signer note.Signer
+	skey   string
 	vkey   string
+	last   []byte // the signed note; nil: it signed nothing yet
+
+	path string
+	pass []byte
+	o    Options
 }
 
-// OpenRoot opens what [NewRoot] made. [ErrPassphrase].
-func OpenRoot(file, pass []byte) (*Root, error) {
-	r, err := passphrase.Open(bytes.NewReader(file), pass)
+// maxRoot bounds a root file's plaintext in bytes: two keys and a directory.
+const maxRoot = 5 << 20
+
+// OpenRoot opens the file that [NewRoot] made. [ErrPassphrase].
+func OpenRoot(path string, pass []byte, o Options) (*Root, error) {
+	file, err := os.ReadFile(path) //nolint:gosec // named by the keeper
 	if err != nil {
 		return nil, fmt.Errorf("opening the root key: %w", err)
 	}
-	text, err := io.ReadAll(io.LimitReader(r, 4<<10))
+	plain, err := passphrase.Open(bytes.NewReader(file), pass)
+	if err != nil {
+		return nil, fmt.Errorf("opening the root key: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(plain, maxRoot))
 	if err != nil {
 		return nil, errors.New("opening the root key: the file is damaged")
 	}
-	defer clear(text)
 	skey, rest, _ := strings.Cut(string(text), "\n")
-	signer, err := note.NewSigner(skey)
-	if err != nil {
+	vkey, last, _ := strings.Cut(rest, "\n")
+	r := &Root{skey: skey, vkey: vkey, path: path, pass: pass, o: o}
+	if r.signer, err = note.NewSigner(skey); err != nil {
 		return nil, errors.New("opening the root key: the file holds no root key")
 	}
-	return &Root{signer: signer, vkey: strings.TrimSpace(rest)}, nil
+	if last != "" {
+		r.last = []byte(last)
+		if _, err := ReadProposal(r.last); err != nil {
+			return nil, errors.New("opening the root key: the directory in the file is damaged: take the file from a backup")
+		}
+	}
+	return r, nil
+}
+
+func (r *Root) seal() ([]byte, error) {
+	var b bytes.Buffer
+	w, err := passphrase.Seal(&b, r.pass, r.o.ScryptLogN)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(w, "%s\n%s\n%s", r.skey, r.vkey, r.last); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return b.Bytes(), err
+}
+
+// remember seals the directory that is about to leave into the root's file.
+func (r *Root) remember(signed []byte) error {
+	was := r.last
+	r.last = signed
+	sealed, err := r.seal()
+	if err == nil {
+		err = durable.ReplaceSecret(r.path, sealed)
+	}
+	if err != nil {
+		r.last = was
+	}
+	return err
 }
 
 // Key is the public key.
@@ -96,13 +143,53 @@ func noteText(file []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// Sign adds this root's signature to a proposal. previous is the signed
-// directory in force, nil only for the first one of an instance: what this root signed before
-// is checked, so that a proposal cannot roll back a version or change salt, key derivation or
-// origin. A new root, which signed nothing yet, needs previousRoots: the public
-// keys of those who signed previous.
+// Check says whether this root may sign a proposal, and gives the directory it is to be
+// compared with: nil for the first one of an instance. previous is the signed directory in force, if
+// one is given; what this root itself signed later counts instead. A root that signed nothing yet needs
+// it, and previousRoots: the public keys of those who signed it.
+func (r *Root) Check(proposal, previous []byte, today crypto.Day, previousRoots ...string) (old, d *crypto.Directory, err error) {
+	if old, d, err = r.check(proposal, previous, today, previousRoots); err != nil {
+		return nil, nil, fmt.Errorf("signing the directory: %w", err)
+	}
+	return old, d, nil
+}
+
+func (r *Root) check(proposal, previous []byte, today crypto.Day, previousRoots []string) (old, d *crypto.Directory, err error) {
+	if d, err = ReadProposal(proposal); err != nil {
+		return nil, nil, err
+	}
+	if previous != nil {
+		if old, err = r.OpenPrevious(previous, previousRoots...); err != nil {
+			return nil, nil, err
+		}
+	}
+	if r.last != nil {
+		last, err := ReadProposal(r.last)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case old != nil && old.Version == last.Version && old.Hash() != last.Hash():
+			return nil, nil, fmt.Errorf("this root signed another version %d than the one named as the previous directory: find out how there came to be two", last.Version)
+		case d.Version == last.Version && d.Hash() != last.Hash():
+			return nil, nil, fmt.Errorf("this root signed another version %d before: %w: ask for a proposal with a higher version", last.Version, crypto.ErrRolledBack)
+		case old == nil || old.Version < last.Version:
+			old = last
+		}
+	}
+	switch {
+	case old == nil && d.Version != 1:
+		return nil, nil, fmt.Errorf("this is version %d, and this root signed none yet: name the signed directory before it, so that what changes can be shown", d.Version)
+	case d.Expires <= today:
+		return nil, nil, fmt.Errorf("it expired on %s: ask the operator for a new proposal", d.Expires)
+	}
+	return old, d, d.Follows(old)
+}
+
+// Sign adds this root's signature to a proposal that Check takes. Before the signature
+// leaves, the root's file remembers what was signed.
 func (r *Root) Sign(proposal, previous []byte, today crypto.Day, previousRoots ...string) (signed []byte, err error) {
-	d, err := ReadProposal(proposal)
+	_, d, err := r.Check(proposal, previous, today, previousRoots...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,30 +197,11 @@ func (r *Root) Sign(proposal, previous []byte, today crypto.Day, previousRoots .
 	if _, ok := noteText(proposal); ok {
 		existing = proposal
 	}
-	if signed, err = crypto.SignDirectory(d, existing, r.signer); err != nil {
-		return nil, fmt.Errorf("signing the directory: %w", err)
+	if signed, err = crypto.SignDirectory(d, existing, r.signer); err == nil {
+		err = r.remember(signed)
 	}
-	if previous == nil {
-		if d.Version != 1 {
-			return nil, fmt.Errorf("signing the directory: this is version %d: name the signed directory before it (--previous), so that what changes can be shown", d.Version)
-		}
-		return signed, nil
-	}
-	old, err := r.OpenPrevious(previous, previousRoots...)
 	if err != nil {
-		return nil, err
-	}
-	switch {
-	case d.Version <= old.Version:
-		return nil, fmt.Errorf("signing the directory: %w: version %d after version %d", crypto.ErrRolledBack, d.Version, old.Version)
-	case d.Salt != old.Salt:
-		return nil, fmt.Errorf("signing the directory: %w", crypto.ErrSalt)
-	case d.KDF != old.KDF:
-		return nil, errors.New("signing the directory: it derives codes in another way: every code in use would be lost")
-	case d.Origin != old.Origin:
-		return nil, fmt.Errorf("signing the directory: it is of %s, the one before was of %s", SafeLine(d.Origin), SafeLine(old.Origin))
-	case d.Expires <= today:
-		return nil, fmt.Errorf("signing the directory: it expired on %s: ask the operator for a new proposal", d.Expires)
+		return nil, fmt.Errorf("signing the directory: %w", err)
 	}
 	return signed, nil
 }
@@ -153,7 +221,7 @@ func (r *Root) OpenPrevious(previous []byte, roots ...string) (*crypto.Directory
 	}
 	n, err := note.Open(previous, note.VerifierList(known...))
 	if err != nil {
-		return nil, errors.New("reading the previous directory: neither this root key nor one that was named signed it: name the key that did (--previous-root), once its ten words were compared")
+		return nil, errors.New("reading the previous directory: neither this root key nor one that was named signed it: name the key that did, once its ten words were compared")
 	}
 	d, err := crypto.ParseDirectory([]byte(n.Text))
 	if err != nil {

@@ -2,6 +2,7 @@ package reviewer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
@@ -16,18 +17,17 @@ import (
 )
 
 // state is everything a vault knows besides its keys. It is sealed as a whole
-// under the data key and replaced as a whole.
+// under the data key and replaced as a whole. What was imported is a set: no
+// part of it says in which order it came, so nothing that is shown can depend on that.
 type state struct {
 	Version   int          `json:"version"`
-	Counter   uint64       `json:"counter"` // of own messages, rising
-	Arrivals  uint64       `json:"arrivals"`
 	Roots     []string     `json:"roots,omitempty"`     // vkeys a directory must be signed by
 	Directory []byte       `json:"directory,omitempty"` // the signed note in force
 	History   []dirVersion `json:"history,omitempty"`
-	Newest    crypto.Day   `json:"newest"` // the latest day any batch was released: a lower bound for today
-	Instance  []byte       `json:"instance,omitempty"`
 	Batches   []batch      `json:"batches,omitempty"`
-	Messages  []entry      `json:"messages,omitempty"`
+	Believed  []crypto.Day `json:"believed,omitempty"` // of batches: far ahead, and the holder said yes
+	Doubted   []crypto.Day `json:"doubted,omitempty"`  // of batches: the holder took the yes back
+	Messages  []entry      `json:"messages,omitempty"` // by ID
 	Bundles   []bundle     `json:"bundles,omitempty"`
 	Erased    [][]byte     `json:"erased,omitempty"` // keyed hashes of erased messages: importing them again changes nothing
 }
@@ -42,83 +42,87 @@ const (
 type dirVersion struct {
 	Version uint64 `json:"version"`
 	Hash    []byte `json:"hash"`
+	Server  []byte `json:"server"` // key that signs batches
 }
 
-// batch is what was imported of one batch.
-type batch struct {
-	Instance []byte      `json:"instance"`
-	Ordinal  uint64      `json:"ordinal"`
-	Lane     crypto.Lane `json:"lane"`
-	Day      crypto.Day  `json:"day"`
-	Volumes  uint32      `json:"volumes"`
-	Have     []uint32    `json:"have"`
-}
-
-// mark says what is unusual about a message.
-type mark string
-
-const (
-	markNone    mark = ""
-	markAgain   mark = "again"   // the same content under the same form id
-	markChanged mark = "changed" // other content under the same form id
-)
-
-// entry is one message of a case.
+// entry is one message.
 type entry struct {
-	ID       []byte           `json:"id"` // SHA-256 of the container
-	Arrival  uint64           `json:"arrival"`
-	Case     []byte           `json:"case"`
-	Kind     crypto.Kind      `json:"kind"`
-	Day      crypto.Day       `json:"day"`
-	Counter  uint64           `json:"counter"`
-	Form     []byte           `json:"form"`
-	DirHash  []byte           `json:"dirhash"`
-	Content  []byte           `json:"content"`
-	Readers  []string         `json:"readers,omitempty"`
-	Source   []byte           `json:"source,omitempty"` // V_src
-	Signer   []byte           `json:"signer,omitempty"`
-	Prekeys  []prekey         `json:"prekeys,omitempty"`
-	Drop     []byte           `json:"drop,omitempty"`
-	Slot     byte             `json:"slot,omitempty"`
-	Text     int              `json:"text,omitempty"`    // bytes
-	Answers  int              `json:"answers,omitempty"` // frames
-	Files    []crypto.File    `json:"files,omitempty"`
-	Blob     blob             `json:"blob"` // the container
-	Batch    *crypto.BatchRef `json:"batch,omitempty"`
-	Released uint64           `json:"released,omitempty"` // directory version of that batch
-	Mark     mark             `json:"mark,omitempty"`
-	Own      *own             `json:"own,omitempty"`
-	Aside    aside            `json:"aside,omitzero"` // what it says besides words
+	ID       []byte          `json:"id"` // SHA-256 of the container
+	Case     []byte          `json:"case"`
+	Kind     crypto.Kind     `json:"kind"`
+	Day      crypto.Day      `json:"day"`
+	Counter  uint64          `json:"counter"`
+	Form     []byte          `json:"form"`
+	DirHash  []byte          `json:"dirhash"`
+	Content  []byte          `json:"content"`
+	Readers  []crypto.Reader `json:"readers,omitempty"`
+	Source   []byte          `json:"source,omitempty"` // V_src
+	Life     []byte          `json:"life,omitempty"`   // of the source's mailbox
+	Signer   []byte          `json:"signer,omitempty"`
+	Receipts []byte          `json:"receipts,omitempty"` // of replies that the source has opened, and noise
+	Drop     []byte          `json:"drop,omitempty"`
+	Text     int             `json:"text,omitempty"`    // bytes
+	Answers  int             `json:"answers,omitempty"` // frames
+	Files    []crypto.File   `json:"files,omitempty"`
+	Blob     blob            `json:"blob"` // the container
+	Own      *own            `json:"own,omitempty"`
+	Aside    aside           `json:"aside,omitzero"` // what it says besides words
+
+	// Where it came from, as could be judged when it came and never taken
+	// from what the message says of itself.
+	Release *release     `json:"release,omitempty"` // nil: an own reply not seen in a batch yet
+	Opened  crypto.Month `json:"opened,omitempty"`  // month of the key that opened it
 
 	Succeeds *succession `json:"succeeds,omitempty"` // of a source who changed their code
 }
 
-// prekey is a reply slot and its drop; the recipient stays in the message.
-type prekey struct {
-	Slot byte   `json:"slot"`
-	Drop []byte `json:"drop"`
+// release is the first batch known to hold a message.
+type release struct {
+	Day       crypto.Day `json:"day"`
+	Ordinal   uint64     `json:"ordinal"`
+	Instance  []byte     `json:"instance"`
+	Directory uint64     `json:"directory"` // version in force then
+}
+
+// compare orders releases alike at every desk: by day and, on one day, by number;
+// nil, not yet released, comes last.
+func (r *release) compare(o *release) int {
+	if r == nil || o == nil {
+		return cmp.Compare(btoi(r == nil), btoi(o == nil))
+	}
+	return cmp.Or(cmp.Compare(r.Day, o.Day), cmp.Compare(r.Ordinal, o.Ordinal), bytes.Compare(r.Instance, o.Instance))
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // own is what a vault knows of a reply it wrote.
 type own struct {
-	Wire   *blob      `json:"wire,omitempty"`   // the age file for the server
-	Size   int64      `json:"size"`             // its length
-	Bundle []byte     `json:"bundle,omitempty"` // the bundle it went into; none: still waiting
-	Sent   crypto.Day `json:"sent,omitempty"`
+	Wire     *parcel    `json:"wire,omitempty"`     // what the server gets; none: given up
+	Bundle   []byte     `json:"bundle,omitempty"`   // the bundle it went into; none: still waiting
+	Sent     crypto.Day `json:"sent,omitempty"`     // when it was exported first
+	Instance []byte     `json:"instance,omitempty"` // the server's life that it was exported to last
 }
+
+// parcel is an entry of a bundle: a reply's two copies, or a dummy's.
+type parcel struct {
+	Drop    []byte `json:"drop"`
+	Size    int64  `json:"size"` // of each copy
+	Source  blob   `json:"source"`
+	Readers blob   `json:"readers"`
+}
+
+func (p *parcel) blobs() []blob { return []blob{p.Source, p.Readers} }
 
 // bundle is what a vault keeps of a bundle besides its replies: written once
 // more, it has the same entries, or a server that compares both copies would see which are dummies.
 type bundle struct {
-	ID      []byte  `json:"id"`
-	Dummies []dummy `json:"dummies"`
-}
-
-// dummy is an entry that fills a bundle up.
-type dummy struct {
-	Drop []byte `json:"drop"`
-	Size int64  `json:"size"`
-	File blob   `json:"file"`
+	ID      []byte   `json:"id"`
+	Dummies []parcel `json:"dummies"`
 }
 
 // blobs are the ciphertexts an entry refers to. An own message that was found
@@ -126,7 +130,7 @@ type dummy struct {
 func (e *entry) blobs() []blob {
 	b := []blob{e.Blob}
 	if e.Own != nil && e.Own.Wire != nil {
-		b = append(b, *e.Own.Wire)
+		b = append(b, e.Own.Wire.blobs()...)
 	}
 	return b
 }
@@ -134,10 +138,24 @@ func (e *entry) blobs() []blob {
 // fromSource says whether the message is of a kind that sources write.
 func (e *entry) fromSource() bool {
 	switch e.Kind {
-	case crypto.KindReport, crypto.KindFollowUp, crypto.KindFile, crypto.KindPrekeys:
+	case crypto.KindReport, crypto.KindFollowUp, crypto.KindFile, crypto.KindChange:
 		return true
 	}
 	return false
+}
+
+// readerIDs are the ids of bodies.
+func readerIDs(list []crypto.Reader) []string {
+	out := make([]string, len(list))
+	for i, r := range list {
+		out[i] = r.ID
+	}
+	return out
+}
+
+// names says whether a body's id is among the readers.
+func names(list []crypto.Reader, id string) bool {
+	return slices.ContainsFunc(list, func(r crypto.Reader) bool { return r.ID == id })
 }
 
 // clone is a state whose slices can be appended to and whose elements can be
@@ -147,6 +165,8 @@ func (s *state) clone() *state {
 	n.Roots = slices.Clone(s.Roots)
 	n.History = slices.Clone(s.History)
 	n.Batches = slices.Clone(s.Batches)
+	n.Believed = slices.Clone(s.Believed)
+	n.Doubted = slices.Clone(s.Doubted)
 	n.Messages = slices.Clone(s.Messages)
 	n.Bundles = slices.Clone(s.Bundles)
 	n.Erased = slices.Clone(s.Erased)

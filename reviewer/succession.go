@@ -1,6 +1,7 @@
 package reviewer
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -24,56 +25,33 @@ type families struct {
 	rivals map[string][]string   // case → others that claim the same earlier code
 }
 
-// claim is a succession as a message brought it.
-type claim struct {
-	from, to string
-	day      crypto.Day
-	order    [2]uint64 // of its release
-	arrival  uint64
-}
-
 // familiesOf reads the chains out of all messages. A code has one before it and one
 // after it. When two claim the same earlier code, both were made by somebody who had
 // it: the one that the server released first is followed, so that nobody can put
 // themselves in a source's place afterwards, and all desks that hold the same batches say the
-// same. Among those of one batch the earlier day counts.
+// same, in whatever order they imported them. Among those of one batch the earlier day counts.
 func familiesOf(entries []entry) *families {
 	f := &families{before: make(map[string]string), after: make(map[string]succession), rivals: make(map[string][]string)}
-	var claims []claim
-	servers := make(map[crypto.InstanceID]uint64) // lives of the server, by what came first
+	var claims []*entry
 	for i := range entries {
-		e := &entries[i]
-		if e.Batch == nil {
-			continue
-		}
-		if at, ok := servers[e.Batch.Instance]; !ok || e.Arrival < at {
-			servers[e.Batch.Instance] = e.Arrival
+		if entries[i].Succeeds != nil {
+			claims = append(claims, &entries[i])
 		}
 	}
-	for i := range entries {
-		e := &entries[i]
-		if e.Succeeds == nil {
-			continue
-		}
-		c := claim{from: string(e.Succeeds.Case), to: string(e.Case), day: e.Succeeds.Day, arrival: e.Arrival}
-		if e.Batch != nil {
-			c.order = [2]uint64{servers[e.Batch.Instance], e.Batch.Batch}
-		}
-		claims = append(claims, c)
-	}
-	slices.SortFunc(claims, func(a, b claim) int {
-		return cmp.Or(slices.Compare(a.order[:], b.order[:]), cmp.Compare(a.day, b.day), cmp.Compare(a.arrival, b.arrival))
+	slices.SortFunc(claims, func(a, b *entry) int {
+		return cmp.Or(a.Release.compare(b.Release), cmp.Compare(a.Succeeds.Day, b.Succeeds.Day), bytes.Compare(a.ID, b.ID))
 	})
 	for _, c := range claims {
-		next, taken := f.after[c.from]
-		_, follows := f.before[c.to]
+		from, to := string(c.Succeeds.Case), string(c.Case)
+		next, taken := f.after[from]
+		_, follows := f.before[to]
 		switch {
-		case taken && string(next.Case) != c.to:
-			f.rival(string(next.Case), c.to)
-			f.rival(c.to, string(next.Case))
-		case taken, follows, f.first(c.from) == f.first(c.to): // known; or a source plays with keys that are all their own
+		case taken && string(next.Case) != to:
+			f.rival(string(next.Case), to)
+			f.rival(to, string(next.Case))
+		case taken, follows, f.first(from) == f.first(to): // known; or a source plays with keys that are all their own
 		default:
-			f.before[c.to], f.after[c.from] = c.from, succession{Case: []byte(c.to), Day: c.day}
+			f.before[to], f.after[from] = from, succession{Case: []byte(to), Day: c.Succeeds.Day}
 		}
 	}
 	return f
@@ -126,11 +104,11 @@ func (f *families) late(e *entry) string {
 	return LateAfter
 }
 
-// changed lists the cases, by their first's short id, of which f knows a change of code that old does not.
+// changed lists the firsts of the cases of which f knows a change of code that old does not.
 func (f *families) changed(old *families) (out []string) {
 	for id, s := range f.after {
 		if string(old.after[id].Case) != string(s.Case) {
-			out = append(out, ShortID(crypto.CaseID([]byte(f.first(id)))))
+			out = append(out, f.first(id))
 		}
 	}
 	slices.Sort(out)

@@ -64,6 +64,9 @@ func Create(dir, body, holder string, pass []byte, o Options) (*Vault, error) {
 			return nil, err
 		}
 	}
+	if err := plausible(o.now()); err != nil {
+		return nil, fmt.Errorf("creating the vault: %w", err)
+	}
 	if err := emptyDir(dir); err != nil {
 		return nil, err
 	}
@@ -90,13 +93,23 @@ func (v *Vault) create(pass []byte) error {
 	return v.writeKeys(pass)
 }
 
+// ErrClock says that the machine's clock cannot be right.
+var ErrClock = errors.New("this machine's clock cannot be right: set it")
+
+// plausible says whether a clock may be right: it is not before this program was
+// written, as one with an empty battery is, nor decades after. The keys of a vault
+// begin with the month in which it is made, so a wrong one would spoil it.
+func plausible(t time.Time) error {
+	const first, last = 2026, 2050
+	if y := t.UTC().Year(); y < first || y > last {
+		return fmt.Errorf("%w (it says %s)", ErrClock, t.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
 // validID checks a body's or holder's id.
 func validID(what, id string) error {
-	ok := id != "" && len(id) <= crypto.MaxBodyID && id[0] != '-' && id[len(id)-1] != '-'
-	for _, c := range []byte(id) {
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
-	}
-	if !ok {
+	if !crypto.ValidID(id) {
 		return fmt.Errorf("%s id %q: use 1 to %d of a-z, 0-9 and, inside, hyphen, as agreed with the operator", what, id, crypto.MaxBodyID)
 	}
 	return nil

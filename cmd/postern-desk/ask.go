@@ -186,6 +186,10 @@ func (d *desk) checkClock(c reviewer.Clock) error {
 	if !c.Doubtful() || d.clockOK {
 		return nil
 	}
+	if c.Leap {
+		return d.ask(fmt.Sprintf("This batch is of %s, more than three weeks after all that is here; this machine's clock says %s. Look at a calendar. Is the batch's day right?",
+			c.Batch, c.Machine), "--clock-ok")
+	}
 	return d.ask(fmt.Sprintf("This machine's clock says %s, and the newest batch is of %s. Going by %s. Is that about today's date?",
 		c.Machine, c.Batch, c.Today()), "--clock-ok")
 }

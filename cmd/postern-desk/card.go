@@ -4,6 +4,7 @@ import (
 	"flag"
 	"strings"
 
+	"postern/crypto"
 	"postern/reviewer"
 )
 
@@ -11,9 +12,10 @@ var cmdCard = &command{
 	name: "card", args: "--out FILE", json: true, clock: true,
 	short: "write the enrolment card for the operator",
 	long: `Card writes your public keys, for twelve months from this one, to a file for the
-operator. The file holds no secret. Read the phrase it prints to the operator by
-voice: it proves that the card was not exchanged on its way. Write a new card
-before the twelve months end.`,
+operator. The file holds no secret. Read the six words it prints to the operator
+and to the keeper of the root key by voice: they are those of your signing key, the
+same on every card, and both see them again. Write a new card before the twelve
+months end.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		out := fs.String("out", "", "the new `FILE` to write")
 		return func(args []string) error {
@@ -28,7 +30,7 @@ before the twelve months end.`,
 			if err := d.checkClock(v.Clock()); err != nil {
 				return err
 			}
-			text, phrase, err := v.Card()
+			text, words, err := v.Card()
 			if err != nil {
 				return err
 			}
@@ -40,10 +42,15 @@ before the twelve months end.`,
 					File   string   `json:"file"`
 					Body   string   `json:"body"`
 					Holder string   `json:"holder"`
-					Phrase []string `json:"phrase"`
-				}{*out, v.Body(), v.Holder(), phrase})
+					Words  []string `json:"words"`
+				}{*out, v.Body(), v.Holder(), words})
 			}
-			d.printf("The card is in %s. Give it to the operator, and read this to them by voice:\n\n    %s\n", shown(*out), strings.Join(phrase, " "))
+			d.printf("The card is in %s. Give it to the operator. Read this to them, and to the keeper of the root key, by voice:\n\n    %s\n", shown(*out), strings.Join(words, " "))
+			card, err := crypto.ParseCard(text)
+			if err != nil {
+				return err
+			}
+			d.printf("\nIt lists your keys for %s to %s.\n", card.Epochs[0].Month, card.Epochs[len(card.Epochs)-1].Month)
 			return nil
 		}
 	},

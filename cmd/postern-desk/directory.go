@@ -79,6 +79,9 @@ func (d *desk) acceptDirectory(v *reviewer.Vault, file string, roots []string) e
 	}
 	d.printf("Directory version %d is in force.\n", next.Version)
 	switch listed, months := v.Enrolled(next); {
+	case v.Replaced(next) != nil:
+		d.printf("! IT LISTS ANOTHER KEY UNDER YOUR NAME: %s\n", strings.Join(v.Replaced(next), " "))
+		d.printf("  Unless you made a new vault with these words yourself, somebody took your place: tell the keeper of the root key by voice.\n")
 	case !listed:
 		d.printf("It does not list this vault's key: you can answer nobody until the operator enrols your card.\n")
 	case months == 0:

@@ -13,7 +13,9 @@ var cmdExport = &command{
 bundles that only the server opens. Every bundle holds the same number of
 entries, so it does not show how much you wrote. Hand each in on your exchange.
 A bundle that was lost is written again with --again and its ID; handing one in
-twice changes nothing.`,
+twice changes nothing. Destroy each file once it was handed in: whoever has it, and
+one day the server's keys and the source's code, could open a reply that the source
+erased.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		to := fs.String("to", "", "the `FOLDER` to write to")
 		var again list
@@ -41,7 +43,7 @@ twice changes nothing.`,
 			for _, b := range bundles {
 				d.printf("Bundle %s with %s is in %s\n", b.ID, some(b.Replies, "reply", "replies"), shown(b.Path))
 			}
-			d.printf("Hand in each file on your exchange, and compare the id it shows.\n")
+			d.printf("Hand in each file on your exchange, and compare the id it shows. Then destroy the file.\n")
 			return nil
 		}
 	},

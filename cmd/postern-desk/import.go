@@ -16,7 +16,8 @@ var cmdImport = &command{
 	short: "read batches that were fetched from your exchange",
 	long: `Import reads volumes, in any order, and keeps what is for you, sealed. A volume is
 taken whole or not at all; importing one twice changes nothing. What is for others
-or only cover is skipped without a word: its number says nothing.`,
+or only cover is skipped without a word: its number says nothing. A file that the
+server did not sign is refused: accept the signed directory before the first import.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -42,9 +43,7 @@ or only cover is skipped without a word: its number says nothing.`,
 					return err
 				}
 			} else if len(done) > 0 {
-				if m := v.Missing(); len(m) > 0 {
-					d.printf("Not imported yet: %s.\n", strings.Join(m, ", "))
-				}
+				d.reportMissing(v)
 			}
 			return errors.Join(failed...)
 		}
@@ -62,11 +61,27 @@ func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, erro
 	}})
 }
 
+// reportMissing says what is not here, or does not fit together, of what the server made.
+func (d *desk) reportMissing(v *reviewer.Vault) {
+	if m := v.Missing(); len(m) > 0 {
+		d.printf("Not imported yet: %s.\n", strings.Join(m, ", "))
+	}
+	for _, b := range v.Broken() {
+		d.printf("! THE SERVER CONTRADICTS ITSELF: %s. Keep the files, and tell the operator and the other reviewers by voice.\n", b)
+	}
+	for _, id := range v.HandIn() {
+		d.printf("! The server was restored from a backup. Hand bundle %s in again: postern-desk export --again %s --to FOLDER\n", id, id)
+	}
+}
+
 func (d *desk) reportImport(file string, r *reviewer.Report) {
-	d.printf("%s: batch %d of %s, volume %d of %d: ", shown(filepath.Base(file)), r.Volume.Batch, r.Volume.Day, r.Volume.Volume, r.Volume.Volumes)
-	if r.New == 0 {
+	d.printf("%s: batch %d of %s, volume %d of %d: ", shown(filepath.Base(file)), r.Head.Ordinal, r.Head.Day, r.Volume, len(r.Head.Volumes))
+	switch {
+	case r.New == 0 && r.Before:
+		d.printf("imported before; nothing new.\n")
+	case r.New == 0:
 		d.printf("nothing new.\n")
-	} else {
+	default:
 		d.printf("%s in %s (%d new): %s\n", some(r.New, "new message", "new messages"),
 			some(len(r.Cases), "case", "cases"), r.NewCases, strings.Join(r.Cases, " "))
 	}
@@ -85,28 +100,28 @@ func (d *desk) reportImport(file string, r *reviewer.Report) {
 	if r.Late > 0 {
 		d.printf("  ! %s WRITTEN WITH AN EARLIER CODE, on the day when the source changed it or after: perhaps by somebody else. show marks them.\n", some(r.Late, "was", "were"))
 	}
-	if r.Forwarded > 0 {
-		d.printf("  ! %s NOT FOR YOUR BODY: the writer did not choose it, another reader sealed it to you. show marks them.\n", some(r.Forwarded, "is", "are"))
+	if r.Strangers > 0 {
+		d.printf("  %s from strangers: in no case here, or not by or for whom its source chose. Not shown.\n", some(r.Strangers, "is", "are"))
 	}
 	if r.Damaged > 0 {
 		d.printf("  ! %s for you but damaged, and not kept: fetch the volume again; if it stays, tell the operator.\n", some(r.Damaged, "was", "were"))
 	}
+	if r.Differs > 0 {
+		d.printf("  ! %s NOT WHAT THE SERVER SIGNED: the file was damaged or changed on its way. Fetch it again; if it stays, tell the operator.\n", some(r.Differs, "entry is", "entries are"))
+	}
 	if r.OldKeys {
 		d.printf("  ! The batch is older than the oldest key of this vault: what it holds cannot be opened here.\n")
 	}
-	if r.DirVersion != 0 {
-		d.printf("  Directory version %d exists: fetch it from your exchange and accept it (postern-desk directory).\n", r.DirVersion)
-	}
-	for _, id := range r.HandIn {
-		d.printf("  ! The server was restored from a backup. Hand bundle %s in again: postern-desk export --again %s --to FOLDER\n", id, id)
+	if r.Directory != 0 {
+		d.printf("  Directory version %d exists: fetch it from your exchange and accept it (postern-desk directory).\n", r.Directory)
 	}
 }
 
 type importJSON struct {
 	File      string   `json:"file"`
 	Batch     uint64   `json:"batch"`
-	Volume    uint32   `json:"volume"`
-	Volumes   uint32   `json:"volumes"`
+	Volume    int      `json:"volume"`
+	Volumes   int      `json:"volumes"`
 	Day       string   `json:"day"`
 	New       int      `json:"new"`
 	Cases     []string `json:"cases"`
@@ -115,10 +130,13 @@ type importJSON struct {
 	Mended    int      `json:"mended"`
 	Again     int      `json:"again"`
 	Changed   int      `json:"changed"`
-	Forwarded int      `json:"not_for_your_body"`
+	Before    bool     `json:"imported_before"`
+	Strangers int      `json:"from_strangers"`
 	Damaged   int      `json:"damaged"`
+	Differs   int      `json:"not_as_signed"`
 	OldKeys   bool     `json:"old_keys"`
 	Missing   []string `json:"missing"`
+	Broken    []string `json:"contradictions"`
 	HandIn    []string `json:"hand_in_again"`
 	Directory uint64   `json:"newer_directory"`
 
@@ -128,9 +146,10 @@ type importJSON struct {
 
 func newImportJSON(file string, r *reviewer.Report) importJSON {
 	return importJSON{
-		File: file, Batch: r.Volume.Batch, Volume: r.Volume.Volume, Volumes: r.Volume.Volumes, Day: r.Volume.Day.String(),
+		File: file, Batch: r.Head.Ordinal, Volume: r.Volume, Volumes: len(r.Head.Volumes), Day: r.Head.Day.String(),
 		New: r.New, Cases: listed(r.Cases), NewCases: r.NewCases, Known: r.Known, Mended: r.Mended, Again: r.Again, Changed: r.Changed,
-		Forwarded: r.Forwarded, Damaged: r.Damaged, OldKeys: r.OldKeys, Missing: listed(r.Missing), HandIn: listed(r.HandIn), Directory: r.DirVersion,
+		Before: r.Before, Strangers: r.Strangers, Damaged: r.Damaged, Differs: r.Differs, OldKeys: r.OldKeys,
+		Missing: listed(r.Missing), Broken: listed(r.Broken), HandIn: listed(r.HandIn), Directory: r.Directory,
 		CodeChanged: listed(r.CodeChanged), Late: r.Late,
 	}
 }

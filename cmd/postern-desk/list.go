@@ -13,8 +13,8 @@ var cmdList = &command{
 	name: "list", json: true,
 	short: "list the cases",
 	long: `List shows every case: its id, the days of its first and newest message, how many
-messages and files it has, how many of your replies wait and were sent, and how
-many reply places are left. TO NOTE says whether the source reports retaliation or
+messages and files it has, how many of your replies wait and were sent, and how many
+of these the source has read, as far as it said so since. TO NOTE says whether the source reports retaliation or
 new danger since, or withdraws; whether a day that it was promised has passed; and
 the stage it was told last. No words of a report are shown.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
@@ -32,14 +32,17 @@ the stage it was told last. No words of a report are shown.`,
 				}
 				return d.writeJSON(out)
 			}
+			if n := v.Strangers(); n > 0 {
+				defer d.printf("%s from strangers: in no case here, or not by whom its source chose. Not shown.\n", some(n, "message is", "messages are"))
+			}
 			if len(cases) == 0 {
 				d.printf("No cases yet.\n")
 				return nil
 			}
-			d.printf("%-10s  %-10s  %-10s  %8s  %5s  %7s  %4s  %4s  %s\n", "CASE", "FIRST", "NEWEST", "MESSAGES", "FILES", "WAITING", "SENT", "LEFT", "TO NOTE")
+			d.printf("%-10s  %-10s  %-10s  %8s  %5s  %7s  %4s  %4s  %s\n", "CASE", "FIRST", "NEWEST", "MESSAGES", "FILES", "WAITING", "SENT", "READ", "TO NOTE")
 			for i := range cases {
 				c := &cases[i]
-				row := fmt.Sprintf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d  %s", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Left,
+				row := fmt.Sprintf("%-10s  %-10s  %-10s  %8d  %5d  %7d  %4d  %4d  %s", c.Short, day(c.First), day(c.Last), worded(c), c.Files, c.Waiting, c.Sent, c.Opened,
 					remarks(c, v.Clock().Today()))
 				d.printf("%s\n", strings.TrimRight(row, " "))
 			}
@@ -53,7 +56,7 @@ the stage it was told last. No words of a report are shown.`,
 	},
 }
 
-// day is empty for none: a case that only fellow reviewers wrote in has no first day.
+// day is a dash for none.
 func day(d crypto.Day) string {
 	if d == 0 {
 		return "-"
@@ -61,10 +64,10 @@ func day(d crypto.Day) string {
 	return d.String()
 }
 
-// worded counts the messages with words or files: neither repeats nor those that only bring reply places.
+// worded counts the messages with words or files: neither repeats nor those that only say that the code was changed.
 func worded(c *reviewer.Case) (n int) {
 	for i := range c.Messages {
-		if m := &c.Messages[i]; m.Kind != crypto.KindPrekeys && m.Mark != reviewer.MarkAgain {
+		if m := &c.Messages[i]; m.Kind != crypto.KindChange && m.Mark != reviewer.MarkAgain {
 			n++
 		}
 	}
@@ -72,7 +75,8 @@ func worded(c *reviewer.Case) (n int) {
 }
 
 type caseJSON struct {
-	Case     string   `json:"case"`
+	Case     string   `json:"case"` // the whole id
+	Short    string   `json:"short"`
 	First    string   `json:"first"`
 	Newest   string   `json:"newest"`
 	Readers  []string `json:"readers"`
@@ -80,7 +84,7 @@ type caseJSON struct {
 	Files    int      `json:"files"`
 	Waiting  int      `json:"waiting"`
 	Sent     int      `json:"sent"`
-	Left     int      `json:"left"`
+	Opened   int      `json:"read"` // of those sent, by the source
 	situationJSON
 
 	CodeChanged []string `json:"code_changed,omitempty"`      // days
@@ -94,10 +98,19 @@ func newCaseJSON(c *reviewer.Case) caseJSON {
 	}
 	return caseJSON{
 		CodeChanged: changed, Rivals: c.Rivals,
-		Case: c.Short, First: day(c.First), Newest: day(c.Last), Readers: listed(c.Readers),
-		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Left: c.Left,
+		Case: reviewer.FullID(c.ID), Short: c.Short, First: day(c.First), Newest: day(c.Last), Readers: readerIDs(c.Readers),
+		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Opened: c.Opened,
 		situationJSON: newSituationJSON(&c.Now),
 	}
+}
+
+// readerIDs are the ids of bodies.
+func readerIDs(list []crypto.Reader) []string {
+	ids := []string{}
+	for _, r := range list {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }
 
 var cmdVaultStatus = &command{
@@ -132,9 +145,7 @@ func (d *desk) status(v *reviewer.Vault) {
 	} else {
 		d.printf("The newest batch is of %s; this machine's clock says %s.\n", clock.Batch, clock.Machine)
 	}
-	for _, m := range v.Missing() {
-		d.printf("Not imported: %s.\n", m)
-	}
+	d.reportMissing(v)
 	if dir := v.Directory(); dir == nil {
 		d.printf("No directory was accepted yet.\n")
 	} else {
@@ -145,6 +156,9 @@ func (d *desk) status(v *reviewer.Vault) {
 			warning = fmt.Sprintf(" Fewer than %d days are left: the operator needs a new one, and perhaps your new card.", n+1)
 		}
 		d.printf("Directory version %d is in force, until %s.%s\n", dir.Version, dir.Expires, warning)
+	}
+	if n := v.Strangers(); n > 0 {
+		d.printf("%s kept from strangers: in no case here, or not by whom its source chose.\n", some(n, "message is", "messages are"))
 	}
 	waiting := 0
 	for _, c := range v.Cases() {

@@ -68,7 +68,7 @@ type command struct {
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
-	cmdPasswd, cmdVaultStatus, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance,
+	cmdPasswd, cmdVaultStatus, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootPhrase,
 }
 

@@ -112,6 +112,7 @@ func newNoticeJSON(n *form.Notice) *noticeJSON {
 
 type consentJSON struct {
 	Body   string `json:"body"`
+	Since  uint64 `json:"since"`  // directory version since which the body was what it was
 	Answer string `json:"answer"` // yes or no
 	Day    string `json:"day"`    // of the answer, signed by the source
 }
@@ -122,7 +123,7 @@ func newConsentsJSON(list []reviewer.Consent) (out []consentJSON) {
 		if c.Yes {
 			answer = "yes"
 		}
-		out = append(out, consentJSON{c.Body, answer, c.Day.String()})
+		out = append(out, consentJSON{c.Body, c.Since, answer, c.Day.String()})
 	}
 	return out
 }

@@ -87,12 +87,8 @@ case may be shown to one more body (--ask). Each of them can also stand alone.`,
 					Readers []string    `json:"readers"`
 					Unable  []string    `json:"unable"`
 					Narrow  bool        `json:"narrowed"`
-					Borrow  bool        `json:"borrowed_place"`
-					Shared  bool        `json:"shared_place"`
-					Replace bool        `json:"replaces"`
-					Left    int         `json:"left"`
 					Notice  *noticeJSON `json:"notice,omitempty"`
-				}{c.Short, no, listed(plan.Bodies), listed(plan.Unable), plan.Narrowed, plan.Borrowed, plan.Shared, plan.Replaces, plan.Left, newNoticeJSON(draft.Notice)})
+				}{reviewer.FullID(c.ID), no, readerIDs(plan.Bodies), readerIDs(plan.Unable), plan.Narrowed, newNoticeJSON(draft.Notice)})
 			}
 			d.printf("The reply is message %d of case %s and waits. Next: postern-desk export --to FOLDER\n", no, c.Short)
 			return nil
@@ -104,25 +100,14 @@ func showPlan(w io.Writer, v *reviewer.Vault, p *reviewer.Plan) {
 	say := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format, a...) }
 	names := make([]string, len(p.Bodies))
 	for i, b := range p.Bodies {
-		names[i] = v.BodyName(b)
+		names[i] = v.ReaderName(b)
 	}
 	say("This reply will be read by the source and by: %s.\n", strings.Join(names, ", "))
 	for _, b := range p.Unable {
-		say("The source also chose %s, which cannot read it: it is not in the directory, or has no key for this month.\n", v.BodyName(b))
+		say("The source also chose %s, which cannot read it: it is another body by now, or has no key for this month.\n", v.ReaderName(b))
 	}
 	if p.Narrowed {
 		say("The source erased everything and wrote again on one day: only bodies that both choices name will read it.\n")
-	}
-	switch {
-	case p.Replaces:
-		say("! Your body's places are used up. The reply takes the last, shared place and REPLACES the reply there, if the source has not read it.\n")
-	case p.Shared:
-		say("! Your body's places are used up. The reply takes the last place, which all bodies share: a later one may replace it.\n")
-	case p.Borrowed:
-		say("! Your own share of your body's places is used up: this one is a colleague's. If they use it too, one reply replaces the other. Agree with them first.\n")
-		fallthrough
-	default:
-		say("After it, your body has %s left until the source's next visit.\n", some(p.Left, "place", "places"))
 	}
 }
 

@@ -34,11 +34,8 @@ Keep file and passphrase away from the server and from any vault.`,
 			if err != nil {
 				return err
 			}
-			file, vkey, err := reviewer.NewRoot(*name, pass, d.options)
+			vkey, err := reviewer.NewRoot(*out, *name, pass, d.options)
 			if err != nil {
-				return err
-			}
-			if err := reviewer.CreateFile(*out, file); err != nil {
 				return err
 			}
 			d.printf("The secret root key is in %s. Its public key, one line:\n\n%s\n\n", shown(*out), vkey)
@@ -51,16 +48,19 @@ var cmdRootSign = &command{
 	name: "root sign", args: "PROPOSAL --key FILE --out FILE [--previous FILE [--previous-root KEY]…]", yes: true, least: 1, most: 1,
 	short: "sign a directory the operator proposes",
 	long: `Root sign shows who would read under the proposed directory and what differs from
-the previous one, and asks. Check every new holder's card phrase with that person
-first. It writes the signed directory to --out. Where several roots must sign, the
-next keeper signs the file the one before wrote. A root key that is new did not sign
-the previous directory: --previous-root names the key that did; compare its words.`,
+the one before, and asks. Every signing key stands there as six words: have each
+holder read you theirs by voice, from their card, on a number that you knew before.
+The key's file remembers what it signed and refuses an older or a second text of a
+version; use one copy of it. It writes the signed directory to --out. Where several
+roots must sign, the next keeper signs the file the one before wrote. A root that did
+not sign the directory in force is shown it with --previous, and --previous-root
+names the key that did; compare its words.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		key := fs.String("key", "", "the `FILE` that root init wrote")
 		out := fs.String("out", "", "the new `FILE` for the signed directory")
 		var prevRoots list
 		fs.Var(&prevRoots, "previous-root", "the public `KEY` of a root that signed --previous, when it is not this one")
-		prev := fs.String("previous", "", "the signed directory in force, a `FILE`; needed for all but the first")
+		prev := fs.String("previous", "", "the signed directory in force, a `FILE`, when another root signed it")
 		return func(args []string) error {
 			if *key == "" || *out == "" {
 				return usagef("root sign: --key and --out are needed")
@@ -78,47 +78,49 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	if err != nil {
 		return fmt.Errorf("reading the proposal: %w", err)
 	}
-	next, err := reviewer.ReadProposal(text)
-	if err != nil {
-		return err
+	var previous []byte
+	if prev != "" {
+		if previous, err = readCarried(prev); err != nil {
+			return fmt.Errorf("reading the previous directory: %w", err)
+		}
 	}
-	sealed, err := os.ReadFile(key) //nolint:gosec // named by the keeper
-	if err != nil {
+	if _, err := os.Stat(key); err != nil {
 		return fmt.Errorf("reading the root key: %w", err)
+	}
+	if _, err := reviewer.ReadProposal(text); err != nil {
+		return err
 	}
 	pass, err := d.passphrase("the root key")
 	if err != nil {
 		return err
 	}
-	root, err := reviewer.OpenRoot(sealed, pass)
+	root, err := reviewer.OpenRoot(key, pass, d.options)
 	if err != nil {
 		return err
-	}
-	var previous []byte
-	var old *crypto.Directory
-	if prev != "" {
-		if previous, err = readCarried(prev); err != nil {
-			return fmt.Errorf("reading the previous directory: %w", err)
-		}
-		if old, err = root.OpenPrevious(previous, prevRoots...); err != nil {
-			return err
-		}
 	}
 	// Refuse before anybody is asked to read and agree.
-	signed, err := root.Sign(text, previous, crypto.DayOf(d.now()), prevRoots...)
+	today := crypto.DayOf(d.now())
+	old, next, err := root.Check(text, previous, today, prevRoots...)
 	if err != nil {
 		return err
 	}
+	if _, err := os.Lstat(out); err == nil {
+		return fmt.Errorf("%s exists already: name a new file", out)
+	}
 	d.describe(old, next)
-	question := "Sign this: do you vouch for every body and holder above?"
+	question := "Sign this: did every holder read you the six words above, and do you vouch for every body?"
 	if len(prevRoots) > 0 {
 		d.printf("The directory before it was signed by another root:\n")
 		if err := d.rootPhrases(prevRoots); err != nil {
 			return err
 		}
-		question = "Are these the words of the root before, and do you vouch for every body and holder above?"
+		question = "Are these the words of the root before, did every holder read you the six words above, and do you vouch for every body?"
 	}
 	if err := d.confirm(question); err != nil {
+		return err
+	}
+	signed, err := root.Sign(text, previous, today, prevRoots...)
+	if err != nil {
 		return err
 	}
 	if err := reviewer.CreateFile(out, signed); err != nil {

@@ -48,9 +48,8 @@ type messageJSON struct {
 	Holder   string              `json:"holder,omitempty"`
 	Standing string              `json:"signature"`
 	Mark     string              `json:"mark,omitempty"`
-	Outside  bool                `json:"outside,omitempty"`
-	NotOurs  bool                `json:"not_for_your_body,omitempty"` // another reader sealed it to this vault
-	Late     string              `json:"earlier_code,omitempty"`      // written with it "after" its change, or on the "same-day"
+	Opened   bool                `json:"read_by_source,omitempty"`
+	Late     string              `json:"earlier_code,omitempty"` // written with it "after" its change, or on the "same-day"
 	State    string              `json:"state,omitempty"`
 	Bundle   string              `json:"bundle,omitempty"`
 	Readers  []string            `json:"readers"`
@@ -91,8 +90,8 @@ func (d *desk) showJSON(v *reviewer.Vault, c *reviewer.Case) error {
 func newMessageJSON(l *reviewer.Letter) messageJSON {
 	m := messageJSON{
 		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
-		Standing: standing(&l.Message), Mark: l.Mark, Outside: l.Outside, NotOurs: l.Forwarded, Late: l.Late, State: l.State, Bundle: l.Bundle,
-		Readers: listed(l.Readers), Text: l.Words, Files: []fileJSON{},
+		Standing: standing(&l.Message), Mark: l.Mark, Opened: l.Opened, Late: l.Late, State: l.State, Bundle: l.Bundle,
+		Readers: readerIDs(l.Readers), Text: l.Words, Files: []fileJSON{},
 		Notice: newNoticeJSON(l.Notice), Consents: newConsentsJSON(l.Agreed),
 	}
 	switch {
