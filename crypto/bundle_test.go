@@ -2,6 +2,8 @@ package crypto
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,12 +21,12 @@ import (
 var testPolicy = Policy{Slots: 8, Quorum: 1}
 
 type bundleItem struct {
-	Drop Drop
-	Data []byte
+	Drop            Drop
+	Source, Readers []byte
 }
 
 func (b bundleItem) entry() BundleEntry {
-	return BundleEntry{Drop: b.Drop, Size: int64(len(b.Data)), Data: bytes.NewReader(b.Data)}
+	return BundleEntry{b.Drop, fileOf(b.Source), fileOf(b.Readers)}
 }
 
 func bundleEntries(items []bundleItem) (list []BundleEntry) {
@@ -37,35 +39,75 @@ func bundleEntries(items []bundleItem) (list []BundleEntry) {
 func testItems(n int) (items []bundleItem) {
 	for i := range n {
 		label := fmt.Sprint("item ", i)
-		items = append(items, bundleItem{Drop(counterBytes(label, 16)), counterBytes(label, 10+i)})
+		items = append(items, bundleItem{Drop(counterBytes(label, 16)), counterBytes(label, 10+i), counterBytes(label+", readers", 10+i)})
 	}
 	return items
 }
 
 // collect gives callbacks that gather a bundle.
-func collect(head *Bundle, items *[]bundleItem) (func(Bundle) error, func(int, BundleEntry) error) {
-	return func(b Bundle) error { *head = b; return nil }, func(i int, e BundleEntry) error {
-		data, err := io.ReadAll(e.Data)
-		if i != len(*items) || err == nil && int64(len(data)) != e.Size {
-			return fmt.Errorf("entry %d of %d bytes came as number %d with %d", len(*items), e.Size, i, len(data))
+func collect(items *[]bundleItem) (func(Bundle) error, func(int, Drop, Copy, BundleFile) error) {
+	return func(Bundle) error { return nil }, func(i int, drop Drop, c Copy, f BundleFile) error {
+		data, err := io.ReadAll(f.Data)
+		if err == nil && int64(len(data)) != f.Size {
+			return fmt.Errorf("%d bytes of %d", len(data), f.Size)
 		}
-		*items = append(*items, bundleItem{e.Drop, data})
+		switch {
+		case c == SourceCopy && i == len(*items):
+			*items = append(*items, bundleItem{Drop: drop, Source: data})
+		case c == ReadersCopy && i == len(*items)-1 && drop == (*items)[i].Drop:
+			(*items)[i].Readers = data
+		default:
+			return fmt.Errorf("copy %d of entry %d, with %d there", c, i, len(*items))
+		}
 		return err
 	}
 }
 
 func readTestBundle(src io.Reader, id *Identity) (head Bundle, items []bundleItem, err error) {
-	onHead, onEntry := collect(&head, &items)
-	return head, items, ReadBundle(src, id, onHead, onEntry)
-}
-
-func readTestBundleFrames(b []byte) (head Bundle, items []bundleItem, err error) {
-	onHead, onEntry := collect(&head, &items)
-	err = readBundle(newHashedReader(bytes.NewReader(b)), onHead, onEntry)
+	onHead, onFile := collect(&items)
+	head, err = ReadBundle(src, id, onHead, onFile)
 	return head, items, err
 }
 
+func readTestBundleFrames(b []byte) (head Bundle, items []bundleItem, err error) {
+	onHead, onFile := collect(&items)
+	head, err = readBundle(&entryFile{f: frameReader{r: bytes.NewReader(b)}, sum: sha256.New()}, onHead, onFile)
+	return head, items, err
+}
+
+func writeBundleVector(t *testing.T) {
+	writeVector(t, "bundle-1.txt", func() []byte {
+		id := IdentityFromSeed(testSeed("bundle transfer"))
+		instance := InstanceID(counterBytes("bundle instance", 16))
+		head := Bundle{ID: BundleID(counterBytes("bundle", 16)), Batches: []BatchRef{{instance, 7}, {instance, 8}}}
+		items := testItems(BundleEntries)
+		items[2].Source, items[2].Readers = nil, nil
+		var plain, file bytes.Buffer
+		if err := writeBundleFrames(&plain, head, bundleEntries(items)); err != nil {
+			t.Fatal(err)
+		}
+		file.Write(sealed(t, testPolicy, plain.Bytes(), [][]*Recipient{{id.Recipient()}}))
+		got, _, err := readTestBundleFrames(plain.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed := id.Seed()
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "# A bundle (FORMAT.md section 12). The plaintext is in the order of the entries below; sealed is the same, sealed once.\n"+
+			"# batch INSTANCE ORDINAL; entry DROP SOURCE'S-COPY READERS'-COPY\ntransfer-seed %x\ntransfer %v\nid %x\n", seed[:], id.Recipient(), head.ID)
+		for _, r := range head.Batches {
+			fmt.Fprintf(&b, "batch %x %d\n", r.Instance, r.Batch)
+		}
+		for _, e := range items {
+			fmt.Fprintf(&b, "entry %x %x %x\n", e.Drop, e.Source, e.Readers)
+		}
+		fmt.Fprintf(&b, "content %x\nplaintext %x\nsealed %s\n", got.Content, plain.Bytes(), base64.StdEncoding.EncodeToString(file.Bytes()))
+		return b.Bytes()
+	})
+}
+
 func TestBundleVector(t *testing.T) {
+	writeBundleVector(t)
 	v := readFileVector(t, "bundle-1.txt")
 	id := IdentityFromSeed(Key(v.hex("transfer-seed")))
 	if got := id.Recipient().String(); got != v.one("transfer") {
@@ -83,8 +125,8 @@ func TestBundleVector(t *testing.T) {
 	}
 	var items []bundleItem
 	for _, line := range v.all("entry") {
-		drop, data, _ := strings.Cut(line, " ")
-		items = append(items, bundleItem{Drop(unhex(t, drop)), unhex(t, data)})
+		f := strings.Split(line, " ")
+		items = append(items, bundleItem{Drop(unhex(t, f[0])), unhex(t, f[1]), unhex(t, f[2])})
 	}
 	var plain bytes.Buffer
 	if err := writeBundleFrames(&plain, head, bundleEntries(items)); err != nil {
@@ -97,8 +139,20 @@ func TestBundleVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	head.Content = [32]byte(v.hex("content"))
 	if d := cmp.Diff(head, gotHead) + cmp.Diff(items, gotItems); d != "" {
 		t.Errorf("other contents came out: %s", d)
+	}
+	// The content once more by hand, from FORMAT.md.
+	var hashes []string
+	for _, e := range items {
+		source, readers := sha256.Sum256(e.Source), sha256.Sum256(e.Readers)
+		sum := sha256.Sum256(slices.Concat(e.Drop[:], source[:], readers[:]))
+		hashes = append(hashes, string(sum[:]))
+	}
+	slices.Sort(hashes)
+	if head.Content != sha256.Sum256([]byte(strings.Join(hashes, ""))) {
+		t.Error("the content hash is another than FORMAT.md says")
 	}
 	// age itself opens it.
 	stock, err := age.ParseHybridIdentity(id.AgeString())
@@ -134,6 +188,7 @@ func TestBundleRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		gotHead.Content = [32]byte{}
 		if d := cmp.Diff(head, gotHead); d != "" {
 			t.Errorf("another head: %s", d)
 		}
@@ -154,11 +209,13 @@ func TestBundleRoundTrip(t *testing.T) {
 			if slices.ContainsFunc(items, func(b bundleItem) bool { return b.Drop == e.Drop }) {
 				continue
 			}
-			if int64(len(e.Data)) != smallest {
-				t.Errorf("a fill of %d bytes, not %d", len(e.Data), smallest)
-			}
-			if _, err := Open(bytes.NewReader(e.Data), id); !errors.Is(err, ErrNotForUs) {
-				t.Errorf("a fill opens for the server: %v", err)
+			for _, file := range [][]byte{e.Source, e.Readers} {
+				if int64(len(file)) != smallest {
+					t.Errorf("a fill of %d bytes, not %d", len(file), smallest)
+				}
+				if _, err := Open(bytes.NewReader(file), id); !errors.Is(err, ErrNotForUs) {
+					t.Errorf("a fill opens for the server: %v", err)
+				}
 			}
 		}
 	}
@@ -172,11 +229,11 @@ func TestBundleLength(t *testing.T) {
 	for n := range 3 {
 		var items []bundleItem
 		for range n {
-			drop, file, err := NewDummy(testPolicy)
+			drop, source, readers, err := NewDummy(testPolicy)
 			if err != nil {
 				t.Fatal(err)
 			}
-			items = append(items, bundleItem{drop, file})
+			items = append(items, bundleItem{drop, source, readers})
 		}
 		var b bytes.Buffer
 		if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{}, bundleEntries(items)); err != nil {
@@ -192,41 +249,72 @@ func TestBundleLength(t *testing.T) {
 }
 
 // A desk keeps its dummies: a bundle written again of as many entries as it has
-// room for holds these and no others, in whatever order.
+// room for holds these and no others, in whatever order, and is known by its
+// content under any id.
 func TestBundleAgain(t *testing.T) {
 	id := NewIdentity()
 	items := testItems(3)
 	for len(items) < BundleEntries {
-		drop, file, err := NewDummy(testPolicy)
+		drop, source, readers, err := NewDummy(testPolicy)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.ContainsFunc(items, func(b bundleItem) bool { return b.Drop == drop || bytes.Equal(b.Data, file) }) {
+		if bytes.Equal(source, readers) || slices.ContainsFunc(items, func(b bundleItem) bool { return b.Drop == drop || bytes.Equal(b.Source, source) }) {
 			t.Error("two dummies are alike")
 		}
-		if int64(len(file)) != SealedSize(testPolicy.Slots, ClassSize(0)) {
-			t.Errorf("a dummy of %d bytes", len(file))
+		if size := SealedSize(testPolicy.Slots, ClassSize(0)); int64(len(source)) != size || int64(len(readers)) != size {
+			t.Errorf("a dummy of %d and %d bytes", len(source), len(readers))
 		}
-		items = append(items, bundleItem{drop, file})
+		items = append(items, bundleItem{drop, source, readers})
 	}
 	sorted := func(items []bundleItem) []bundleItem {
 		return slices.SortedFunc(slices.Values(items), func(a, b bundleItem) int { return bytes.Compare(a.Drop[:], b.Drop[:]) })
 	}
-	for range 2 {
+	seen := map[[32]byte]bool{}
+	for i := range 2 { // under another id and with other batches
 		var b bytes.Buffer
-		if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{}, bundleEntries(items)); err != nil {
+		if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{ID: BundleID{byte(i)}, Batches: make([]BatchRef, i)}, bundleEntries(items)); err != nil {
 			t.Fatal(err)
 		}
-		_, got, err := readTestBundle(&b, id)
+		head, got, err := readTestBundle(&b, id)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if seen[head.Content] = true; len(seen) > 1 {
+			t.Error("the same entries have another content hash")
 		}
 		if d := cmp.Diff(sorted(items), sorted(got)); d != "" {
 			t.Errorf("other entries came out: %s", d)
 		}
 	}
-	if _, _, err := NewDummy(Policy{Slots: 9, Quorum: 1}); err == nil {
+	if _, _, _, err := NewDummy(Policy{Slots: 9, Quorum: 1}); err == nil {
 		t.Error("a dummy of nine stanzas")
+	}
+}
+
+// Whatever differs in drops or files, the content does.
+func TestBundleContent(t *testing.T) {
+	seen := map[[32]byte]string{}
+	for name, change := range map[string]func(items []bundleItem){
+		"itself": func([]bundleItem) {}, "drop": func(i []bundleItem) { i[0].Drop[0]++ },
+		"source's copy": func(i []bundleItem) { i[1].Source[0]++ }, "readers' copy": func(i []bundleItem) { i[2].Readers[0]++ },
+		"copies swapped": func(i []bundleItem) { i[3].Source, i[3].Readers = i[3].Readers, i[3].Source },
+		"drops swapped":  func(i []bundleItem) { i[0].Drop, i[1].Drop = i[1].Drop, i[0].Drop },
+	} {
+		items := testItems(BundleEntries)
+		change(items)
+		var b bytes.Buffer
+		if err := writeBundleFrames(&b, Bundle{}, bundleEntries(items)); err != nil {
+			t.Fatal(err)
+		}
+		head, _, err := readTestBundleFrames(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[head.Content]; ok {
+			t.Errorf("%s: the content of %s", name, other)
+		}
+		seen[head.Content] = name
 	}
 }
 
@@ -255,18 +343,20 @@ func TestBundleOrder(t *testing.T) {
 func TestWriteBundleRefuses(t *testing.T) {
 	to := NewIdentity().Recipient()
 	err := WriteBundle(io.Discard, testPolicy, to, Bundle{}, bundleEntries(testItems(BundleEntries+1)))
-	refused(t, err, "at most 8 and 1024")
+	refused(t, err, "at most 4 and 1024")
 	err = WriteBundle(io.Discard, testPolicy, to, Bundle{Batches: make([]BatchRef, MaxBatchRefs+1)}, nil)
-	refused(t, err, "at most 8 and 1024")
+	refused(t, err, "at most 4 and 1024")
 	if err := WriteBundle(io.Discard, testPolicy, to, Bundle{Batches: make([]BatchRef, MaxBatchRefs)}, nil); err != nil {
 		t.Errorf("as many batches as may be: %v", err)
 	}
 	short := testItems(1)[0].entry()
-	short.Size++
+	short.Source.Size++
+	refused(t, WriteBundle(io.Discard, testPolicy, to, Bundle{}, []BundleEntry{short}), "must have one size")
+	short.Readers.Size++
 	if err := WriteBundle(io.Discard, testPolicy, to, Bundle{}, []BundleEntry{short}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("an entry shorter than said: %v", err)
 	}
-	short.Size = -1
+	short.Source.Size, short.Readers.Size = -1, -1
 	refused(t, WriteBundle(io.Discard, testPolicy, to, Bundle{}, []BundleEntry{short}), "an entry of -1 bytes")
 	if err := WriteBundle(&failAfter{n: 70 << 10}, testPolicy, to, Bundle{}, nil); !errors.Is(err, errDisk) {
 		t.Errorf("a full disk: %v", err)
@@ -276,13 +366,33 @@ func TestWriteBundleRefuses(t *testing.T) {
 func bundleFrames(entries int, changes ...func([]rawFrame) []rawFrame) []byte {
 	frames := []rawFrame{{frameBundleHead, zeros(16 + batchRefSize)}}
 	for range entries {
-		frames = append(frames, rawFrame{frameBundleDrop, zeros(16)}, rawFrame{frameEntryBegin, length(3)}, rawFrame{frameEntryData, []byte("abc")})
+		frames = append(frames, rawFrame{frameBundleDrop, zeros(16)}, rawFrame{frameEntryBegin, length(3)}, rawFrame{frameEntryData, []byte("abc")},
+			rawFrame{frameEntryBegin, length(3)}, rawFrame{frameEntryData, []byte("xyz")})
 	}
 	for _, c := range changes {
 		frames = c(frames)
 	}
-	return rawVolume("PSR1", frames...)
+	return withTail(untailed("PSR1", frames))
 }
+
+func untailed(magic string, frames []rawFrame) []byte {
+	b := rawVolume(magic, frames...)
+	return b[:len(b)-frameHead]
+}
+
+// withTail adds a fitting hash and the end: without it nearly everything is
+// refused for its hash alone.
+func withTail(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	var tail bytes.Buffer
+	w := &frameWriter{w: &tail}
+	w.frame(frameBundleHash, sum[:])
+	w.end()
+	return append(b[:len(b):len(b)], tail.Bytes()...)
+}
+
+// bundleTail is the hash frame and the end frame.
+const bundleTail = frameHead + sha256.Size + frameHead
 
 func TestReadBundleRefuses(t *testing.T) {
 	put := func(i int, typ byte, data []byte) func([]rawFrame) []rawFrame {
@@ -303,13 +413,18 @@ func TestReadBundleRefuses(t *testing.T) {
 		{"half a batch", "no bundle head", bundleFrames(BundleEntries, put(0, frameBundleHead, zeros(16+batchRefSize/2)))},
 		{"batches too many", "no bundle head", bundleFrames(BundleEntries, put(0, frameBundleHead, zeros(16+batchRefSize*(MaxBatchRefs+1))))},
 		{"an entry missing", "where an entry begins", bundleFrames(BundleEntries - 1)},
-		{"an entry too many", "out of place", bundleFrames(BundleEntries + 1)},
+		{"an entry too many", "hash at the end is missing", bundleFrames(BundleEntries + 1)},
 		{"drop of 15 bytes", "where an entry begins", bundleFrames(BundleEntries, put(1, frameBundleDrop, zeros(15)))},
 		{"no drop", "where an entry begins", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return slices.Delete(f, 1, 2) })},
 		{"no begin", "where an entry begins", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return slices.Delete(f, 2, 3) })},
 		{"no data", "in an entry", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return slices.Delete(f, 3, 4) })},
-		{"padding", "out of place", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return append(f, rawFrame{frameVolumePad, nil}) })},
-		{"another hash", "hash at the end differs", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return append(f, rawFrame{frameBundleHash, zeros(32)}) })},
+		{"one copy only", "where an entry begins", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return slices.Delete(f, 4, 6) })},
+		{"copies of two sizes", "copies of 3 and 2 bytes", bundleFrames(BundleEntries, put(4, frameEntryBegin, length(2)), put(5, frameEntryData, []byte("xy")))},
+		{"a third copy", "where an entry begins", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return slices.Insert(f, 6, f[4], f[5]) })},
+		{"padding", "hash at the end is missing", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return append(f, rawFrame{frameVolumePad, nil}) })},
+		{"another hash", "hash at the end is missing or differs", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return append(f, rawFrame{frameBundleHash, zeros(32)}) })},
+		{"hash of 31 bytes", "hash at the end", bundleFrames(BundleEntries, func(f []rawFrame) []rawFrame { return append(f, rawFrame{frameBundleHash, zeros(31)}) })},
+		{"frame after the hash", "out of place", append(slices.Clone(good[:len(good)-frameHead]), frameVolumePad, 0, 0, 0, 0)},
 		{"bytes after the end", "bytes after the end", append(slices.Clone(good), 0)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -355,12 +470,15 @@ func TestReadBundleStops(t *testing.T) {
 	if err := WriteBundle(&b, testPolicy, id.Recipient(), Bundle{}, bundleEntries(testItems(BundleEntries))); err != nil {
 		t.Fatal(err)
 	}
-	err := ReadBundle(bytes.NewReader(b.Bytes()), id, func(Bundle) error { return stop }, nil)
+	_, err := ReadBundle(bytes.NewReader(b.Bytes()), id, func(Bundle) error { return stop }, nil)
 	if !errors.Is(err, stop) {
 		t.Errorf("stopped at the head: %v", err)
 	}
 	calls := 0
-	err = ReadBundle(bytes.NewReader(b.Bytes()), id, func(Bundle) error { return nil }, func(int, BundleEntry) error { calls++; return stop })
+	got, err := ReadBundle(bytes.NewReader(b.Bytes()), id, func(Bundle) error { return nil }, func(int, Drop, Copy, BundleFile) error { calls++; return stop })
+	if got.Content != ([32]byte{}) {
+		t.Error("a content hash of half a bundle")
+	}
 	if !errors.Is(err, stop) || calls != 1 {
 		t.Errorf("stopped at the first entry: %v after %d", err, calls)
 	}
@@ -372,7 +490,7 @@ func FuzzReadBundle(f *testing.F) {
 		if err := writeBundleFrames(&b, Bundle{ID: BundleID{1}, Batches: make([]BatchRef, batches)}, bundleEntries(testItems(BundleEntries))); err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b.Bytes()[:b.Len()-volumeTail])
+		f.Add(b.Bytes()[:b.Len()-bundleTail])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = withTail(b)

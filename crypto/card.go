@@ -119,9 +119,6 @@ func writeEpochs(b *bytes.Buffer, epochs []Epoch) error {
 // Marshal writes the card as text, signed by the key that Signing is the public
 // half of, and sets EpochsSignature.
 func (c *Card) Marshal(key ed25519.PrivateKey) ([]byte, error) {
-	if !c.Signing.Equal(key.Public()) {
-		return nil, errors.New("writing a card: the key is not the card's")
-	}
 	epochs, err := epochsSigned(c.Body, c.Holder, c.Signing, c.Epochs)
 	if err != nil {
 		return nil, fmt.Errorf("writing a card: %w", err)
@@ -130,6 +127,9 @@ func (c *Card) Marshal(key ed25519.PrivateKey) ([]byte, error) {
 	text, err := c.text()
 	if err != nil {
 		return nil, fmt.Errorf("writing a card: %w", err)
+	}
+	if !c.Signing.Equal(key.Public()) {
+		return nil, errors.New("writing a card: the key is not the card's")
 	}
 	sig := ed25519.Sign(key, append([]byte(cardContext), text...))
 	return fmt.Appendf(text, "signature %s\n", base64.StdEncoding.EncodeToString(sig)), nil

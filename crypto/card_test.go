@@ -3,26 +3,38 @@ package crypto
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
 	"pgregory.net/rapid"
 )
 
-// testEpochs are the recipients of n months from a seed.
+// testEpochs are the recipients of n months from a seed, made once.
 func testEpochs(s EpochSeed, n int) (list []Epoch) {
+	type key struct {
+		s EpochSeed
+		n int
+	}
+	if l, ok := epochsMade.Load(key{s, n}); ok {
+		return slices.Clone(l.([]Epoch)) //nolint:forcetypeassert // what is stored here
+	}
+	defer func(k key) { epochsMade.Store(k, slices.Clone(list)) }(key{s, n})
 	for range n {
 		list = append(list, Epoch{s.Month, s.Identity().Recipient()})
 		s = s.Next()
 	}
 	return list
 }
+
+var epochsMade sync.Map
 
 const testMonth Month = 2026*12 + 10
 
@@ -35,7 +47,25 @@ func testCard() (*Card, ed25519.PrivateKey) {
 	}, key
 }
 
+func writeCardVector(t *testing.T) {
+	c, key := testCard()
+	writeVector(t, "card-1.card", func() []byte {
+		text, err := c.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	})
+	writeVector(t, "card-1.txt", func() []byte {
+		seed := testSeed("card epochs")
+		return fmt.Appendf(nil, "# What card-1.card is made of, and the words of its signing key (FORMAT.md section 9).\n"+
+			"body %s\nholder %s\nsigning-seed %x\naccess %x\nmonth %v\nepoch-seed %x\nwords %s\n",
+			c.Body, c.Holder, key.Seed(), c.Access, testMonth, seed[:], strings.Join(SigningWords(c.Signing), " "))
+	})
+}
+
 func TestCardVector(t *testing.T) {
+	writeCardVector(t)
 	v := readFileVector(t, "card-1.txt")
 	text := readVectorFile(t, "card-1.card")
 	first, err := ParseMonth(v.one("month"))
@@ -59,8 +89,8 @@ func TestCardVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Card{c, parsed} {
-		if got := strings.Join(c.Phrase(), " "); got != v.one("phrase") {
-			t.Errorf("the phrase is %q", got)
+		if got := strings.Join(SigningWords(c.Signing), " "); got != v.one("words") {
+			t.Errorf("the words are %q", got)
 		}
 	}
 }
@@ -85,7 +115,7 @@ func TestCardMarshalRefuses(t *testing.T) {
 			}
 		}},
 		{"eleven months", "a card needs", func(c *Card) { c.Epochs = c.Epochs[1:] }},
-		{"thirteen months", "a card needs", func(c *Card) { c.Epochs = append(c.Epochs, c.Epochs[0]) }},
+		{"thirteen months", "a card needs", func(c *Card) { c.Epochs = testEpochs(EpochSeed{testMonth, testSeed("card epochs")}, 13) }},
 		{"a gap", "follow each other", func(c *Card) { c.Epochs[11].Month++ }},
 		{"a month twice", "follow each other", func(c *Card) { c.Epochs[1].Month = c.Epochs[0].Month }},
 		{"no recipient", "has no recipient", func(c *Card) { c.Epochs[5].Recipient = nil }},
@@ -146,15 +176,34 @@ func TestValidSigning(t *testing.T) {
 		}
 	}
 	// The reason: no secret made this signature.
-	forged := append(append([]byte{1}, make([]byte, 31)...), make([]byte, 32)...)
-	if !ed25519.Verify(smallOrder(t)[0], []byte("anything"), forged) {
+	if !ed25519.Verify(smallOrder(t)[0], []byte("anything"), forgedSignature) {
 		t.Error("the first point refuses a signature that anybody can write")
+	}
+	if verify(smallOrder(t)[0], []byte("anything"), forgedSignature) || verify(nil, nil, forgedSignature) || verify(testPub, nil, nil) {
+		t.Error("verify takes what nobody signed")
+	}
+	if !verify(testPub, []byte("x"), ed25519.Sign(testKey, []byte("x"))) {
+		t.Error("verify refuses what was signed")
 	}
 }
 
-// resign signs a changed card anew, so that it is not refused for its signature.
+// forgedSignature verifies for any text under the point of order 1: R is that
+// point, S is 0.
+var forgedSignature = append([]byte{1}, make([]byte, 63)...)
+
+// resign signs a changed card and its months anew, so that it is not refused
+// for its signatures.
 func resign(text string, key ed25519.PrivateKey) string {
 	text, _, _ = strings.Cut(text, "signature ")
+	before, line, ok := strings.Cut(text, "epochs ")
+	if i := strings.Index(before, "epoch "); ok && i >= 0 && strings.HasSuffix(line, "==\n") {
+		head, months := before[:i], before[i:]
+		body, head, _ := strings.Cut(strings.TrimPrefix(head, cardFirst+"\n"), "\n")
+		holder, head, _ := strings.Cut(head, "\n")
+		signing, _, _ := strings.Cut(head, "\n")
+		sig := ed25519.Sign(key, []byte("postern/v1 epochs\x00"+body+"\n"+holder+"\n"+signing+"\n"+months))
+		text = before + "epochs " + base64.StdEncoding.EncodeToString(sig) + "\n"
+	}
 	sig := ed25519.Sign(key, []byte(cardContext+text))
 	return text + "signature " + base64.StdEncoding.EncodeToString(sig) + "\n"
 }
@@ -204,7 +253,8 @@ func TestParseCardRefuses(t *testing.T) {
 		{"recipient cut", "not bech32", replace(first, first[:len(first)-1])},
 		{"recipient in capitals", "lower case", replace(first, strings.ToUpper(first))},
 		{"eleven months", "12 months", func(s string) string { i := strings.Index(s, "epoch 2026-12"); return s[:epochs] + s[i:] }},
-		{"no months", "12 months", func(s string) string { return s[:epochs] + s[strings.Index(s, "signature"):] }},
+		{"no months", "12 months", func(s string) string { return s[:epochs] + s[strings.Index(s, "epochs"):] }},
+		{"months without a signature", "expected", func(s string) string { return s[:strings.Index(s, "epochs")] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseCard([]byte(resign(c.change(good), key)))
@@ -215,7 +265,6 @@ func TestParseCardRefuses(t *testing.T) {
 		})
 	}
 	b64 := base64.StdEncoding.EncodeToString
-	forged := append(append([]byte{1}, make([]byte, 31)...), make([]byte, 32)...) // verifies for any text under the point of order 1
 	sig := good[strings.Index(good, "signature"):]
 	other := resign(good, ed25519.NewKeyFromSeed(make([]byte, 32)))
 	for name, text := range map[string]string{
@@ -224,7 +273,7 @@ func TestParseCardRefuses(t *testing.T) {
 		"a reply's signature": strings.TrimSuffix(good, sig) + "signature " + base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(strings.TrimSuffix(good, sig)))) + "\n",
 		"too long":            good + strings.Repeat(" ", maxCard),
 		"signed without a secret": replace(base64.StdEncoding.EncodeToString(card.Signing), b64(smallOrder(t)[0]))(strings.TrimSuffix(good, sig)) +
-			"signature " + b64(forged) + "\n",
+			"signature " + b64(forgedSignature) + "\n",
 	} {
 		if _, err := ParseCard([]byte(text)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
@@ -251,32 +300,59 @@ func TestCardDamage(t *testing.T) {
 	})
 }
 
-// Whatever differs in a card, its phrase differs: that is what is compared by voice.
-func TestCardPhrase(t *testing.T) {
-	seen := map[string]bool{}
-	for i, change := range []func(*Card){
-		func(*Card) {},
-		func(c *Card) { c.Body = "police" },
-		func(c *Card) { c.Holder = "ben" },
-		func(c *Card) { c.Signing = testSigning("another") },
-		func(c *Card) { c.Access[31]++ },
-		func(c *Card) { c.Epochs[11].Recipient = NewIdentity().Recipient() },
+// The words are the key's, wherever it is shown, and another key's differ.
+func TestSigningWords(t *testing.T) {
+	words := SigningWords(testSigning("anna"))
+	if len(words) != 6 || !slices.Equal(words, SigningWords(testSigning("anna"))) {
+		t.Fatalf("%v", words)
+	}
+	for _, w := range words {
+		if _, ok := wordIndex(w); !ok {
+			t.Errorf("%q is not in the list", w)
+		}
+	}
+	other := bytes.Clone(testSigning("anna"))
+	other[31] ^= 0x80
+	if slices.Equal(words, SigningWords(other)) {
+		t.Error("another key has the same words")
+	}
+	// Once more by hand, from FORMAT.md.
+	sum := sha256.Sum256(append([]byte("postern/v1 signing words\x00"), testSigning("anna")...))
+	if !slices.Equal(words, phrase(sum[:], 6)) {
+		t.Error("not as FORMAT.md says")
+	}
+}
+
+// The months of a card are the holder's, for the holder and key of the card only:
+// signed as a whole by the card's key, they are refused under any other name.
+func TestCardEpochsSigned(t *testing.T) {
+	card, key := testCard()
+	b, err := card.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	for name, change := range map[string]func(c *Card){
+		"another body": func(c *Card) { c.Body = "audit" }, "another holder": func(c *Card) { c.Holder = "ben" },
+		"another key":   func(c *Card) { c.Epochs[11].Recipient = testRecipient("not hers") },
+		"a month later": func(c *Card) { c.Epochs = testEpochs(EpochSeed{testMonth + 1, testSeed("card epochs")}, EpochCount) },
+		"no signature":  func(c *Card) { c.EpochsSignature = make([]byte, 64) },
 	} {
-		c, _ := testCard()
+		c, err := ParseCard([]byte(good))
+		if err != nil {
+			t.Fatal(err)
+		}
 		change(c)
-		p := c.Phrase()
-		if len(p) != 6 {
-			t.Fatalf("%d words", len(p))
+		text, err := c.text() // with the months' old signature
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, w := range p {
-			if _, ok := wordIndex(w); !ok {
-				t.Errorf("%q is not in the list", w)
-			}
-		}
-		if s := strings.Join(p, " "); seen[s] {
-			t.Errorf("change %d has the phrase of another card", i)
+		sig := ed25519.Sign(key, append([]byte(cardContext), text...))
+		_, err = ParseCard(fmt.Appendf(text, "signature %s\n", base64.StdEncoding.EncodeToString(sig)))
+		if err == nil {
+			t.Errorf("%s: read", name)
 		} else {
-			seen[s] = true
+			refused(t, err, "signature is wrong")
 		}
 	}
 }

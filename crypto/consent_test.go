@@ -26,7 +26,7 @@ func askedMessage(kind Kind) *Message {
 		m.Notice = []byte("\x01\x07inquiry")
 		return m
 	}
-	m.Consents = []Consent{SignConsent(testKey, "ngo", true, 20782), SignConsent(testKey, "parliament-2", false, 20781)}
+	m.Consents = []Consent{SignConsent(testKey, Reader{"ngo", 2}, true, 20782), SignConsent(testKey, Reader{"parliament-2", 2}, false, 20781)}
 	return m
 }
 
@@ -35,7 +35,6 @@ func askedMessage(kind Kind) *Message {
 func invalidAsked(t testing.TB) (list []invalid) {
 	add := func(name string, kind Kind, says string, change func(f []msgFrame) []msgFrame) {
 		m := askedMessage(kind)
-		m.Prekeys, m.Inner = nil, nil // vectors stay small
 		f := unsigned(msgFrames(writeMessage(t, m)))
 		list = append(list, invalid{name, rawContainer(signRaw(grammars[kind].context, testKey, change(f))), says})
 	}
@@ -57,31 +56,34 @@ func invalidAsked(t testing.TB) (list []invalid) {
 	to := func(b []byte) func([]byte) []byte { return func([]byte) []byte { return b } }
 
 	add("notice-empty", KindReply, "empty notice", set(42, to(nil)))
-	add("notice-twice", KindReply, "drop missing", twice(42))
+	add("notice-twice", KindReply, "frame 42 of", twice(42))
 	add("notice-too-long", KindReply, "notice too long", set(42, to(make([]byte, MaxNotice+1))))
-	add("notice-before-text", KindReply, "drop missing", swap(42))
+	add("notice-before-text", KindReply, "frame 10 of", swap(42))
 	add("notice-after-drop", KindReply, "frame 42 of", swap(30))
-	add("notice-in-follow-up", KindFollowUp, "frame 42 of a reply in a message of kind 2", insert(43, msgFrame{42, []byte{1}}, msgFrame{43, SignConsent(testKey, "a", true, 1).Encode()}))
+	add("notice-in-follow-up", KindFollowUp, "frame 42 of a reply in a message of kind 2", insert(22, msgFrame{42, []byte{1}}))
 
 	add("consent-empty", KindReport, "consent of 0 bytes", set(43, to(nil)))
-	add("consent-cut", KindReport, "consent of 72 bytes", set(43, func(b []byte) []byte { return b[:len(b)-1] }))
-	add("consent-goes-on", KindReport, "consent of 74 bytes", set(43, func(b []byte) []byte { return append(b, 0) }))
-	add("consent-length", KindReport, "consent of 73 bytes", set(43, func(b []byte) []byte { b[5]++; return b }))
-	add("consent-answer-2", KindReport, "consent of 73 bytes", set(43, func(b []byte) []byte { b[0] = 2; return b }))
+	add("consent-cut", KindReport, "consent of 80 bytes", set(43, func(b []byte) []byte { return b[:len(b)-1] }))
+	add("consent-goes-on", KindReport, "consent of 82 bytes", set(43, func(b []byte) []byte { return append(b, 0) }))
+	add("consent-length", KindReport, "consent of 81 bytes", set(43, func(b []byte) []byte { b[13]++; return b }))
+	add("consent-answer-2", KindReport, "consent of 81 bytes", set(43, func(b []byte) []byte { b[0] = 2; return b }))
 	add("consent-answer-turned", KindReport, "not the source's", set(43, func(b []byte) []byte { b[0] = 0; return b }))
 	add("consent-day", KindReport, "not the source's", set(43, func(b []byte) []byte { b[4]++; return b }))
-	add("consent-body", KindReport, "not the source's", set(43, func(b []byte) []byte { b[6]++; return b }))
-	add("consent-no-id", KindReport, "consent for body", set(43, func(b []byte) []byte { b[6] = '-'; return b }))
-	add("consent-id-too-long", KindReport, "consent for body", set(43, to(SignConsent(testKey, strings.Repeat("a", MaxBodyID+1), true, 1).Encode())))
-	add("consent-no-body", KindReport, "consent for body", set(43, to(SignConsent(testKey, "", true, 1).Encode())))
-	add("consent-of-another", KindReport, "not the source's", set(43, to(SignConsent(ed25519.NewKeyFromSeed(make([]byte, 32)), "ngo", true, 20782).Encode())))
+	add("consent-since", KindReport, "not the source's", set(43, func(b []byte) []byte { b[12]++; return b }))
+	add("consent-since-never", KindReport, "consent for body", set(43, to(SignConsent(testKey, Reader{"ngo", 0}, true, 20782).Encode())))
+	add("consent-body", KindReport, "not the source's", set(43, func(b []byte) []byte { b[14]++; return b }))
+	add("consent-no-id", KindReport, "consent for body", set(43, func(b []byte) []byte { b[14] = '-'; return b }))
+	add("consent-id-too-long", KindReport, "consent for body", set(43, to(SignConsent(testKey, Reader{strings.Repeat("a", MaxBodyID+1), 2}, true, 1).Encode())))
+	add("consent-no-body", KindReport, "consent for body", set(43, to(SignConsent(testKey, Reader{"", 2}, true, 1).Encode())))
+	add("consent-of-another", KindReport, "not the source's", set(43, to(SignConsent(ed25519.NewKeyFromSeed(make([]byte, 32)), Reader{"ngo", 2}, true, 20782).Encode())))
 	add("consent-twice", KindReport, "two consents", twice(43))
-	add("consent-yes-and-no", KindReport, "two consents", insert(43, msgFrame{43, SignConsent(testKey, "ngo", false, 20782).Encode()}))
+	add("consent-yes-and-no", KindReport, "two consents", insert(43, msgFrame{43, SignConsent(testKey, Reader{"ngo", 2}, false, 20782).Encode()}))
+	add("consent-since-two-versions", KindReport, "two consents", insert(43, msgFrame{43, SignConsent(testKey, Reader{"ngo", 3}, true, 20782).Encode()}))
 	add("consent-before-answers", KindReport, "frame 40 of", swap(43))
-	add("consent-in-reply", KindReply, "consents out of place", insert(10, msgFrame{43, SignConsent(testKey, "ngo", true, 1).Encode()}))
+	add("consent-in-reply", KindReply, "consents out of place", insert(10, msgFrame{43, SignConsent(testKey, Reader{"ngo", 2}, true, 1).Encode()}))
 	add("consents-33", KindFollowUp, "frame 43 of", func(f []msgFrame) []msgFrame {
 		for i := range MaxConsents - 1 {
-			f = insert(43, msgFrame{43, SignConsent(testKey, fmt.Sprint("b", i), true, 1).Encode()})(f)
+			f = insert(43, msgFrame{43, SignConsent(testKey, Reader{fmt.Sprint("b", i), 2}, true, 1).Encode()})(f)
 		}
 		return f
 	})
@@ -110,23 +112,23 @@ func TestAskedMessageVectors(t *testing.T) {
 func TestConsentVector(t *testing.T) {
 	const file = "consent-1.txt"
 	writeVector(t, file, func() []byte {
-		c := SignConsent(testKey, "parliament-2", true, 20782)
-		return fmt.Appendf(nil, "# A consent that stands alone: FORMAT.md section 7. Bytes in hex.\nsigning-seed %x\nsource %x\nbody %s\nanswer yes\nday %v\nconsent %x\n",
-			testKey.Seed(), []byte(testPub), c.Body, c.Day, c.Encode())
+		c := SignConsent(testKey, Reader{"parliament-2", 2}, true, 20782)
+		return fmt.Appendf(nil, "# A consent that stands alone: FORMAT.md section 7. Bytes in hex.\nsigning-seed %x\nsource %x\nbody %s\nsince %d\nanswer yes\nday %v\nconsent %x\n",
+			testKey.Seed(), []byte(testPub), c.Body, c.Since, c.Day, c.Encode())
 	})
 	v := readFileVector(t, file)
 	c, err := DecodeConsent(v.hex("consent"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Body != v.one("body") || c.Day.String() != v.one("day") || !c.Yes || !c.Verify(v.hex("source")) {
+	if c.Body != v.one("body") || c.Since != v.number("since") || c.Day.String() != v.one("day") || !c.Yes || !c.Verify(v.hex("source")) {
 		t.Errorf("read %+v", c)
 	}
 	// Once more by hand, from FORMAT.md.
 	key := ed25519.NewKeyFromSeed(v.hex("signing-seed"))
 	id := CaseOf(key.Public().(ed25519.PublicKey))
-	text := slices.Concat([]byte("postern/v1 source consent\x00"), id[:], []byte{1, 0, 0, 0x51, 0x2e}, []byte("parliament-2"))
-	if !bytes.Equal(ed25519.Sign(key, text), c.Signature) || hex.EncodeToString(SignConsent(key, c.Body, true, c.Day).Encode()) != v.one("consent") {
+	text := slices.Concat([]byte("postern/v1 source consent\x00"), id[:], []byte{1, 0, 0, 0x51, 0x2e}, []byte{0, 0, 0, 0, 0, 0, 0, 2}, []byte("parliament-2"))
+	if !bytes.Equal(ed25519.Sign(key, text), c.Signature) || hex.EncodeToString(SignConsent(key, Reader{c.Body, c.Since}, true, c.Day).Encode()) != v.one("consent") {
 		t.Error("signed in another way than FORMAT.md says")
 	}
 }
@@ -134,10 +136,10 @@ func TestConsentVector(t *testing.T) {
 // TestConsent: whatever is changed, it is no consent of this source any more.
 func TestConsent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := SignConsent(testKey, rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?`).Draw(t, "body"), rapid.Bool().Draw(t, "yes"), Day(rapid.Uint32().Draw(t, "day")))
+		c := SignConsent(testKey, Reader{rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?`).Draw(t, "body"), rapid.Uint64Min(1).Draw(t, "since")}, rapid.Bool().Draw(t, "yes"), Day(rapid.Uint32().Draw(t, "day")))
 		b := c.Encode()
 		got, err := DecodeConsent(b)
-		if err != nil || !got.Verify(testPub) || got.Yes != c.Yes || got.Day != c.Day || got.Body != c.Body || !bytes.Equal(got.Encode(), b) {
+		if err != nil || !got.Verify(testPub) || got.Yes != c.Yes || got.Day != c.Day || got.Body != c.Body || got.Since != c.Since || !bytes.Equal(got.Encode(), b) {
 			t.Fatalf("%x reads as %+v, %v", b, got, err)
 		}
 		bad := bytes.Clone(b)
@@ -146,14 +148,19 @@ func TestConsent(t *testing.T) {
 			t.Fatalf("changed, and still the source's: %+v", got)
 		}
 	})
-	c := SignConsent(testKey, "ngo", true, 1)
+	c := SignConsent(testKey, Reader{"ngo", 2}, true, 1)
 	other := ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey)
 	for name, key := range map[string]ed25519.PublicKey{"another's key": other, "no key": nil, "a short key": testPub[1:]} {
 		if c.Verify(key) {
 			t.Errorf("verified under %s", name)
 		}
 	}
-	if (Consent{Body: "ngo", Yes: true, Day: 1}).Verify(testPub) {
+	for i, key := range smallOrder(t) {
+		if (Consent{Body: "ngo", Since: 2, Yes: true, Day: 1, Signature: forgedSignature}).Verify(key) {
+			t.Errorf("verified under point %d, for which anybody can sign", i)
+		}
+	}
+	if (Consent{Body: "ngo", Since: 2, Yes: true, Day: 1}).Verify(testPub) {
 		t.Error("verified without a signature")
 	}
 }
@@ -169,13 +176,13 @@ func TestMessageWriterRefusesAsked(t *testing.T) {
 		{"notice in an event", KindEvent, func(m *Message) { m.Notice = []byte{1} }, "frame 42 of a reply"},
 		{"notice too long", KindReply, func(m *Message) { m.Notice = make([]byte, MaxNotice+1) }, "notice too long"},
 		{"consent in a file", KindFile, func(m *Message) { m.Consents = askedMessage(KindReport).Consents }, "consents out of place"},
-		{"consent in prekeys", KindPrekeys, func(m *Message) { m.Consents = askedMessage(KindReport).Consents }, "consents out of place"},
+		{"consent in a change", KindChange, func(m *Message) { m.Consents = askedMessage(KindReport).Consents }, "consents out of place"},
 		{"consent of another case", KindReport, func(m *Message) {
-			m.Consents = []Consent{SignConsent(ed25519.NewKeyFromSeed(make([]byte, 32)), "ngo", true, 1)}
+			m.Consents = []Consent{SignConsent(ed25519.NewKeyFromSeed(make([]byte, 32)), Reader{"ngo", 2}, true, 1)}
 		}, "not the source's"},
-		{"consent about no id", KindReport, func(m *Message) { m.Consents = []Consent{SignConsent(testKey, "..", true, 1)} }, "not the source's"},
+		{"consent about no id", KindReport, func(m *Message) { m.Consents = []Consent{SignConsent(testKey, Reader{"..", 2}, true, 1)} }, "not the source's"},
 		{"consents about one body", KindReport, func(m *Message) {
-			m.Consents = append(askedMessage(KindReport).Consents, SignConsent(testKey, "ngo", false, 1))
+			m.Consents = append(askedMessage(KindReport).Consents, SignConsent(testKey, Reader{"ngo", 2}, false, 1))
 		}, "two consents"},
 	} {
 		m := testMessage(x.kind)
@@ -193,7 +200,7 @@ func TestMaximalConsentsFitTheSmallestClass(t *testing.T) {
 	maximal := func() *Message {
 		m := maximalMessage()
 		for i := range MaxConsents {
-			m.Consents = append(m.Consents, SignConsent(testKey, fmt.Sprintf("%0*d", MaxBodyID, i), true, 1))
+			m.Consents = append(m.Consents, SignConsent(testKey, Reader{fmt.Sprintf("%0*d", MaxBodyID, i), 2}, true, 1))
 		}
 		room := MaxAnswers - MaxConsents*(consentFixed+MaxBodyID)
 		m.Answers = m.Answers[:maxAnswerFrames-MaxConsents]
@@ -208,12 +215,12 @@ func TestMaximalConsentsFitTheSmallestClass(t *testing.T) {
 		t.Fatalf("maximal fields with consents need %d bytes", len(b))
 	}
 	got, err := ReadMessage(bytes.NewReader(b), nil)
-	if err != nil || len(got.Consents) != MaxConsents || len(got.Text) != MaxText || len(got.Prekeys) != ReplySlots {
+	if err != nil || len(got.Consents) != MaxConsents || len(got.Text) != MaxText {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(m *Message){
 		"consent": func(m *Message) {
-			m.Answers, m.Consents = nil, append(m.Consents, SignConsent(testKey, "one-more", true, 1))
+			m.Answers, m.Consents = nil, append(m.Consents, SignConsent(testKey, Reader{"one-more", 2}, true, 1))
 		},
 		"answer byte":  func(m *Message) { m.Answers[1] = append(m.Answers[1], 'x') },
 		"answer frame": func(m *Message) { m.Answers = append(m.Answers, nil) },
@@ -246,7 +253,7 @@ func TestAskedContentHash(t *testing.T) {
 		seen[hash(m)] = name
 	}
 	turned := askedMessage(KindReport)
-	turned.Consents[0] = SignConsent(testKey, "ngo", false, 20782)
+	turned.Consents[0] = SignConsent(testKey, Reader{"ngo", 2}, false, 20782)
 	if hash(turned) == hash(askedMessage(KindReport)) {
 		t.Error("a yes turned to a no looks like a repeat")
 	}

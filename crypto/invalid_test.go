@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -20,9 +21,7 @@ type invalid struct {
 // ones about signatures carry a true signature.
 func invalidContainers(t testing.TB) (list []invalid) {
 	frames := func(kind Kind) []msgFrame {
-		m := testMessage(kind)
-		m.Prekeys = m.Prekeys[:min(len(m.Prekeys), int(kind/KindPrekeys))] // one, in its own kind: vectors stay small
-		return unsigned(msgFrames(writeMessage(t, m, testFiles(kind)...)))
+		return unsigned(msgFrames(writeMessage(t, testMessage(kind), testFiles(kind)...)))
 	}
 	sign := func(kind Kind, f []msgFrame) []msgFrame {
 		if kind == KindCover {
@@ -76,7 +75,7 @@ func invalidContainers(t testing.TB) (list []invalid) {
 
 	// Meta.
 	frame("no-meta", KindReport, "no meta frame", drop(1))
-	frame("meta-twice", KindReport, "in a message of kind", twice(1))
+	frame("meta-twice", KindReport, "frame 1 of", twice(1))
 	frame("meta-short", KindReport, "no meta frame", set(1, cut))
 	frame("meta-long", KindReport, "no meta frame", set(1, func(b []byte) []byte { return append(b, 0) }))
 	frame("kind-0", KindReport, "kind 0", set(1, func(b []byte) []byte { b[0] = 0; return b }))
@@ -85,32 +84,39 @@ func invalidContainers(t testing.TB) (list []invalid) {
 
 	// Readers.
 	frame("no-readers", KindReport, "readers missing", drop(3))
-	frame("readers-twice", KindReport, "in a message of kind", twice(3))
-	frame("readers-empty", KindReport, "without readers", set(3, to(1, 0)))
+	frame("readers-twice", KindReport, "frame 3 of", twice(3))
+	reader := func(id string, since byte) []byte {
+		return append(append([]byte{byte(len(id))}, id...), 0, 0, 0, 0, 0, 0, 0, since)
+	}
+	readers := func(list ...[]byte) []byte { return append([]byte{byte(len(list))}, slices.Concat(list...)...) }
+	frame("readers-empty", KindReport, "without readers", set(3, to(0)))
 	frame("readers-nothing", KindReport, "without readers", set(3, to()))
-	frame("readers-quorum-0", KindReport, "without readers", set(3, to(0, 1, 1, 'a')))
-	frame("readers-quorum-2-of-1", KindReport, "quorum without so many readers", set(3, to(2, 1, 1, 'a')))
-	frame("readers-cut", KindReport, "readers frame is cut", set(3, to(1, 2, 1, 'a')))
-	frame("readers-cut-id", KindReport, "readers frame is cut", set(3, to(1, 1, 2, 'a')))
-	frame("readers-go-on", KindReport, "goes on", set(3, to(1, 1, 1, 'a', 0)))
-	frame("readers-id-twice", KindReport, "reader", set(3, to(1, 2, 1, 'a', 1, 'a')))
-	frame("readers-id-path", KindReport, "reader", set(3, to(1, 1, 2, '.', '.')))
-	frame("readers-id-empty", KindReport, "reader", set(3, to(1, 1, 0)))
+	frame("readers-cut", KindReport, "readers frame is cut", set(3, to(append([]byte{2}, reader("a", 1)...)...)))
+	frame("readers-cut-id", KindReport, "readers frame is cut", set(3, to(1, 2, 'a')))
+	frame("readers-cut-since", KindReport, "readers frame is cut", set(3, to(cut(readers(reader("a", 1)))...)))
+	frame("readers-go-on", KindReport, "goes on", set(3, to(append(readers(reader("a", 1)), 0)...)))
+	frame("readers-id-twice", KindReport, "reader", set(3, to(readers(reader("a", 1), reader("a", 1))...)))
+	frame("readers-id-since-two-versions", KindReport, "reader", set(3, to(readers(reader("a", 1), reader("a", 2))...)))
+	frame("readers-id-path", KindReport, "reader", set(3, to(readers(reader("..", 1))...)))
+	frame("readers-id-empty", KindReport, "reader", set(3, to(readers(reader("", 1))...)))
+	frame("readers-since-never", KindReport, "reader", set(3, to(readers(reader("a", 0))...)))
 	frame("readers-too-many", KindReport, "too many readers", set(3, func([]byte) []byte {
-		b := []byte{1, 32}
-		for i := range byte(32) {
-			b = append(b, 2, 'a'+i/10, '0'+i%10)
+		var list [][]byte
+		for i := range 32 {
+			list = append(list, reader(fmt.Sprint("a", i), 1))
 		}
-		return b
+		return readers(list...)
 	}))
-	frame("cover-with-readers", KindCover, "readers missing, or on a cover", insert(7, 3, 1, 1, 1, 'a'))
-	frame("cover-with-empty-readers", KindCover, "without readers", insert(7, 3, 0, 0))
+	frame("cover-with-readers", KindCover, "readers missing, or on a cover", insert(7, 3, readers(reader("a", 1))...))
+	frame("cover-with-empty-readers", KindCover, "without readers", insert(7, 3, 0))
 
 	// The other frames of the head.
 	frame("no-source", KindReport, "source key missing", drop(4))
-	frame("source-short", KindReport, "source key of 31 bytes", set(4, cut))
-	frame("source-in-reply", KindReply, "source key missing or out of place", insert(3, 4, testPub...))
-	for _, kind := range []Kind{KindReport, KindFollowUp, KindFile, KindPrekeys} { // each truly signed, by the key it names
+	frame("source-short", KindReport, "source frame of 47 bytes", set(4, cut))
+	frame("source-without-life", KindReport, "source frame of 32 bytes", set(4, func(b []byte) []byte { return b[:32] }))
+	frame("life-zero", KindReport, "life missing", set(4, func(b []byte) []byte { clear(b[32:]); return b }))
+	frame("source-in-reply", KindReply, "source key missing or out of place", insert(3, 4, slices.Concat(testPub, make([]byte, 16))...))
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindFile, KindChange} { // each truly signed, by the key it names
 		frame("case-of-another-"+kindNames[kind], kind, "another case than the source key's", set(1, func(b []byte) []byte { b[1] ^= 1; return b }))
 	}
 	frame("text-empty", KindReport, "empty text", set(10, to()))
@@ -132,20 +138,28 @@ func invalidContainers(t testing.TB) (list []invalid) {
 		}
 		return f
 	})
-	frame("prekey-short", KindPrekeys, "prekey of 1216 bytes", set(20, cut))
-	frame("prekey-slot-16", KindPrekeys, "prekey slot 16", set(20, func(b []byte) []byte { b[0] = 16; return b }))
-	frame("prekey-twice", KindPrekeys, "prekey slot 0", twice(20))
-	frame("prekey-no-key", KindPrekeys, "no valid hybrid", set(20, func([]byte) []byte { return bytes.Repeat([]byte{0xff}, 1+RecipientSize) }))
-	frame("inner-twice", KindReport, "frame 21 of", twice(21))
-	frame("inner-short", KindReport, "1215 bytes", set(21, cut))
-	frame("inner-in-prekeys", KindPrekeys, "inner recipient out of place", func(f []msgFrame) []msgFrame {
-		return append(f, msgFrame{21, testRecipient("inner").Bytes()})
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindChange} {
+		frame("no-reply-recipient-"+kindNames[kind], kind, "reply recipient missing", drop(20))
+		frame("no-receipts-"+kindNames[kind], kind, "receipts missing", drop(22))
+	}
+	frame("reply-recipient-short", KindChange, "1215 bytes", set(20, cut))
+	frame("reply-recipient-no-key", KindChange, "no valid hybrid", set(20, func([]byte) []byte { return bytes.Repeat([]byte{0xff}, RecipientSize) }))
+	frame("reply-recipient-twice", KindChange, "frame 20 of", twice(20))
+	frame("reply-recipient-in-file", KindFile, "receipts missing", insert(4, 20, testRecipient("reply to").Bytes()...))
+	frame("receipts-twice", KindChange, "frame 22 of", twice(22))
+	frame("receipts-short", KindChange, "receipts of 511 bytes", set(22, cut))
+	frame("receipts-31", KindChange, "receipts of 496 bytes", set(22, func(b []byte) []byte { return b[16:] }))
+	frame("receipts-before-recipient", KindChange, "frame 20 of", func(f []msgFrame) []msgFrame {
+		i := at(f, 22)
+		f[i-1], f[i] = f[i], f[i-1]
+		return f
 	})
+	frame("receipts-in-reply", KindReply, "receipts out of place", insert(10, 22, make([]byte, 512)...))
 	frame("no-drop", KindReply, "drop missing or out of place", drop(30))
-	frame("drop-short", KindReply, "drop of 16 bytes", set(30, cut))
-	frame("drop-slot-16", KindReply, "drop of no slot", set(30, func(b []byte) []byte { b[16] = 16; return b }))
+	frame("drop-short", KindReply, "drop of 15 bytes", set(30, cut))
+	frame("drop-long", KindReply, "drop of 17 bytes", set(30, func(b []byte) []byte { return append(b, 0) }))
 	frame("drop-twice", KindReply, "frame 30 of", twice(30))
-	frame("drop-in-prekeys", KindPrekeys, "drop missing or out of place", func(f []msgFrame) []msgFrame { return append(f, msgFrame{30, make([]byte, 17)}) })
+	frame("drop-in-change", KindChange, "drop missing or out of place", func(f []msgFrame) []msgFrame { return append(f, msgFrame{30, make([]byte, 16)}) })
 	frame("no-event", KindEvent, "event missing", drop(41))
 	frame("event-empty", KindEvent, "empty event", set(41, to()))
 	frame("event-twice", KindEvent, "frame 41 of", twice(41))
@@ -154,15 +168,15 @@ func invalidContainers(t testing.TB) (list []invalid) {
 	frame("cover-twice", KindCover, "out of place", twice(7))
 	frame("cover-with-data", KindCover, "cover frame out of place", set(7, to(1)))
 	frame("cover-in-report", KindReport, "cover frame out of place", insert(1, 7))
-	frame("unknown-frame", KindReport, "frame 42 of", insert(10, 42, 1))
+	frame("unknown-frame", KindReport, "frame 44 of", insert(10, 44, 1))
 	frame("frame-255", KindReport, "frame 255 of", insert(4, 255))
 
 	// Files.
 	frame("file-missing", KindFile, "a file is missing", func(f []msgFrame) []msgFrame { return f[:at(f, 11)] })
 	frame("file-second", KindFile, "a file too many", func(f []msgFrame) []msgFrame { return append(f, f[at(f, 11):]...) })
-	frame("file-in-report", KindReport, "a file too many", insert(21, 11, 1, 'a'))
+	frame("file-in-report", KindReport, "a file too many", insert(22, 11, 1, 'a'))
 	frame("file-no-end", KindFile, "file without an end", drop(13))
-	frame("file-no-begin", KindFile, "a file is missing", drop(11))
+	frame("file-no-begin", KindFile, "frame 12 of", drop(11))
 	frame("file-end-short", KindFile, "file without an end", set(13, cut))
 	frame("file-size", KindFile, "size or hash differs", set(13, func(b []byte) []byte { b[7]++; return b }))
 	frame("file-hash", KindFile, "size or hash differs", set(13, func(b []byte) []byte { b[8]++; return b }))

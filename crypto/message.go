@@ -606,6 +606,8 @@ func (p *messageReader) head(m *Message) error {
 		}
 	}
 	switch {
+	case p.typ != frameFileBegin && p.typ != frameSigner && p.typ != frameEnd:
+		return malformed("frame %d of %d bytes out of place", p.typ, len(p.data))
 	case cover != (m.Meta.Kind == KindCover):
 		return malformed("cover frame missing")
 	case m.ReplyTo != nil && m.Receipts == nil:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,10 +50,11 @@ func testMessage(kind Kind) *Message {
 	if kind == KindCover {
 		return m
 	}
-	m.Readers, m.Quorum = []string{"ombuds", "audit-office", "nhri"}, 1
+	m.Readers = []Reader{{"ombuds", 1}, {"audit-office", 3}, {"nhri", 1<<40 + 2}}
 	g := grammars[kind]
 	if g.source {
-		m.Source, m.Meta.Case = testPub, CaseOf(testPub)
+		life := testSeed("life")
+		m.Source, m.Meta.Case, m.Life = testPub, CaseOf(testPub), LifeID(life[:16])
 	}
 	if g.text {
 		m.Text = "They sold the fuel.\nJ’ai tout vu. 🛢"
@@ -60,20 +62,26 @@ func testMessage(kind Kind) *Message {
 	if g.answers {
 		m.Answers = [][]byte{[]byte("\x05place\x01\x00\x04here"), {0xff, 0}}
 	}
-	if g.prekeys {
-		m.Prekeys = []Prekey{{0, testRecipient("prekey 0")}, {3, testRecipient("prekey 3")}, {15, testRecipient("prekey 15")}}
-	}
-	if g.inner {
-		m.Inner = testRecipient("inner")
+	if g.replyTo {
+		m.ReplyTo = testRecipient("reply to")
+		m.Receipts = testReceipts(MaxReceipts)
 	}
 	if g.drop {
-		drop := testSeed("drop")
-		m.Drop = &DropRef{Drop(drop[:16]), 7}
+		seed := testSeed("drop")
+		drop := Drop(seed[:16])
+		m.Drop = &drop
 	}
 	if g.event {
 		m.Event = []byte("stage acknowledged")
 	}
 	return m
+}
+
+func testReceipts(n int) (list []Receipt) {
+	for i := range n {
+		list = append(list, ReceiptOf(testSeed(fmt.Sprint("opened reply ", i))))
+	}
+	return list
 }
 
 func testFiles(kind Kind) []testFile {
@@ -255,9 +263,9 @@ func TestMaximalFieldsFitTheSmallestClass(t *testing.T) {
 		"text":         func(m *Message) { m.Text += "x" },
 		"answers":      func(m *Message) { m.Answers[0] = append(m.Answers[0], 'x') },
 		"answer frame": func(m *Message) { m.Answers = append(m.Answers, nil) },
-		"prekey":       func(m *Message) { m.Prekeys = append(m.Prekeys, Prekey{16, m.Inner}) },
-		"reader":       func(m *Message) { m.Readers = append(m.Readers, "one-more") },
-		"reader id":    func(m *Message) { m.Readers[0] += "x" },
+		"receipt":      func(m *Message) { m.Receipts = append(m.Receipts, Receipt{1}) },
+		"reader":       func(m *Message) { m.Readers = append(m.Readers, Reader{"one-more", 1}) },
+		"reader id":    func(m *Message) { m.Readers[0].ID += "x" },
 	} {
 		m := maximalMessage()
 		change(m)
@@ -274,14 +282,10 @@ func maximalMessage() *Message {
 	for range maxAnswerFrames {
 		m.Answers = append(m.Answers, bytes.Repeat([]byte{'a'}, MaxAnswers/maxAnswerFrames))
 	}
-	m.Prekeys = nil
-	for i := range byte(ReplySlots) {
-		m.Prekeys = append(m.Prekeys, Prekey{i, testRecipient(fmt.Sprint("prekey ", i))})
-	}
 	m.Succeeds = succeeding(KindReport).Succeeds
-	m.Readers, m.Quorum = nil, MaxReaders
+	m.Readers = nil
 	for i := range MaxReaders {
-		m.Readers = append(m.Readers, fmt.Sprintf("%0*d", MaxBodyID, i))
+		m.Readers = append(m.Readers, Reader{fmt.Sprintf("%0*d", MaxBodyID, i), math.MaxUint64})
 	}
 	return m
 }
@@ -305,13 +309,7 @@ func TestMessageRoundTrip(t *testing.T) {
 		if g.drop {
 			m.Notice = rapid.SliceOfN(rapid.Byte(), 0, MaxNotice).Draw(t, "notice")
 		}
-		if g.prekeys {
-			m.Prekeys = m.Prekeys[:rapid.IntRange(0, 3).Draw(t, "prekeys")]
-		}
-		if rapid.Bool().Draw(t, "less") {
-			m.Inner = nil
-		}
-		if g.prekeys && rapid.Bool().Draw(t, "succeeds") {
+		if g.replyTo && rapid.Bool().Draw(t, "succeeds") {
 			m.Succeeds = succeeding(kind).Succeeds
 		}
 		var files []testFile
@@ -446,11 +444,11 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"kind 0", KindReport, testKey, func(m *Message) { m.Meta.Kind = 0 }, "kind 0"},
 		{"kind 8", KindReport, testKey, func(m *Message) { m.Meta.Kind = 8 }, "kind 8"},
 		{"no readers", KindReport, testKey, func(m *Message) { m.Readers = nil }, "readers"},
-		{"readers on a cover", KindCover, nil, func(m *Message) { m.Readers = []string{"ombuds"}; m.Quorum = 1 }, "readers"},
-		{"quorum 0", KindReport, testKey, func(m *Message) { m.Quorum = 0 }, "quorum"},
-		{"quorum of all and one", KindReport, testKey, func(m *Message) { m.Quorum = 4 }, "quorum"},
-		{"reader twice", KindReport, testKey, func(m *Message) { m.Readers[2] = "ombuds" }, "reader"},
-		{"reader with a capital", KindReport, testKey, func(m *Message) { m.Readers[0] = "Ombuds" }, "reader"},
+		{"readers on a cover", KindCover, nil, func(m *Message) { m.Readers = []Reader{{"ombuds", 1}} }, "readers"},
+		{"reader twice", KindReport, testKey, func(m *Message) { m.Readers[2] = m.Readers[0] }, "reader"},
+		{"two readers of one id", KindReport, testKey, func(m *Message) { m.Readers[2] = Reader{"ombuds", 7} }, "reader"},
+		{"reader with a capital", KindReport, testKey, func(m *Message) { m.Readers[0].ID = "Ombuds" }, "reader"},
+		{"reader since never", KindReply, testKey, func(m *Message) { m.Readers[0].Since = 0 }, "reader"},
 		{"text with NUL", KindReport, testKey, func(m *Message) { m.Text = "a\x00b" }, "NUL"},
 		{"text not UTF-8", KindReply, testKey, func(m *Message) { m.Text = "a\xffb" }, "UTF-8"},
 		{"text in an event", KindEvent, testKey, func(m *Message) { m.Text = "a" }, "text out of place"},
@@ -458,15 +456,17 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"source in a reply", KindReply, testKey, func(m *Message) { m.Source = testPub }, "source key"},
 		{"another's case", KindReport, testKey, func(m *Message) { m.Meta.Case[15] ^= 1 }, "another case than"},
 		{"no source in a report", KindReport, testKey, func(m *Message) { m.Source = nil }, "source key"},
+		{"no life in a report", KindReport, testKey, func(m *Message) { m.Life = LifeID{} }, "life missing"},
+		{"life in a reply", KindReply, testKey, func(m *Message) { m.Life = LifeID{1} }, "life missing or out of place"},
 		{"answers in a reply", KindReply, testKey, func(m *Message) { m.Answers = [][]byte{{1}} }, "answers out of place"},
-		{"prekeys in a file", KindFile, testKey, func(m *Message) { m.Prekeys = []Prekey{{0, testRecipient("x")}} }, "prekeys out of place"},
-		{"prekeys not rising", KindPrekeys, testKey, func(m *Message) { m.Prekeys[1].Slot = 0 }, "prekey slot"},
-		{"prekey of no slot", KindPrekeys, testKey, func(m *Message) { m.Prekeys[2].Slot = 16 }, "prekey slot"},
-		{"prekey without a key", KindPrekeys, testKey, func(m *Message) { m.Prekeys[1].Recipient = nil }, "prekey slot"},
-		{"inner in prekeys", KindPrekeys, testKey, func(m *Message) { m.Inner = testRecipient("x") }, "inner recipient out of place"},
-		{"drop in a report", KindReport, testKey, func(m *Message) { m.Drop = &DropRef{} }, "drop missing or out of place"},
+		{"reply recipient in a file", KindFile, testKey, func(m *Message) { m.ReplyTo = testRecipient("x") }, "reply recipient missing or out of place"},
+		{"reply recipient in a reply", KindReply, testKey, func(m *Message) { m.ReplyTo = testRecipient("x") }, "reply recipient missing or out of place"},
+		{"no reply recipient", KindChange, testKey, func(m *Message) { m.ReplyTo = nil }, "reply recipient missing"},
+		{"receipts in a file", KindFile, testKey, func(m *Message) { m.Receipts = testReceipts(1) }, "receipts out of place"},
+		{"receipts in a reply", KindReply, testKey, func(m *Message) { m.Receipts = testReceipts(1) }, "receipts out of place"},
+		{"receipts too many", KindReport, testKey, func(m *Message) { m.Receipts = testReceipts(MaxReceipts + 1) }, "too many receipts"},
+		{"drop in a report", KindReport, testKey, func(m *Message) { m.Drop = new(Drop) }, "drop missing or out of place"},
 		{"reply without a drop", KindReply, testKey, func(m *Message) { m.Drop = nil }, "drop missing or out of place"},
-		{"drop of no slot", KindReply, testKey, func(m *Message) { m.Drop.Slot = 16 }, "drop of no slot"},
 		{"event without an event", KindEvent, testKey, func(m *Message) { m.Event = nil }, "event missing"},
 		{"event in a reply", KindReply, testKey, func(m *Message) { m.Event = []byte("x") }, "event missing"},
 		{"event too long", KindEvent, testKey, func(m *Message) { m.Event = make([]byte, MaxEvent+1) }, "event too long"},
@@ -537,7 +537,7 @@ func TestMessageWriterFiles(t *testing.T) {
 	if got, err := ReadMessage(bytes.NewReader(writeMessage(t, testMessage(KindReply), long)), nil); err != nil || got.Files[0].Name != long.name || got.Files[0].MediaType != long.mediaType {
 		t.Errorf("the longest name and type: %v", err)
 	}
-	if _, _, err := decodeReaders(append([]byte{1, 1, 255}, make([]byte, 255)...)); err != nil {
+	if _, err := decodeReaders(append([]byte{1, 255}, make([]byte, 255+8)...)); err != nil {
 		t.Errorf("a reader's id of 255 bytes: %v", err) // check refuses it
 	}
 }
@@ -585,9 +585,10 @@ func TestContentHash(t *testing.T) {
 	for name, change := range map[string]func(m *Message){
 		"counter": func(m *Message) { m.Meta.Counter++ }, "day": func(m *Message) { m.Meta.Day++ },
 		"directory": func(m *Message) { m.Meta.DirHash[0]++ }, "readers": func(m *Message) { m.Readers = m.Readers[:1] },
-		"prekeys": func(m *Message) { m.Prekeys = nil }, "inner": func(m *Message) { m.Inner = nil },
-		"code": func(m *Message) { m.Succeeds = succeeding(m.Meta.Kind).Succeeds },
-		"kind": func(m *Message) { m.Meta.Kind = KindFollowUp },
+		"reply recipient": func(m *Message) { m.ReplyTo = testRecipient("another life") }, "life": func(m *Message) { m.Life[0]++ },
+		"receipts": func(m *Message) { m.Receipts = nil },
+		"code":     func(m *Message) { m.Succeeds = succeeding(m.Meta.Kind).Succeeds },
+		"kind":     func(m *Message) { m.Meta.Kind = KindFollowUp },
 	} {
 		m := testMessage(KindReport)
 		if change(m); hash(m) != base {
@@ -673,6 +674,79 @@ func TestMessageMemory(t *testing.T) {
 	}
 }
 
+// TestSignedBySmallOrder: nobody signed these, under keys that take any
+// signature; a reader who took one would have a source who does not exist.
+func TestSignedBySmallOrder(t *testing.T) {
+	for i, key := range smallOrder(t) {
+		for _, kind := range []Kind{KindReport, KindFile, KindChange, KindReply, KindEvent} {
+			list := unsigned(msgFrames(writeMessage(t, testMessage(kind), testFiles(kind)...)))
+			for j, f := range list {
+				switch id := CaseOf(key); {
+				case f.typ == frameMeta && grammars[kind].source:
+					copy(list[j].data[1:], id[:])
+				case f.typ == frameSource:
+					copy(list[j].data, key)
+				}
+			}
+			list = append(list, msgFrame{frameSigner, key}, msgFrame{frameSignature, forgedSignature})
+			if _, err := ReadMessage(bytes.NewReader(rawContainer(list)), nil); !errors.Is(err, ErrFormat) {
+				t.Errorf("point %d, kind %d: %v", i, kind, err)
+			}
+		}
+	}
+	weak := testMessage(KindReport)
+	weak.Source = smallOrder(t)[0]
+	weak.Meta.Case = CaseOf(weak.Source)
+	_, err := NewMessageWriter(io.Discard, weak, testKey)
+	refused(t, err, "for which anybody can sign")
+}
+
+// TestReceipts: whatever a source has opened, the frame has one length, the
+// first are theirs in their order, and the rest nobody has seen before.
+func TestReceipts(t *testing.T) {
+	seen := map[Receipt]bool{}
+	for n := range MaxReceipts + 1 {
+		m := testMessage(KindFollowUp)
+		m.Receipts = testReceipts(n)
+		b := writeMessage(t, m)
+		got, err := ReadMessage(bytes.NewReader(b), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Receipts) != MaxReceipts || !slices.Equal(got.Receipts[:n], testReceipts(n)) {
+			t.Fatalf("%d receipts of %d opened replies, or others", len(got.Receipts), n)
+		}
+		for _, r := range got.Receipts[n:] {
+			if seen[r] || r == (Receipt{}) {
+				t.Fatalf("a filling that is no fresh noise: %x", r)
+			}
+			seen[r] = true
+		}
+	}
+	if id := testSeed("a reply"); ReceiptOf(id) != Receipt(id[:16]) {
+		t.Error("not the first half of the hash")
+	}
+}
+
+// TestReadHead: the head says what the whole message says, without reading it.
+func TestReadHead(t *testing.T) {
+	for kind := range grammars {
+		b := writeMessage(t, testMessage(kind), testFiles(kind)...)
+		got, err := ReadHead(bytes.NewReader(b[:min(len(b), 8<<10)]))
+		if err != nil {
+			t.Fatalf("kind %d: %v", kind, err)
+		}
+		if d := cmp.Diff(testMessage(kind), got, cmp.Comparer(sameRecipient)); d != "" {
+			t.Errorf("kind %d: %s", kind, d)
+		}
+	}
+	bad := writeMessage(t, testMessage(KindReply))
+	bad[5+len(containerMagic)] = 99
+	if _, err := ReadHead(bytes.NewReader(bad)); !errors.Is(err, ErrFormat) {
+		t.Errorf("a head of no kind: %v", err)
+	}
+}
+
 func TestDay(t *testing.T) {
 	at := time.Date(2026, 11, 24, 23, 59, 59, 0, time.UTC)
 	d := DayOf(at)
@@ -693,8 +767,8 @@ func TestValidID(t *testing.T) {
 		"": false, "-": false, "-a": false, "a-": false, "A": false, "a b": false, "a.b": false, "é": false,
 		"a/b": false, "a\x00": false, strings.Repeat("a", 17): false,
 	} {
-		if validID(id) != want {
-			t.Errorf("validID(%q) is %t", id, !want)
+		if ValidID(id) != want {
+			t.Errorf("ValidID(%q) is %t", id, !want)
 		}
 	}
 }
@@ -709,7 +783,7 @@ func FuzzReadMessage(f *testing.F) {
 	for _, kind := range askedKinds {
 		f.Add(bytes.TrimRight(writeMessage(f, askedMessage(kind)), "\x00"))
 	}
-	for _, kind := range []Kind{KindReport, KindFollowUp, KindPrekeys} {
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindChange} {
 		f.Add(bytes.TrimRight(writeMessage(f, succeeding(kind)), "\x00"))
 	}
 	for _, x := range slices.Concat(invalidContainers(f), invalidAsked(f), invalidSuccessions(f)) {
@@ -729,8 +803,8 @@ func FuzzReadMessage(f *testing.F) {
 		}
 		if g := grammars[Kind(list[0].data[0])]; g.context != "" {
 			for i := range list {
-				if list[i].typ == frameSource && len(list[i].data) == len(testPub) {
-					list[i].data = testPub
+				if list[i].typ == frameSource && len(list[i].data) >= len(testPub) {
+					copy(list[i].data, testPub)
 				}
 			}
 			list = signRaw(g.context, testKey, list)

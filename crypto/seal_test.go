@@ -139,7 +139,7 @@ func TestSealOrder(t *testing.T) {
 			t.Fatal("opened without a key")
 		}
 		for i, s := range found {
-			if _, err := id.Unwrap([]*age.Stanza{s}); err == nil {
+			if _, err := unwrapOne(id, s); err == nil {
 				at[i]++
 			}
 		}
@@ -290,6 +290,106 @@ func TestOpenIsStrict(t *testing.T) {
 	}
 	if got, err := opened(t, good, NewIdentity(), id, NewIdentity()); err != nil || string(got) != "hello" {
 		t.Errorf("the second of three identities: %v", err)
+	}
+}
+
+// wrongKey wraps a file key that is not the file's.
+type wrongKey struct{ *Recipient }
+
+func (w wrongKey) Wrap([]byte) ([]*age.Stanza, error) {
+	return w.Recipient.Wrap(make([]byte, fileKeySize))
+}
+
+func (w wrongKey) WrapWithLabels(k []byte) ([]*age.Stanza, []string, error) {
+	s, err := w.Wrap(k)
+	return s, []string{"postquantum"}, err
+}
+
+// badStanza is a stanza whose length is wrong.
+type badStanza struct{ *Recipient }
+
+func (b badStanza) WrapWithLabels(k []byte) ([]*age.Stanza, []string, error) {
+	s, labels, err := b.Recipient.WrapWithLabels(k)
+	s[0].Args[0] = s[0].Args[0][:len(s[0].Args[0])-4]
+	return s, labels, err
+}
+
+// TestOpenPartition: whoever seals a file cannot make it vanish at one reader and
+// be read by another: a stanza for us that is wrong is stepped over, and a file
+// with no right one is damaged, which a desk shows, and not another's.
+func TestOpenPartition(t *testing.T) {
+	a, b := NewIdentity(), NewIdentity()
+	file := func(to ...age.Recipient) []byte {
+		for len(to) < 8 {
+			to = append(to, NewIdentity().Recipient())
+		}
+		var f bytes.Buffer
+		w, err := age.Encrypt(&f, to...)
+		if err == nil {
+			_, err = io.WriteString(w, "words")
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Bytes()
+	}
+	wrong, right, other := wrongKey{a.Recipient()}, a.Recipient(), b.Recipient()
+	for _, x := range []struct {
+		name string
+		file []byte
+		ids  []*Identity
+		want error
+	}{
+		{"a wrong stanza before the right one", file(wrong, right, other), []*Identity{a}, nil},
+		{"behind it", file(right, wrong, other), []*Identity{a}, nil},
+		{"seven wrong ones", file(wrong, wrong, wrong, wrong, wrong, wrong, wrong, right), []*Identity{a}, nil},
+		{"a wrong one and another key's right one", file(wrong, other), []*Identity{a, b}, nil},
+		{"a wrong one alone", file(wrong, other), []*Identity{a}, ErrFormat},
+		{"a wrong one alone, and a key that fits nothing", file(other, wrong), []*Identity{NewIdentity(), a}, ErrFormat},
+		{"a right one beside one of the wrong length", file(right, badStanza{other}), []*Identity{a}, ErrFormat},
+		{"nothing for us beside one of the wrong length", file(badStanza{other}), []*Identity{a}, ErrFormat},
+		{"nothing for us", file(other), []*Identity{a}, ErrNotForUs},
+	} {
+		got, err := opened(t, x.file, x.ids...)
+		if !errors.Is(err, x.want) || errors.Is(err, ErrNotForUs) != (x.want == ErrNotForUs) || err == nil && string(got) != "words" { //nolint:errorlint // of the table
+			t.Errorf("%s: %q, %v", x.name, got, err)
+		}
+	}
+	// A header whose MAC is not that of any key is damaged too.
+	good := file(right)
+	i := bytes.Index(good, []byte("\n--- ")) + 5
+	good[i] ^= 1
+	if _, err := opened(t, good, a); !errors.Is(err, ErrFormat) || errors.Is(err, ErrNotForUs) {
+		t.Errorf("another MAC: %v", err)
+	}
+}
+
+// TestOpenHeaderBound: a header without end is refused before it fills memory.
+func TestOpenHeaderBound(t *testing.T) {
+	id := NewIdentity()
+	full := sealed(t, Policy{32, 1}, []byte("words"), [][]*Recipient{{id.Recipient()}})
+	if i := bytes.Index(full, []byte("\n--- ")) + 6 + 43; i != maxHeader {
+		t.Errorf("a header of 32 stanzas has %d bytes, not %d", i, maxHeader)
+	}
+	if got, err := opened(t, full, id); err != nil || string(got) != "words" {
+		t.Errorf("32 stanzas: %v", err)
+	}
+	read := 0
+	endless := readerFunc(func(p []byte) (int, error) {
+		for i := range p {
+			p[i] = "age-encryption.org/v1\n"[min(read+i, 21)]
+			if n := read + i - 22; n >= 0 {
+				p[i] = "-> x\n\n"[n%6]
+			}
+		}
+		read += len(p)
+		return len(p), nil
+	})
+	if _, err := Open(endless, id); !errors.Is(err, ErrFormat) || read > maxHeader+8192 {
+		t.Errorf("%d bytes read: %v", read, err)
 	}
 }
 

@@ -86,18 +86,22 @@ func TestSourceState(t *testing.T) {
 
 func TestMarker(t *testing.T) {
 	s := DeriveSource(NewCode(), [32]byte{}, fastKDF)
-	if first := s.Marker(7); s.Marker(7) != first {
+	secret := testSeed("instance secret")
+	if first := s.Marker(secret, 7); s.Marker(secret, 7) != first {
 		t.Fatal("the marker moves by itself")
 	}
 	seen := map[[2]string]bool{}
 	for n := range uint64(1000) {
-		seen[s.Marker(n)] = true
+		seen[s.Marker(secret, n)] = true
 	}
 	if len(seen) < 990 { // two of 60 million meet rarely
 		t.Errorf("%d markers for 1,000 counters", len(seen))
 	}
-	if s.Marker(1) == DeriveSource(NewCode(), [32]byte{}, fastKDF).Marker(1) {
+	if s.Marker(secret, 1) == DeriveSource(NewCode(), [32]byte{}, fastKDF).Marker(secret, 1) {
 		t.Error("the marker does not depend on the code")
+	}
+	if s.Marker(secret, 1) == s.Marker(testSeed("another instance's"), 1) {
+		t.Error("who has the code alone can compute a marker that was seen")
 	}
 }
 

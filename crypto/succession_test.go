@@ -61,6 +61,11 @@ func TestSuccession(t *testing.T) {
 	if err != nil || !s2.valid(after.public()) {
 		t.Errorf("decoded: %v", err)
 	}
+	for i, key := range smallOrder(t) {
+		if (&Succession{Earlier: key, Day: 20781, Signature: forgedSignature}).valid(testPub) {
+			t.Errorf("a succession of point %d, for which anybody can sign", i)
+		}
+	}
 	if s.valid(before.public()) || before.Succeed(before, 1).valid(before.public()) {
 		t.Error("a succession counts for another key, or a key follows itself")
 	}
@@ -70,8 +75,7 @@ func TestSuccession(t *testing.T) {
 func invalidSuccessions(t testing.TB) (list []invalid) {
 	add := func(name string, kind Kind, says string, change func(f []msgFrame) []msgFrame) {
 		m := testMessage(kind)
-		m.Prekeys, m.Inner = nil, nil // vectors stay small
-		if grammars[kind].prekeys {
+		if grammars[kind].replyTo {
 			m.Succeeds = succeeding(kind).Succeeds
 		}
 		f := change(unsigned(msgFrames(writeMessage(t, m, testFiles(kind)...))))
@@ -88,21 +92,21 @@ func invalidSuccessions(t testing.TB) (list []invalid) {
 	signedBy := func(earlier ed25519.PrivateKey, next ed25519.PublicKey) []byte {
 		return (&Succession{earlier.Public().(ed25519.PublicKey), 20778, succession(earlier, next, 20778)}).Encode()
 	}
-	for _, kind := range []Kind{KindReport, KindFollowUp, KindPrekeys} {
+	for _, kind := range []Kind{KindReport, KindFollowUp, KindChange} {
 		add("succession-unsigned-"+kindNames[kind], kind, "did not sign", set(func(b []byte) []byte { clear(b[36:]); return b }))
 	}
-	add("succession-of-another-key", KindPrekeys, "did not sign", set(func([]byte) []byte { return signedBy(earlierKey, earlierKey.Public().(ed25519.PublicKey)) }))
-	add("succession-signed-by-the-new-key", KindPrekeys, "did not sign", set(func(b []byte) []byte { copy(b[36:], succession(testKey, testPub, 20778)); return b }))
-	add("succession-of-itself", KindPrekeys, "did not sign", set(func([]byte) []byte { return signedBy(testKey, testPub) }))
-	add("succession-of-another-day", KindPrekeys, "did not sign", set(func(b []byte) []byte { b[35]++; return b }))
-	add("succession-signed-as-message", KindPrekeys, "did not sign", set(func(b []byte) []byte {
+	add("succession-of-another-key", KindChange, "did not sign", set(func([]byte) []byte { return signedBy(earlierKey, earlierKey.Public().(ed25519.PublicKey)) }))
+	add("succession-signed-by-the-new-key", KindChange, "did not sign", set(func(b []byte) []byte { copy(b[36:], succession(testKey, testPub, 20778)); return b }))
+	add("succession-of-itself", KindChange, "did not sign", set(func([]byte) []byte { return signedBy(testKey, testPub) }))
+	add("succession-of-another-day", KindChange, "did not sign", set(func(b []byte) []byte { b[35]++; return b }))
+	add("succession-signed-as-message", KindChange, "did not sign", set(func(b []byte) []byte {
 		copy(b[36:], ed25519.Sign(earlierKey, slices.Concat([]byte(sourceContext), b[:32], testPub, b[32:36])))
 		return b
 	}))
-	add("succession-short", KindPrekeys, "succession of 99 bytes", set(func(b []byte) []byte { return b[:99] }))
-	add("succession-long", KindPrekeys, "succession of 101 bytes", set(func(b []byte) []byte { return append(b, 0) }))
-	add("succession-twice", KindPrekeys, "frame 5 of", func(f []msgFrame) []msgFrame { return slices.Insert(f, at(f), f[at(f)]) })
-	add("succession-before-source", KindPrekeys, "source key missing", func(f []msgFrame) []msgFrame {
+	add("succession-short", KindChange, "succession of 99 bytes", set(func(b []byte) []byte { return b[:99] }))
+	add("succession-long", KindChange, "succession of 101 bytes", set(func(b []byte) []byte { return append(b, 0) }))
+	add("succession-twice", KindChange, "frame 5 of", func(f []msgFrame) []msgFrame { return slices.Insert(f, at(f), f[at(f)]) })
+	add("succession-before-source", KindChange, "frame 4 of", func(f []msgFrame) []msgFrame {
 		i := at(f)
 		f[i-1], f[i] = f[i], f[i-1]
 		return f

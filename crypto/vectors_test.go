@@ -20,9 +20,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Vectors never change. -update writes those that are missing: for a new
-// format, under a new name.
-var updateVectors = flag.Bool("update", false, "write vectors of code, source, sealed files and messages that are missing")
+// Vectors of a released format never change. -update writes those that are missing.
+var updateVectors = flag.Bool("update", false, "write the vectors that are missing")
 
 // writeVector writes a vector under -update unless it is there.
 func writeVector(t *testing.T, name string, content func() []byte) {
@@ -38,7 +37,7 @@ func writeVector(t *testing.T, name string, content func() []byte) {
 
 var kindNames = map[Kind]string{
 	KindReport: "report", KindFollowUp: "followup", KindFile: "file", KindReply: "reply",
-	KindEvent: "event", KindCover: "cover", KindPrekeys: "prekeys",
+	KindEvent: "event", KindCover: "cover", KindChange: "change",
 }
 
 const sourceVector = "source-1.txt"
@@ -79,8 +78,10 @@ func newSourceVector(t *testing.T) []byte {
 	} {
 		fmt.Fprintf(&b, "%s %s\n", l[0], l[1])
 	}
+	secret := testSeed("vector instance secret")
+	fmt.Fprintf(&b, "instance-secret %x\n", secret[:])
 	for _, n := range []uint64{0, 1, 1 << 63} {
-		m := s.Marker(n)
+		m := s.Marker(secret, n)
 		fmt.Fprintf(&b, "marker %d %s %s\n", n, m[0], m[1])
 	}
 	return b.Bytes()
@@ -128,7 +129,7 @@ func TestSourceVector(t *testing.T) {
 	for _, line := range v.all("marker") {
 		f := strings.Fields(line)
 		n, err := strconv.ParseUint(f[0], 10, 64)
-		if m := s.Marker(n); err != nil || !slices.Equal(m[:], f[1:]) {
+		if m := s.Marker(Key(v.hex("instance-secret")), n); err != nil || !slices.Equal(m[:], f[1:]) {
 			t.Errorf("marker %s: %v, %v", f[0], m, err)
 		}
 	}
@@ -229,10 +230,12 @@ func describe(m *Read, files []testFile) []string {
 	l := []string{fmt.Sprintf("meta %d %x %d %x %x %v", m.Meta.Kind, m.Meta.Case, m.Meta.Counter, m.Meta.Form, m.Meta.DirHash, m.Meta.Day)}
 	add := func(format string, a ...any) { l = append(l, fmt.Sprintf(format, a...)) }
 	if len(m.Readers) > 0 {
-		add("readers %d %s", m.Quorum, strings.Join(m.Readers, " "))
+		for _, r := range m.Readers {
+			add("reader %s %d", r.ID, r.Since)
+		}
 	}
 	if m.Source != nil {
-		add("source %x", []byte(m.Source))
+		add("source %x %x", []byte(m.Source), m.Life)
 	}
 	if s := m.Succeeds; s != nil {
 		add("succeeds %x %v %x", []byte(s.Earlier), s.Day, s.Signature)
@@ -244,19 +247,19 @@ func describe(m *Read, files []testFile) []string {
 		add("answer %x", a)
 	}
 	for _, c := range m.Consents {
-		add("consent %t %v %s %x", c.Yes, c.Day, c.Body, c.Signature)
+		add("consent %t %v %s %d %x", c.Yes, c.Day, c.Body, c.Since, c.Signature)
 	}
-	for _, p := range m.Prekeys {
-		add("prekey %d %v", p.Slot, p.Recipient)
+	if m.ReplyTo != nil {
+		add("reply-to %v", m.ReplyTo)
 	}
-	if m.Inner != nil {
-		add("inner %v", m.Inner)
+	for _, r := range m.Receipts {
+		add("receipt %x", r)
 	}
 	if m.Notice != nil {
 		add("notice %x", m.Notice)
 	}
 	if m.Drop != nil {
-		add("drop %x %d", m.Drop.Drop, m.Drop.Slot)
+		add("drop %x", *m.Drop)
 	}
 	if m.Event != nil {
 		add("event %x", m.Event)
@@ -273,7 +276,7 @@ func describe(m *Read, files []testFile) []string {
 
 // messageVectors are the messages of the vectors, by file.
 func messageVectors() map[string]*Message {
-	all := map[string]*Message{"message-prekeys-2.txt": succeeding(KindPrekeys)}
+	all := map[string]*Message{"message-change-2.txt": succeeding(KindChange)}
 	for kind, name := range kindNames {
 		all["message-"+name+"-1.txt"] = testMessage(kind)
 	}
