@@ -427,7 +427,7 @@ func drawDirectory(t *rapid.T) *Directory {
 	}
 	d.Expires = d.Issued + Day(rapid.Uint32Range(0, 9000).Draw(t, "valid"))
 	copy(d.Salt[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "salt"))
-	bodies := rapid.SliceOfNDistinct(id, 1, 6, rapid.ID).Draw(t, "bodies")
+	bodies := rapid.SliceOfNDistinct(id, 1, 4, rapid.ID).Draw(t, "bodies")
 	holders := rapid.SliceOfNDistinct(id, 3*len(bodies), 3*len(bodies), rapid.ID).Draw(t, "holders")
 	left := d.Policy.Slots - 1
 	for _, b := range bodies {

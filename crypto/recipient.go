@@ -35,8 +35,13 @@ var stanzaBase64 = base64.RawStdEncoding.Strict()
 // X25519, C2SP age specification). It writes the stanzas age writes, from
 // raw keys: age itself takes only their text. Classic recipients are never used.
 type Recipient struct {
-	raw []byte
-	pk  func() (hpke.PublicKey, error) // once: most keys that are read never seal
+	raw  []byte
+	pk   func() (hpke.PublicKey, error) // once: most keys that are read never seal
+	text func() string                  // once: it is slow, and a directory is hashed often
+}
+
+func newRecipient(raw []byte, pk func() (hpke.PublicKey, error)) *Recipient {
+	return &Recipient{raw: raw, pk: pk, text: sync.OnceValue(func() string { return encodeBech32(recipientHRP, raw) })}
 }
 
 // ParseRecipient reads "age1pq1…".
@@ -62,9 +67,8 @@ func RecipientFromBytes(b []byte) (*Recipient, error) {
 	if !validHybrid(b) {
 		return nil, errors.New("recipient is no valid hybrid public key")
 	}
-	r := &Recipient{raw: append([]byte(nil), b...)}
-	r.pk = sync.OnceValues(func() (hpke.PublicKey, error) { return hpke.MLKEM768X25519().NewPublicKey(r.raw) })
-	return r, nil
+	raw := append([]byte(nil), b...)
+	return newRecipient(raw, sync.OnceValues(func() (hpke.PublicKey, error) { return hpke.MLKEM768X25519().NewPublicKey(raw) })), nil
 }
 
 // validHybrid is what parsing checks, at a small part of its cost: the modulus
@@ -101,7 +105,7 @@ var smallOrderX25519 = []string{
 func (r *Recipient) Bytes() []byte { return r.raw }
 
 // String is the age1pq1… form: public.
-func (r *Recipient) String() string { return encodeBech32(recipientHRP, r.raw) }
+func (r *Recipient) String() string { return r.text() }
 
 // Wrap implements [age.Recipient]: the same stanza age itself writes.
 func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
@@ -141,7 +145,7 @@ func IdentityFromSeed(seed Key) *Identity {
 		panic("crypto: IdentityFromSeed: " + err.Error()) // only for another length
 	}
 	pk := sk.PublicKey()
-	return &Identity{sk: sk, seed: seed, pub: &Recipient{raw: pk.Bytes(), pk: func() (hpke.PublicKey, error) { return pk, nil }}}
+	return &Identity{sk: sk, seed: seed, pub: newRecipient(pk.Bytes(), func() (hpke.PublicKey, error) { return pk, nil })}
 }
 
 // NewIdentity has a random seed.
