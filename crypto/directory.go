@@ -86,7 +86,7 @@ var (
 	ErrUnsigned   = errors.New("directory is not signed by enough roots")
 	ErrRolledBack = errors.New("directory is older than the one installed")
 	ErrNotYet     = errors.New("directory is not issued yet")
-	ErrSalt       = errors.New("directory changes salt, key derivation, origin or slots: every code would lose its mailbox")
+	ErrSalt       = errors.New("directory changes what is fixed for the life of an instance: salt, key derivation, origin or slots")
 	ErrHistory    = errors.New("directory contradicts the one installed: if versions between them were left out, install those first")
 )
 

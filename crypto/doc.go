@@ -8,15 +8,16 @@
 //
 //	secret.go     keys that do not print, KDF, Seal
 //	code.go       nine words: generate, parse, repair        words.go, words.txt
-//	source.go     what a code derives: locator, case, reply keys, state, greeting, marker
+//	source.go     what a code derives: locator, case, reply key, state, greeting, marker
 //	recipient.go  age's hybrid post-quantum recipients and identities, from 32-byte seeds
 //	seal.go       one age file with a constant number of stanzas
 //	frame.go      the frame codec that container, bundle and batch share
 //	message.go    the container: kinds, grammar, signatures, padding
 //	epoch.go      a holder's monthly keys
-//	card.go       what a holder gives the operator, public
+//	consent.go    a source's signed yes or no; succession.go, a changed code
+//	card.go       what a holder gives the operator, public; verify, for every signature
 //	directory.go  who may read, signed by the offline root; root.go, its key
-//	batch.go      what a holder fetches
+//	batch.go      what a holder fetches, signed by the server
 //	bundle.go     what a holder hands in
 //
 // The package reads and writes streams in constant memory, opens no file,
