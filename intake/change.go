@@ -16,33 +16,27 @@ import (
 // opens an empty inbox, which looks as if it was never used, and c opens what was
 // there: replies, those that are still on their way, the bodies last ticked, and the
 // means to erase what was sent. Readers are told in the same step, or, where the directory
-// has expired or none of the chosen bodies reads, with the next message they can be sent.
+// has expired, none of the chosen bodies reads or no room is left, with the next message they can be sent.
 //
 // A second Argon2id, in the queue of logins: [ErrBusy] changes nothing. So does c being in
 // use: then c's session comes back as it is, which makes the same form sent twice harmless.
 // x is reloaded; close both.
 //
-// A code that is not in use takes the same path, with the same writes (SECURITY.md S-4):
-// afterwards both codes are empty inboxes.
+// A code that is not in use takes the same path, with as many writes of each kind (SECURITY.md S-4): what
+// stands for a message is cover. Afterwards both codes are empty inboxes.
 func (x *Session) ChangeCode(ctx context.Context, c crypto.Code) (*Session, error) {
 	y, err := x.s.Enter(ctx, c, WorkLogin)
 	if err != nil {
 		return nil, err
 	}
-	before := x.src.MailboxName()
-	err = y.write(ctx, x, func() ([]store.Op, bool) {
-		box, state := x.bequeath(y.src)
-		if y.raw == nil {
-			y.box, y.state = box, state
+	quiet := x.s.admission.small.take(1, x.s.now()) != nil // so much came that no message goes out, for no code
+	for {
+		err = x.s.write(ctx, func() ([]store.Op, error) { return x.moveTo(y, quiet) }, y, x)
+		if !errors.Is(err, ErrFull) || quiet {
+			break
 		}
-		for i := range y.keys {
-			y.derive(i)
-		}
-		if y.raw != nil && x.raw != nil {
-			return nil, true // a replay, and somebody wrote with the earlier code since: neither is ours to end
-		}
-		return []store.Op{store.Delete(bucketMailbox, before[:])}, x.raw != nil || y.raw != nil
-	})
+		quiet = true
+	}
 	if err == nil {
 		err = errors.Join(x.reload(), y.reload())
 	}
@@ -53,20 +47,76 @@ func (x *Session) ChangeCode(ctx context.Context, c crypto.Code) (*Session, erro
 	return y, nil
 }
 
-// bequeath makes the mailbox and state that another code gets from x's (SECURITY.md S-21).
-//
-// Replies may wait in the slots, or be on their way to keys that readers know, so every
-// slot keeps its key. But its share is forgotten, and the seed that share and code
-// gave lies in the state, under the new code's key: from the next vacuum on the earlier code opens
-// nothing, with whatever else of the server's. Nobody who reads was told of the new code yet.
-func (x *Session) bequeath(to *crypto.Source) (*mailbox, *state) {
-	box, st := *x.box, *x.state
-	st.choice = slices.Clone(st.choice)
-	st.succeeds = x.src.Succeed(to, crypto.DayOf(x.s.now()))
-	for i := range box.slots {
-		st.kept[i] = x.slotSeed(i)
-		_, _ = rand.Read(box.slots[i].share[:])
+// moveTo makes y's mailbox of x's, and returns the operations that go along.
+func (x *Session) moveTo(y *Session, quiet bool) ([]store.Op, error) {
+	if x.raw != nil && y.raw != nil {
+		return nil, nil // a replay, and somebody wrote with the earlier code since: neither is ours to end
 	}
-	box.announced = 0
-	return &box, &st
+	var own, ended crypto.Drop
+	_, _ = rand.Read(own[:])
+	_, _ = rand.Read(ended[:])
+	to := crypto.NewKey()
+	moved := x.raw != nil
+	if moved {
+		own, to = y.box.drop, y.src.MailboxName()
+		ended = x.bequeath(y, ended)
+		x.used, y.used = false, true
+	}
+	ops := []store.Op{store.Put(bucketDrop, own[:], to[:]), store.Delete(bucketDrop, ended[:])}
+	for i := range maxKept {
+		if moved && i < len(y.state.kept) {
+			ops = append(ops, store.Put(bucketDrop, y.state.kept[i].drop[:], to[:]))
+		} else {
+			drop := crypto.NewKey()
+			ops = append(ops, store.Touch(bucketDrop, drop[:len(own)]))
+		}
+	}
+	if quiet {
+		return ops, nil
+	}
+	id, sealed, err := y.sealChange(moved)
+	if err != nil {
+		return nil, err
+	}
+	return append(ops, x.s.enqueue(crypto.LaneRegular, id, sealed)...), nil
+}
+
+// bequeath gives y the mailbox and state of x (SECURITY.md S-21), and returns the drop
+// that ends with it, or other.
+//
+// Replies may wait, or be on their way to the key that readers know, so that key goes along. But
+// its share is forgotten, and the seed that share and code gave lies in the state, under the new
+// code's key: from the next vacuum on the earlier code opens nothing, with whatever else of the server's.
+func (x *Session) bequeath(y *Session, other crypto.Drop) (ended crypto.Drop) {
+	box, st := *x.box, *x.state
+	box.share, box.drop = y.box.share, y.box.drop
+	st.choice = slices.Clone(st.choice)
+	st.succeeds = x.src.Succeed(y.src, crypto.DayOf(x.s.now()))
+	st.kept = append([]keptKey{{x.key.Seed(), x.box.drop}}, st.kept...)
+	if len(st.kept) > maxKept {
+		other = st.kept[maxKept].drop
+		st.kept = st.kept[:maxKept]
+	}
+	y.box, y.state = &box, &st
+	return other
+}
+
+// sealChange tells the chosen readers where replies go from now on. Cover, when there is
+// nothing to tell or nobody: nobody reads whom the source did not tick (SECURITY.md S-7).
+func (y *Session) sealChange(moved bool) (id store.ItemID, sealed []byte, err error) {
+	readers, bodies, err := y.resolve(y.Chosen(), 0)
+	if !moved || err != nil || y.d.Expired(y.s.now()) {
+		sealed, err = crypto.NewCover(y.d.Policy)
+		return randomItem(), sealed, err
+	}
+	var form crypto.FormID
+	_, _ = rand.Read(form[:])
+	m := y.message(crypto.KindChange, y.state.counter+step(), form, readers)
+	if sealed, err = seal(y.d, m, y.src.Signing, bodies); err != nil {
+		return id, nil, fmt.Errorf("sealing a change of code: %w", err)
+	}
+	n, give := y.s.numbers.take(y.state.seed, y.state.next)
+	give()
+	y.state.next, y.state.counter = n+1, m.Meta.Counter
+	return ownItem(y.state.seed, n), sealed, nil
 }

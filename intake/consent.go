@@ -15,7 +15,7 @@ type Consent struct {
 
 // consents signs what the source agrees to, one statement for each body, so
 // that a desk can show the one to the body it names and none of the others.
-func (x *Session) consents(list []Consent, answers [][]byte) ([]crypto.Consent, error) {
+func (x *Session) consents(list []Consent, answers [][]byte, listed uint64) ([]crypto.Consent, error) {
 	size := 0
 	for _, a := range answers {
 		size += len(a)
@@ -23,14 +23,15 @@ func (x *Session) consents(list []Consent, answers [][]byte) ([]crypto.Consent, 
 	asked := make(map[string]bool, len(list))
 	out := make([]crypto.Consent, 0, len(list))
 	for _, c := range list {
-		if _, ok := x.d.Body(c.Body); !ok {
+		b, ok := x.d.Body(c.Body)
+		if !ok || listed > 0 && b.Since > listed {
 			return nil, ErrUnknownBody
 		}
 		if asked[c.Body] {
 			return nil, fmt.Errorf("%w: two answers about one body", ErrAnswers)
 		}
 		asked[c.Body] = true
-		signed := crypto.SignConsent(x.src.Signing, c.Body, c.Yes, crypto.DayOf(x.s.now()))
+		signed := crypto.SignConsent(x.src.Signing, b.Reader(), c.Yes, crypto.DayOf(x.s.now()))
 		size += len(signed.Encode())
 		out = append(out, signed)
 	}

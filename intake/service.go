@@ -56,8 +56,9 @@ const (
 // Options of [New].
 type Options struct {
 	Store      *store.Store
-	Directory  *crypto.Directory // verified by the caller; nil until one is installed
-	Transfer   *crypto.Identity  // opens bundles
+	Directory  *crypto.Directory  // verified by the caller; nil until one is installed
+	Transfer   *crypto.Identity   // opens bundles
+	Signing    ed25519.PrivateKey // signs batches: the directory's server key
 	Instance   crypto.InstanceID
 	Limits     Limits
 	BatchHours []int // UTC hours of the regular lane, 0 to 23: 6 and 18
@@ -70,19 +71,23 @@ type Options struct {
 type Service struct {
 	store     *store.Store
 	transfer  *crypto.Identity
+	signing   ed25519.PrivateKey
 	instance  crypto.InstanceID
+	secret    crypto.Key // of this instance: what pages derive from a code and its state is keyed with it
 	limits    Limits
 	hours     []int
 	sizes     map[crypto.Lane]int
 	now       func() time.Time
 	directory atomic.Pointer[inForce]
-	queue     *queue
+	turns     *turns
+	admission *admission
+	numbers   numbers
 	release   sync.RWMutex // held for writing while outs move into a batch
-	scratch   scratchRing
+	working   sync.Mutex   // one step at a time of what takes several
 	damaged   atomic.Int64
 	locks     [64]sync.Mutex // by mailbox: requests with one code wait for each other
 
-	apply func(context.Context, ...store.Op) error // the store's, for what sessions write
+	apply func(context.Context, ...store.Op) error // the store's
 }
 
 // inForce is the directory with what is asked of it at every message.
@@ -91,14 +96,14 @@ type inForce struct {
 	hash [32]byte
 }
 
-// New checks the options and clears what an earlier life left behind.
+// New checks the options and does what an earlier life left to be done.
 func New(o Options) (*Service, error) {
 	if o.Store == nil || o.Transfer == nil {
 		return nil, errors.New("intake: a store and a transfer identity are needed")
 	}
 	s := &Service{
-		store: o.Store, apply: o.Store.Apply, transfer: o.Transfer, instance: o.Instance, limits: o.Limits,
-		hours: o.BatchHours, now: o.Now, queue: newQueue(),
+		store: o.Store, apply: o.Store.Apply, transfer: o.Transfer, signing: o.Signing, instance: o.Instance, limits: o.Limits,
+		hours: o.BatchHours, now: o.Now, turns: newTurns(), numbers: newNumbers(),
 		sizes: map[crypto.Lane]int{crypto.LaneRegular: o.BatchSize, crypto.LaneUrgent: o.UrgentSize},
 	}
 	if s.limits.Files == 0 {
@@ -127,20 +132,54 @@ func New(o Options) (*Service, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if o.Directory != nil {
-		if err := s.SetDirectory(o.Directory); err != nil {
-			return nil, err
-		}
+	usage, err := s.store.Usage()
+	if err != nil {
+		return nil, fmt.Errorf("intake: %w", err)
 	}
-	return s, s.openScratch()
+	s.admission = s.newAdmission(usage.Quota)
+	ctx := context.Background()
+	if err := errors.Join(s.openSecret(ctx), s.finish(ctx)); err != nil {
+		return nil, err
+	}
+	if o.Directory != nil {
+		return s, s.SetDirectory(o.Directory)
+	}
+	return s, nil
+}
+
+var metaSecret = []byte("secret")
+
+// openSecret reads the instance's secret, or makes it in a new database, with the mailboxes
+// that no code derives.
+func (s *Service) openSecret(ctx context.Context) error {
+	b, err := s.store.Get(bucketMeta, metaSecret)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		s.secret = crypto.NewKey()
+		ops := []store.Op{store.Create(bucketMeta, metaSecret, s.secret[:])}
+		for range neighbours {
+			ops = append(ops, neighbour())
+		}
+		return s.apply(ctx, ops...)
+	case err != nil:
+		return fmt.Errorf("intake: reading the instance's secret: %w", err)
+	case len(b) != len(s.secret):
+		return errRecord
+	}
+	copy(s.secret[:], b)
+	return nil
 }
 
 // SetDirectory puts a newly installed directory in force. The salt cannot
-// change: every code would lose its mailbox.
+// change: every code would lose its mailbox. Nor can the slots, which replies on
+// their way have, nor the server's key while this process has another.
 func (s *Service) SetDirectory(d *crypto.Directory) error {
 	hash := d.Hash()
-	if old := s.directory.Load(); old != nil && !bytes.Equal(old.Salt[:], d.Salt[:]) {
+	if old := s.directory.Load(); old != nil && (old.Salt != d.Salt || old.Policy.Slots != d.Policy.Slots) {
 		return crypto.ErrSalt
+	}
+	if len(s.signing) != ed25519.PrivateKeySize || !d.Server.Equal(s.signing.Public()) {
+		return errors.New("the directory names another server key than this server has: its batches would count as forged; propose and sign one with this server's key")
 	}
 	if want := SmallCell(d.Policy.Slots); s.store.SmallCell() < want {
 		return fmt.Errorf("directory with %d slots: this database was made for fewer; "+
@@ -186,7 +225,7 @@ func (s *Service) Enter(ctx context.Context, c crypto.Code, w Work) (*Session, e
 	if d == nil {
 		return nil, ErrClosed
 	}
-	leave, err := s.queue.enter(ctx, w)
+	leave, err := s.turns.enter(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -222,15 +261,6 @@ func seal(d *inForce, m *crypto.Message, key ed25519.PrivateKey, bodies [][]*cry
 		return nil, fmt.Errorf("a message of %d bytes where all have %d: a fault of ours", b.Len(), SmallCell(d.Policy.Slots))
 	}
 	return b.Bytes(), nil
-}
-
-// cover is a message that nobody can open (SECURITY.md S-16).
-func cover(d *inForce, day crypto.Day) ([]byte, error) {
-	b, err := seal(d, &crypto.Message{Meta: crypto.Meta{Kind: crypto.KindCover, Day: day}}, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("making cover: %w", err)
-	}
-	return b, nil
 }
 
 // maxTries bounds how often a change is tried again on a mailbox that another

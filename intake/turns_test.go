@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-func TestQueue(t *testing.T) {
-	q := newQueue()
+func TestTurns(t *testing.T) {
+	q := newTurns()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var leaves []func()
-	for range loginSlots {
+	for range loginTurns {
 		leave, err := q.enter(ctx, WorkLogin)
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestQueue(t *testing.T) {
 
 	var wg sync.WaitGroup
 	results := make(chan error, 2*loginQueue)
-	for range loginQueue + loginSlots {
+	for range loginQueue + loginTurns {
 		wg.Go(func() {
 			leave, err := q.enter(ctx, WorkLogin)
 			if err == nil {
@@ -38,7 +38,7 @@ func TestQueue(t *testing.T) {
 			results <- err
 		})
 	}
-	for q.waiting.Load() < loginQueue+loginSlots {
+	for q.waiting.Load() < loginQueue+loginTurns {
 		runtime.Gosched()
 	}
 	if _, err := q.enter(ctx, WorkLogin); !errors.Is(err, ErrBusy) {
@@ -62,10 +62,10 @@ func TestQueue(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// A caller that gave up takes no slot.
+	// A caller that gave up takes no turn.
 	done, stop := context.WithCancel(context.Background())
 	stop()
-	for range reportSlots + loginSlots {
+	for range reportTurns + loginTurns {
 		if leave, err := q.enter(context.Background(), WorkReport); err != nil {
 			t.Error(err)
 		} else {

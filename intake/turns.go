@@ -8,35 +8,35 @@ import (
 // Argon2 takes 19 MiB and 21 ms of a core each time: two logins at once, and
 // one report that logins cannot displace (SECURITY.md S-17).
 const (
-	loginSlots  = 2
-	reportSlots = 1
+	loginTurns  = 2
+	reportTurns = 1
 	loginQueue  = 32
 )
 
-// Work says which Argon2 slot [Service.Enter] may take.
+// Work says whose turn [Service.Enter] waits for.
 type Work int
 
-// Reports have a slot that logins cannot take, and are never refused as busy:
+// Reports have a turn that logins cannot take, and are never refused as busy:
 // what the source typed is already here.
 const (
 	WorkLogin Work = iota
 	WorkReport
 )
 
-type queue struct {
+type turns struct {
 	login, report chan struct{}
 	waiting       atomic.Int32
 }
 
-func newQueue() *queue {
-	return &queue{login: make(chan struct{}, loginSlots), report: make(chan struct{}, reportSlots)}
+func newTurns() *turns {
+	return &turns{login: make(chan struct{}, loginTurns), report: make(chan struct{}, reportTurns)}
 }
 
-// enter waits for a slot and returns what gives it back.
-func (q *queue) enter(ctx context.Context, w Work) (leave func(), err error) {
+// enter waits for a turn and returns what gives it back.
+func (q *turns) enter(ctx context.Context, w Work) (leave func(), err error) {
 	report := q.report
 	if w == WorkLogin {
-		if q.waiting.Add(1) > loginQueue+loginSlots {
+		if q.waiting.Add(1) > loginQueue+loginTurns {
 			q.waiting.Add(-1)
 			return nil, ErrBusy
 		}
