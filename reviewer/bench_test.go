@@ -1,7 +1,6 @@
 package reviewer
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"io"
@@ -28,21 +27,15 @@ func benchVolume(b *testing.B) (v *Vault, path string, o Options) {
 	s := reviewertest.NewServer(today)
 	check(b, s.Enrol(card, "ombuds"))
 	path = filepath.Join(b.TempDir(), "volume")
-	f := must(os.Create(path))(b)
-	bw := bufio.NewWriterSize(f, 1<<20)
-	w := must(crypto.NewVolumeWriter(bw, crypto.VolumeHeader{
-		Instance: s.Instance, Batch: 1, Volume: 1, Volumes: 1, Day: today, Slots: 8, DirVersion: 1, Entries: benchMessages,
-	}, 0))(b)
 	// Every case has its signing key; the sealing keys are made once: 10,000 times all of them takes minutes.
 	src := s.NewSource()
-	prekeys := src.Prekeys()
 	var others []*crypto.Recipient
 	for range 7 {
 		others = append(others, crypto.NewIdentity().Recipient())
 	}
-	bodies := must(s.Directory.ReadersFor([]string{"ombuds"}, crypto.MonthOf(today.Time())))(b)
+	bodies := must(s.Directory.ReadersFor(s.Readers("ombuds"), crypto.MonthOf(today.Time())))(b)
 	head := *src.Head(crypto.KindReport, crypto.FormID{}, today, "ombuds")
-	head.Text, head.Prekeys = "They sell the fuel.", prekeys
+	head.Text = "They sell the fuel."
 	sealed := make(chan []byte, 64)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -65,18 +58,17 @@ func benchVolume(b *testing.B) (v *Vault, path string, o Options) {
 		})
 	}
 	go func() { wg.Wait(); close(sealed) }()
-	n := 0
+	var entries [][]byte
 	for e := range sealed {
-		check(b, w.Entry(int64(len(e)), bytes.NewReader(e)))
-		n++
+		entries = append(entries, e)
 	}
-	for ; n < benchMessages; n++ {
-		c := must(s.Cover())(b)
-		check(b, w.Entry(int64(len(c)), bytes.NewReader(c)))
-	}
-	check(b, w.Close())
-	check(b, bw.Flush())
-	check(b, f.Close())
+	check(b, os.WriteFile(path, must(s.Release(today, benchMessages, entries...))(b), 0o600))
+	// The vault knows the server by its directory.
+	key := filepath.Join(b.TempDir(), "root")
+	vkey := must(NewRoot(key, "bench", []byte(testPass), o))(b)
+	root := must(OpenRoot(key, []byte(testPass), o))(b)
+	signed := must(root.Sign(must(s.Proposal())(b), nil, today))(b)
+	check(b, v.AcceptDirectory(signed, []string{vkey}, today))
 	return v, path, o
 }
 
@@ -123,8 +115,8 @@ func BenchmarkImport(b *testing.B) {
 					}
 				})
 			}
-			check(b, crypto.ReadVolume(f, func(crypto.VolumeHeader) error { return nil }, func(_ int, n int64, r io.Reader) error {
-				e := make([]byte, n)
+			check(b, crypto.ReadVolume(f, k.serverKeys(), func(*crypto.BatchHead, int, []byte) error { return nil }, func(_ int, ref crypto.EntryRef, r io.Reader) error {
+				e := make([]byte, ref.Size)
 				_, err := io.ReadFull(r, e)
 				jobs <- e
 				return err

@@ -2,142 +2,94 @@ package reviewer
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"postern/crypto"
 	"postern/reviewer/reviewertest"
 )
 
-// resealed is what a reader does who opens a message and seals it to bodies that the source left out.
-func (w *world) resealed(src *reviewertest.Source, text string, chosen string, to ...string) []byte {
-	w.t.Helper()
-	m := src.Head(crypto.KindReport, reviewertest.NewForm(), w.today(), chosen)
-	m.Text, m.Prekeys = text, src.Prekeys()
-	bodies := must(w.server.Directory.ReadersFor(to, crypto.MonthOf(w.now)))(w.t)
-	var b bytes.Buffer
-	sw := must(crypto.Seal(&b, w.server.Directory.Policy, bodies))(w.t)
-	mw := must(crypto.NewMessageWriter(sw, m, src.Signing))(w.t)
-	check(w.t, mw.Close())
-	check(w.t, sw.Close())
-	return b.Bytes()
-}
-
-// What the source did not seal to this body is marked everywhere, and nobody answers it.
-func TestForwarded(t *testing.T) {
+// What names a body that this vault is not of was sealed to it by another than its
+// writer: it is a stranger's, whoever wrote it, and nothing of it is kept (SECURITY.md S-8).
+func TestLeftOutBody(t *testing.T) {
 	w := newWorld(t)
 	src := w.server.NewSource()
-	r := w.imports("dora", w.release(2, w.resealed(src, "only for ombuds", "ombuds", "inspect")))
-	if r.New != 1 || r.Forwarded != 1 {
-		t.Errorf("%+v", r)
-	}
-	v, c := w.desks["dora"], w.only("dora")
-	if !c.Messages[0].Forwarded {
-		t.Error("the message is not marked")
-	}
-	var text bytes.Buffer
-	check(t, v.WriteCase(&text, c))
-	for _, want := range []string{"! NOT FOR YOUR BODY", "! YOUR BODY IS NOT AMONG THEM"} {
-		if !strings.Contains(text.String(), want) {
-			t.Errorf("not shown: %q in\n%s", want, text.String())
+	report := w.say(src, "the minister did it", "ombuds")
+	w.imports("anna", w.release(2, report))
+	w.reply("anna", w.only("anna"), "we begin")
+	reply := w.forBatch("anna")
+	// Anna, or anybody with her key, seals both to the body that was left out.
+	again := []([]byte){must(w.server.Reseal(report, w.key("anna"), w.key("dora").Recipient()))(t)}
+	for _, e := range reply {
+		if r, err := w.server.Reseal(e, w.key("anna"), w.key("dora").Recipient()); err == nil {
+			again = append(again, r)
 		}
 	}
-	if _, err := v.PlanReply(c, w.today()); !errors.Is(err, ErrNotChosen) {
-		t.Errorf("an answer is planned: %v", err)
-	}
-	// What is for this body is not marked, whoever else reads it.
-	other := w.server.NewSource()
-	r = w.imports("anna", w.release(2, must(other.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds", "ngo"))(t)))
-	if r.Forwarded != 0 || w.only("anna").Messages[0].Forwarded {
+	// And a reply that names that body itself.
+	m := src.Head(crypto.KindReply, reviewertest.NewForm(), w.today(), "ombuds", "inspect")
+	m.Source, m.Life, m.ReplyTo, m.Receipts = nil, crypto.LifeID{}, nil, nil
+	m.Text, m.Drop = "the source wrote: the minister did it", src.Drop()
+	again = append(again, must(w.server.SealTo(m, w.desks["anna"].keys.signing(), nil, []*crypto.Recipient{w.key("dora").Recipient()}))(t))
+	r := w.imports("dora", w.release(2, again...))
+	if r.New != 0 || r.Strangers != 3 || len(r.Cases) != 0 {
 		t.Errorf("%+v", r)
+	}
+	v := w.reopen("dora")
+	if n := len(v.Cases()); n != 0 || v.Strangers() != 1 {
+		t.Errorf("%d cases, %d messages from strangers", n, v.Strangers())
+	}
+	// The kept one goes when its case does not turn up.
+	w.now = w.now.AddDate(0, 0, 2*keptDays+1)
+	must(v.Import(bytes.NewReader(w.release(1)), ImportOptions{ClockOK: func(Clock) bool { return true }}))(t)
+	if v.Strangers() != 0 || packs(t, v) != 0 {
+		t.Errorf("%d messages from strangers in %d packs", v.Strangers(), packs(t, v))
 	}
 }
 
-// Two lives of a mailbox on one day: only who is chosen in both reads, whichever messages of them are here.
+// Two lives of a mailbox on one day: only who is chosen in both reads, whichever messages of them are here,
+// and the answer goes to the life that was released last (SECURITY.md S-7).
 func TestTwoLivesOnOneDay(t *testing.T) {
-	at := func(n uint64) *crypto.BatchRef { return &crypto.BatchRef{Batch: n} }
-	both, one := []string{"a", "b"}, []string{"b"}
+	at := func(n uint64) *release { return &release{Ordinal: n} }
+	a, b := crypto.Reader{ID: "a", Since: 1}, crypto.Reader{ID: "b", Since: 1}
+	both, one := []crypto.Reader{a, b}, []crypto.Reader{b}
+	old, life := []byte("old"), []byte("new")
 	for name, c := range map[string]struct {
 		entries []entry
-		drop    string
+		at      int
 		narrow  bool
 	}{
 		"the old report is not here": {[]entry{
-			{Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: both, Batch: at(1), Prekeys: []prekey{{Slot: 1, Drop: []byte("old")}}},
-			{Kind: crypto.KindReport, Day: 100, Readers: one, Arrival: 1, Batch: at(2), Prekeys: []prekey{{Slot: 1, Drop: []byte("new")}}},
-		}, "new", false},
+			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: both, Life: old, Release: at(1)},
+			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: one, Life: life, Release: at(2)},
+		}, 1, false},
 		"the old life is of another day": {[]entry{
-			{Kind: crypto.KindFollowUp, Day: 99, Counter: 11, Readers: both, Batch: at(1), Prekeys: []prekey{{Slot: 1, Drop: []byte("old")}}},
-			{Kind: crypto.KindReport, Day: 100, Readers: one, Arrival: 1, Batch: at(2), Prekeys: []prekey{{Slot: 1, Drop: []byte("new")}}},
-		}, "new", false},
+			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 99, Counter: 11, Readers: both, Life: old, Release: at(1)},
+			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: one, Life: life, Release: at(2)},
+		}, 1, false},
 		"of the new life only a file is here": {[]entry{
-			{Kind: crypto.KindReport, Day: 100, Readers: both, Batch: at(1), Prekeys: []prekey{{Slot: 1, Drop: []byte("old")}}},
-			{Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: both, Arrival: 1, Batch: at(1)},
-			{Kind: crypto.KindFile, Day: 100, Counter: 1, Readers: one, Arrival: 2, Batch: at(2)},
-		}, "old", true},
+			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: old, Release: at(1)},
+			{ID: []byte{3}, Kind: crypto.KindFile, Day: 100, Counter: 1, Readers: one, Life: life, Release: at(2)},
+		}, -1, false},
+		"the old life was wider": {[]entry{
+			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: life, Release: at(2)},
+			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: one, Life: old, Release: at(1)},
+		}, 0, true},
 		"one life, in order": {[]entry{
-			{Kind: crypto.KindReport, Day: 100, Readers: both, Batch: at(1), Prekeys: []prekey{{Slot: 1, Drop: []byte("old")}}},
-			{Kind: crypto.KindFile, Day: 100, Counter: 1, Readers: both, Arrival: 2, Batch: at(1)},
-			{Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: one, Arrival: 1, Batch: at(2), Prekeys: []prekey{{Slot: 1, Drop: []byte("new")}}},
-		}, "new", false},
+			{ID: []byte{2}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: one, Life: life, Release: at(1)},
+			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: life, Release: at(2)},
+		}, 0, false},
+		"a body that has become another": {[]entry{
+			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: []crypto.Reader{b, {ID: "a", Since: 1}}, Life: old, Release: at(1)},
+			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: []crypto.Reader{b, {ID: "a", Since: 2}}, Life: life, Release: at(2)},
+		}, 1, true},
 	} {
 		v, ok := latest(c.entries)
-		if !ok || !slices.Equal(v.readers, one) || string(v.prekeys[0].Drop) != c.drop || v.narrowed != c.narrow {
+		if !ok || !slices.Equal(v.readers, one) || v.at != c.at || v.narrowed != c.narrow {
 			t.Errorf("%s: %+v", name, v)
 		}
-	}
-}
-
-// Whoever is not of this body uses none of its places.
-func TestStrangersUseNoPlaces(t *testing.T) {
-	w := newWorld(t)
-	src := w.server.NewSource()
-	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds", "ngo"))(t)))
-	plan := func() *Plan { return must(w.desks["anna"].PlanReply(w.only("anna"), w.today()))(t) }
-	before := plan()
-	_, nobody, err := ed25519.GenerateKey(nil)
-	check(t, err)
-	fill := func(key ed25519.PrivateKey) {
-		var all [][]byte
-		for _, k := range src.Prekeys() {
-			m := &crypto.Message{
-				Meta:    crypto.Meta{Kind: crypto.KindReply, Case: src.Case, Day: w.today(), Form: reviewertest.NewForm()},
-				Readers: []string{"ombuds"}, Quorum: 1, Text: "-", Drop: &crypto.DropRef{Drop: crypto.DropOf(k.Recipient), Slot: k.Slot},
-			}
-			all = append(all, must(w.server.Seal(m, key, nil))(t))
-		}
-		w.imports("anna", w.release(2, all...))
-	}
-	fill(nobody)
-	if p := plan(); p.Slot != before.Slot || p.Left != before.Left {
-		t.Errorf("after replies of nobody: slot %d, %d left", p.Slot, p.Left)
-	}
-	fill(w.desks["cleo"].keys.signing())
-	if p := plan(); p.Slot != before.Slot || p.Left != before.Left {
-		t.Errorf("after replies of another body: slot %d, %d left", p.Slot, p.Left)
-	}
-	fill(w.desks["ben"].keys.signing())
-	if p := plan(); !p.Shared || !p.Replaces {
-		t.Errorf("after replies of a colleague: %+v", p)
-	}
-}
-
-// A holder whose share is used up is told that the next place is a colleague's.
-func TestBorrowedPlace(t *testing.T) {
-	w := newWorld(t)
-	src := w.server.NewSource()
-	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds", "ngo"))(t)))
-	var borrowed []bool
-	for range 8 {
-		borrowed = append(borrowed, w.reply("anna", w.only("anna"), "hello").Borrowed)
-	}
-	if !slices.Equal(borrowed, []bool{false, false, false, true, true, true, true, false}) { // the last is shared
-		t.Errorf("borrowed: %v", borrowed)
 	}
 }
 
@@ -146,13 +98,15 @@ func TestReplyNamesItsReaders(t *testing.T) {
 	w := newWorld(t)
 	src := w.server.NewSource()
 	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds", "ngo"))(t)))
-	ngo, _ := w.server.Directory.Body("ngo")
-	ngo.Holders[0].Status, ngo.Holders[0].Since, ngo.Holders[0].Epochs = crypto.StatusRetired, w.server.Directory.Version+1, nil
-	w.next()
+	w.next(func(d *crypto.Directory) {
+		w.server.End("cleo", crypto.StatusRetired)
+		b, _ := d.Body("ngo")
+		b.Since = d.Version
+	})
 	v := w.desks["anna"]
 	w.reply("anna", w.only("anna"), "hello")
 	reply := w.only("anna").Messages[1]
-	if !slices.Equal(reply.Readers, []string{"ombuds"}) {
+	if !slices.Equal(reply.Readers, w.server.Readers("ombuds")) {
 		t.Errorf("the reply says it is read by %v", reply.Readers)
 	}
 	// Every key of the body is of other months: the own signing key is listed all the same.

@@ -183,7 +183,9 @@ func (im *importer) read(src io.Reader) ([]opened, error) {
 				im.report.Differs++
 				return nil
 			}
-			keep(m, err)
+			if err == nil {
+				keep(m, nil)
+			}
 			return err
 		}
 		buf := make([]byte, e.Size)

@@ -68,23 +68,23 @@ func TestLostPack(t *testing.T) {
 	first := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the first", nil, "ombuds"))(t))
 	w.imports("anna", first)
 	w.reply("anna", w.only("anna"), "an answer")
-	_, entries, err := w.server.Deliver(w.export("anna")[0])
-	check(t, err)
+	entries := w.delivered(w.export("anna"))
 	var sealed [][]byte
 	for _, e := range entries {
-		sealed = append(sealed, e.Data)
+		sealed = append(sealed, e.Readers)
 	}
 	w.imports("anna", w.release(2, sealed...))
 	v := w.desks["anna"]
 	for _, m := range v.state.Messages {
 		lost := m.Blob.Pack
 		if m.Own != nil {
-			lost = m.Own.Wire.Pack
+			lost = m.Own.Wire.Readers.Pack
 		}
 		check(t, os.Remove(filepath.Join(v.dir, packDir, lost)))
 	}
 	w.now = w.now.AddDate(0, 0, handInDays+2)
-	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the last", nil, "ombuds"))(t)))
+	last := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the last", nil, "ombuds"))(t))
+	must(v.Import(bytes.NewReader(last), ImportOptions{ClockOK: func(Clock) bool { return true }}))(t)
 	v = w.reopen("anna")
 	shown := func() string {
 		var text bytes.Buffer
@@ -130,18 +130,21 @@ func TestMissingAfterAbsence(t *testing.T) {
 	}
 }
 
-// A volume may claim any numbers: they make a few lines, and none of them hides the others.
+// Whatever numbers batches have, what is missing makes a few lines, and none of them hides the others.
 func TestMissingIsShort(t *testing.T) {
 	w := newWorld(t)
 	w.server.Batch = 3
 	if r := w.imports("anna", w.release(1)); !slices.Equal(r.Missing, []string{"batches 1 to 2"}) {
 		t.Errorf("before the first: %v", r.Missing)
 	}
-	old := must(w.server.Volume(w.today()-100, 1<<62, 1, 1, 1))(t)
-	w.imports("anna", old)
-	r := w.imports("anna", must(w.server.Volume(w.today(), 1<<63, 40, maxVolumes, 1))(t))
+	w.server.Batch = 1 << 62
+	w.imports("anna", must(w.server.Release(w.today()-100, 1))(t))
+	w.server.Batch = 1 << 63
+	many := make([][][]byte, 100)
+	volumes := must(w.server.ReleaseVolumes(w.today(), many...))(t)
+	r := w.imports("anna", volumes[39])
 	want := []string{
-		"batch 9223372036854775808 volumes 1 to 39", "batch 9223372036854775808 volumes 41 to 65536",
+		"batch 9223372036854775808 volumes 1 to 39", "batch 9223372036854775808 volumes 41 to 100",
 		"batches 1 to 2", "batches 4 to 9223372036854775807",
 	}
 	if !slices.Equal(r.Missing, want) {

@@ -13,9 +13,8 @@ import (
 // server, which knows the old root and is told the new one, and the desks accept what was signed.
 func TestChangeOfRoot(t *testing.T) {
 	w := newWorld(t)
-	file, vkey, err := NewRoot("quay", []byte(testPass), w.options())
-	check(t, err)
-	second := must(OpenRoot(file, []byte(testPass)))(t)
+	second := w.newRoot("quay")
+	vkey := second.Key()
 	d := w.server.Directory
 	first, prev := w.signed, must(crypto.OpenDirectory(w.signed, []string{w.vkey}, nil, w.today()))(t)
 

@@ -40,19 +40,15 @@ func (w *world) printed(holder string, c *Case) string {
 // hands gives a desk's waiting replies to a source and returns what it reads, and the cases these name.
 func (w *world) hands(holder string, to *reviewertest.Source, not ...*reviewertest.Source) (texts []string, cases []crypto.CaseID) {
 	w.t.Helper()
-	for _, b := range w.export(holder) {
-		_, entries, err := w.server.Deliver(b)
+	for _, e := range w.delivered(w.export(holder)) {
+		m, _, err := to.Receive(e)
 		check(w.t, err)
-		for _, e := range entries {
-			m, _, err := to.Receive(e)
-			check(w.t, err)
-			if m != nil {
-				texts, cases = append(texts, m.Text), append(cases, m.Meta.Case)
-			}
-			for _, other := range not {
-				if m, _, err := other.Receive(e); m != nil || err != nil {
-					w.t.Errorf("another code opens a reply: %v", err)
-				}
+		if m != nil {
+			texts, cases = append(texts, m.Text), append(cases, m.Meta.Case)
+		}
+		for _, other := range not {
+			if m, _, err := other.Receive(e); m != nil || err != nil {
+				w.t.Errorf("another code opens a reply: %v", err)
 			}
 		}
 	}
@@ -90,7 +86,7 @@ func TestCodeChanged(t *testing.T) {
 	if c.ID != first.Case || c.Short != before.Short || len(c.Messages) != 5 || c.Files != 0 || !slices.Equal(c.Changed, []crypto.Day{w.today() - 2}) || len(c.Rivals) != 0 {
 		t.Fatalf("%+v", c)
 	}
-	if !slices.Equal(c.Readers, []string{"ombuds", "inspect"}) {
+	if !slices.Equal(c.Readers, w.server.Readers("ombuds", "inspect")) {
 		t.Errorf("the source chose %v", c.Readers)
 	}
 	for i, m := range c.Messages[:len(before.Messages)] {
@@ -99,8 +95,8 @@ func TestCodeChanged(t *testing.T) {
 		}
 	}
 	for _, id := range []crypto.CaseID{first.Case, second.Case} {
-		if got, err := v.Case(ShortID(id)); err != nil || got.ID != first.Case || len(got.Messages) != 5 {
-			t.Errorf("by %s: %v", ShortID(id), err)
+		if got, err := v.Case(FullID(id)); err != nil || got.ID != first.Case || len(got.Messages) != 5 {
+			t.Errorf("by %s: %v", FullID(id), err)
 		}
 	}
 	if _, err := v.Case("zzzz"); !errors.Is(err, ErrNoCase) {
@@ -127,10 +123,10 @@ func TestCodeChanged(t *testing.T) {
 
 	// An answer goes to whom the new code chose, and to the new code.
 	p := w.reply("anna", c, "only for you")
-	if !slices.Equal(p.Bodies, []string{"ombuds", "inspect"}) {
+	if !slices.Equal(p.Bodies, w.server.Readers("ombuds", "inspect")) {
 		t.Errorf("answered to %v", p.Bodies)
 	}
-	if c := w.only("anna"); c.Waiting != 1 || c.Sent != 1 || c.Left != p.Left {
+	if c := w.only("anna"); c.Waiting != 1 || c.Sent != 1 {
 		t.Errorf("%+v", c)
 	}
 	if texts, cases := w.hands("anna", second, thief); !slices.Equal(texts, []string{"only for you"}) || cases[0] != second.Case {
@@ -208,7 +204,7 @@ func TestCodeChangedInAnyOrder(t *testing.T) {
 	if n := len(v.Cases()); n != 2 {
 		t.Errorf("%d cases", n)
 	}
-	if r := must(v.Import(bytes.NewReader(later), late))(t); r.NewCases != 0 || !slices.Equal(r.CodeChanged, []string{ShortID(first.Case)}) {
+	if r := must(v.Import(bytes.NewReader(later), late))(t); r.NewCases != 0 || !slices.Equal(r.CodeChanged, []string{w.short("anna", first)}) {
 		t.Errorf("%+v", r)
 	}
 	w.only("anna")
@@ -248,13 +244,16 @@ func TestEarlierCodeChoosesNobody(t *testing.T) {
 	w.tomorrow()
 	m := &crypto.Message{
 		Meta:    crypto.Meta{Kind: crypto.KindReply, Case: src.Case, Form: reviewertest.NewForm(), DirHash: w.server.Directory.Hash(), Day: w.today()},
-		Readers: []string{"ombuds"}, Quorum: 1, Text: "let us help", Drop: &crypto.DropRef{},
+		Readers: w.server.Readers("ombuds"), Text: "let us help", Drop: new(crypto.Drop),
 	}
 	reply := must(w.server.Seal(m, w.desks["dora"].keys.signing(), nil))(t)
-	w.imports("anna", w.release(4, told, w.say(src, "ask them", "ombuds", "inspect"), reply))
+	r := w.imports("anna", w.release(4, told, w.say(src, "ask them", "ombuds", "inspect"), reply))
+	if r.Strangers != 1 || r.New != 2 {
+		t.Errorf("%+v", r)
+	}
 	for _, m := range w.only("anna").Messages {
-		if m.Outside != (m.Kind == crypto.KindReply) {
-			t.Errorf("message %d of kind %d: outside %v", m.No, m.Kind, m.Outside)
+		if m.Kind == crypto.KindReply {
+			t.Error("it stands in the case")
 		}
 	}
 }
@@ -279,7 +278,7 @@ func TestCodeChangedByTwo(t *testing.T) {
 			w.imports(h, one)
 		}
 		v := w.reopen(h)
-		a, b := must(v.Case(ShortID(second.Case)))(t), must(v.Case(ShortID(rival.Case)))(t)
+		a, b := must(v.Case(FullID(second.Case)))(t), must(v.Case(FullID(rival.Case)))(t)
 		if a.ID != src.Case || b.ID != rival.Case || !slices.Equal(a.Rivals, []string{b.Short}) || !slices.Equal(b.Rivals, []string{a.Short}) {
 			t.Fatalf("%s: %+v\n%+v", h, a, b)
 		}
@@ -292,7 +291,7 @@ func TestCodeChangedByTwo(t *testing.T) {
 			t.Errorf("%s: %d cases", h, len(v.Cases()))
 		}
 	}
-	p := w.reply("anna", must(w.desks["anna"].Case(ShortID(src.Case)))(t), "to the first")
+	p := w.reply("anna", must(w.desks["anna"].Case(FullID(src.Case)))(t), "to the first")
 	if p.Narrowed {
 		t.Error("another's choice counts")
 	}
@@ -307,12 +306,12 @@ func TestFamilies(t *testing.T) {
 		id := func(label string) []byte { return []byte{byte('a' + rapid.IntRange(0, 6).Draw(t, label))} }
 		var entries []entry
 		for i := range rapid.IntRange(0, 20).Draw(t, "claims") {
-			e := entry{Case: id("case"), Arrival: uint64(i), Kind: crypto.KindPrekeys, Day: 9}
+			e := entry{ID: []byte{byte(i)}, Case: id("case"), Kind: crypto.KindChange, Day: 9}
 			if rapid.Bool().Draw(t, "claims") {
 				e.Succeeds = &succession{Case: id("of"), Day: crypto.Day(rapid.IntRange(1, 3).Draw(t, "day"))}
 			}
 			if rapid.Bool().Draw(t, "released") {
-				e.Batch = &crypto.BatchRef{Batch: rapid.Uint64Range(0, 3).Draw(t, "batch")}
+				e.Release = &release{Ordinal: rapid.Uint64Range(0, 3).Draw(t, "batch")}
 			}
 			entries = append(entries, e)
 		}

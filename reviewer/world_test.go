@@ -50,17 +50,16 @@ func newWorld(t *testing.T) *world {
 		v := must(Create(filepath.Join(t.TempDir(), "vault"), h.body, h.holder, []byte(testPass), w.options()))(t)
 		t.Cleanup(func() { w.desks[h.holder].Close() })
 		w.desks[h.holder] = v
-		card, phrase, err := v.Card()
+		card, words, err := v.Card()
 		check(t, err)
-		if len(phrase) != 6 {
-			t.Fatalf("a card's phrase has %d words, want 6", len(phrase))
+		if len(words) != 6 {
+			t.Fatalf("a card has %d words, want 6", len(words))
 		}
 		check(t, w.server.Enrol(card, h.kind))
 	}
-	file, vkey, err := NewRoot("test", []byte(testPass), w.options())
-	check(t, err)
-	w.vkey = vkey
-	w.root = must(OpenRoot(file, []byte(testPass)))(t)
+	w.root = w.newRoot("test")
+	w.vkey = w.root.Key()
+	vkey := w.vkey
 	w.sign(nil)
 	for _, v := range w.desks {
 		check(t, v.AcceptDirectory(w.signed, []string{vkey}, w.today()))
@@ -69,6 +68,14 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	return w
+}
+
+// newRoot makes a root key in a file of its own.
+func (w *world) newRoot(name string) *Root {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "root.age")
+	must(NewRoot(path, name, []byte(testPass), w.options()))(w.t)
+	return must(OpenRoot(path, []byte(testPass), w.options()))(w.t)
 }
 
 // must takes a call's results as they are; what it returns stops the test on an error.
@@ -83,11 +90,14 @@ func (w *world) sign(previous []byte) {
 	w.signed = must(w.root.Sign(proposal, previous, w.today()))(w.t)
 }
 
-// next signs the directory as the next version and gives it to every desk.
-func (w *world) next() {
+// next signs the directory as the next version, once change has changed it, and gives it to every desk.
+func (w *world) next(change ...func(d *crypto.Directory)) {
 	w.t.Helper()
 	previous := w.signed
 	w.server.Directory.Version++
+	for _, f := range change {
+		f(w.server.Directory)
+	}
 	w.sign(previous)
 	for _, v := range w.desks {
 		check(w.t, v.AcceptDirectory(w.signed, nil, w.today()))
@@ -97,6 +107,38 @@ func (w *world) next() {
 func (w *world) release(n int, entries ...[]byte) []byte {
 	w.t.Helper()
 	return must(w.server.Release(w.today(), n, entries...))(w.t)
+}
+
+// delivered is what a server makes of bundles: entries, the dummies among them.
+func (w *world) delivered(bundles [][]byte) (entries []reviewertest.Entry) {
+	w.t.Helper()
+	for _, b := range bundles {
+		_, list, err := w.server.Deliver(b)
+		check(w.t, err)
+		entries = append(entries, list...)
+	}
+	return entries
+}
+
+// forBatch is what of a desk's waiting replies goes into the next batch.
+func (w *world) forBatch(holder string) (sealed [][]byte) {
+	w.t.Helper()
+	for _, e := range w.delivered(w.export(holder)) {
+		sealed = append(sealed, e.Readers)
+	}
+	return sealed
+}
+
+// short is the name of a source's case at a desk.
+func (w *world) short(holder string, s *reviewertest.Source) string {
+	w.t.Helper()
+	return must(w.desks[holder].Case(FullID(s.Case)))(w.t).Short
+}
+
+// key is a holder's key of this month.
+func (w *world) key(holder string) *crypto.Identity {
+	w.t.Helper()
+	return must(w.desks[holder].keys.seed(crypto.MonthOf(w.now)))(w.t).Identity()
 }
 
 func (w *world) imports(holder string, volume []byte) *Report {
