@@ -59,7 +59,7 @@ func TestAskThroughTheIntake(t *testing.T) {
 
 	// The server.
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: 1 << 30, ReserveSmall: 0.1, Spare: 0.2, Create: true,
+		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(8), Quota: 1 << 30, ReserveSmall: 0.1, Spare: 1 << 28, Create: true,
 	})
 	check(err)
 	defer func() { check(st.Close()) }()
