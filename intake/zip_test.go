@@ -14,7 +14,6 @@ import (
 	"pgregory.net/rapid"
 
 	"postern/crypto"
-	"postern/intake/form"
 )
 
 // archived is the archive of some files, as WriteFiles writes it.
@@ -231,11 +230,4 @@ func FuzzFileName(f *testing.F) {
 			t.Errorf("%q is not stable", n)
 		}
 	})
-}
-
-// Vocabulary and container are rooms that do not know each other.
-func TestAnswersFitTheirFrame(t *testing.T) {
-	if form.MaxAnswers != crypto.MaxAnswers {
-		t.Errorf("forms take %d bytes of answers, containers %d", form.MaxAnswers, crypto.MaxAnswers)
-	}
 }

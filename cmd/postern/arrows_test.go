@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"store/durable":     {},
 	"store/engine":      {},
 	"store/engine/bolt": {"store/durable", "store/engine"},
-	"intake/form":       {},
+	"intake/form":       {"crypto"},
 	"intake/onion":      {},
 	"web/markdown":      {},
 }

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-)
 
-// MaxAnswers bounds all answers of one report together, in bytes of frame
-// data. It is crypto.MaxAnswers, which this package may not import. The limits
-// of the questions are such that no set of answers exceeds it.
-const MaxAnswers = 10 << 10
+	"postern/crypto"
+)
 
 // Errors of the codec, for errors.Is. They name the question, never what was answered.
 var (
@@ -116,7 +113,7 @@ func DecodeAnswers(frames [][]byte) (Answers, error) {
 	var a Answers
 	total := 0
 	for _, f := range frames {
-		if total += len(f); total > MaxAnswers || len(a) >= len(questions) {
+		if total += len(f); total > crypto.MaxAnswers || len(a) >= len(questions) {
 			return nil, fmt.Errorf("decoding answers: %w", ErrFrame)
 		}
 		r := reader{f, true}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"postern/crypto"
 )
 
 func TestVocabularyIsWellFormed(t *testing.T) {
@@ -112,9 +114,9 @@ func TestAllAnswersFit(t *testing.T) {
 	for _, f := range frames {
 		n += len(f)
 	}
-	t.Logf("longest possible answers: %d of %d bytes", n, MaxAnswers)
-	if n > MaxAnswers {
-		t.Errorf("longest possible answers take %d bytes, more than %d", n, MaxAnswers)
+	t.Logf("longest possible answers: %d of %d bytes", n, crypto.MaxAnswers)
+	if n > crypto.MaxAnswers {
+		t.Errorf("longest possible answers take %d bytes, more than %d", n, crypto.MaxAnswers)
 	}
 	got, err := DecodeAnswers(frames)
 	if err != nil {
@@ -176,7 +178,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut":         {good[0][:len(good[0])-1]},
 		"trailing":    {append(bytes.Clone(good[0]), 0)},
 		"many":        many,
-		"long":        {make([]byte, MaxAnswers+1)},
+		"long":        {make([]byte, crypto.MaxAnswers+1)},
 	} {
 		if _, err := DecodeAnswers(f); err == nil {
 			t.Errorf("%s: accepted", name)

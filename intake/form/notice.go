@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"postern/crypto"
 )
 
 // ErrNotice is wrapped by every refusal of a notice.
@@ -17,11 +19,7 @@ type Notice struct {
 	Ask   string // id of a body: "may your case be shown to it?"; "" for none
 }
 
-// Bounds of a notice. The id of a body is crypto's, which this package may not import.
-const (
-	maxBodyID = 16
-	maxUntil  = 2932896 // 9999-12-31
-)
+const maxUntil = 2932896 // 9999-12-31
 
 // Encode gives the data of one notice frame:
 //
@@ -59,20 +57,8 @@ func (n Notice) check() error {
 		return fmt.Errorf("%w: no such stage", ErrNotice)
 	case n.Until > maxUntil:
 		return fmt.Errorf("%w: a day after the year 9999", ErrNotice)
-	case n.Ask != "" && !isBodyID(n.Ask):
+	case n.Ask != "" && !crypto.ValidID(n.Ask):
 		return fmt.Errorf("%w: no id of a body", ErrNotice)
 	}
 	return nil
-}
-
-func isBodyID(s string) bool {
-	if len(s) > maxBodyID || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/crypto"
 )
 
 // someNotices have each part, and all of them.
 func someNotices() []Notice {
-	list := []Notice{{Until: 1}, {Until: maxUntil}, {Ask: "a"}, {Ask: strings.Repeat("a", maxBodyID)}, {"inquiry", 20800, "audit-2"}}
+	list := []Notice{{Until: 1}, {Until: maxUntil}, {Ask: "a"}, {Ask: strings.Repeat("a", crypto.MaxBodyID)}, {"inquiry", 20800, "audit-2"}}
 	for _, s := range stages {
 		list = append(list, Notice{Stage: s.ID})
 	}
@@ -32,7 +34,7 @@ func TestNotice(t *testing.T) {
 		"nothing":        {},
 		"unknown stage":  {Stage: "lost"},
 		"day":            {Until: maxUntil + 1},
-		"long id":        {Ask: strings.Repeat("a", maxBodyID+1)},
+		"long id":        {Ask: strings.Repeat("a", crypto.MaxBodyID+1)},
 		"hyphen first":   {Ask: "-a"},
 		"hyphen last":    {Ask: "a-"},
 		"capital":        {Ask: "A"},
