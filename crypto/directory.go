@@ -514,7 +514,7 @@ func (d *Directory) keeps(was *Body, prev uint64) error {
 		}
 	}
 	switch {
-	case was.becomes(now):
+	case was.Becomes(now):
 		if now.Since <= prev {
 			return fmt.Errorf("body %q became another after version %d, and says it is the same since %d", now.ID, prev, now.Since)
 		}
@@ -524,9 +524,9 @@ func (d *Directory) keeps(was *Body, prev uint64) error {
 	return nil
 }
 
-// becomes says whether a source that chose the body has to choose it anew: it is
+// Becomes says whether a source that chose the body has to choose it anew: it is
 // of another kind, or nobody who read for it does any more.
-func (b *Body) becomes(now *Body) bool {
+func (b *Body) Becomes(now *Body) bool {
 	if b.Kind != now.Kind || b.Independent != now.Independent {
 		return true
 	}

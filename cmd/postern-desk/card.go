@@ -42,7 +42,7 @@ months end.`,
 					File   string   `json:"file"`
 					Body   string   `json:"body"`
 					Holder string   `json:"holder"`
-					Words  []string `json:"words"`
+					Phrase []string `json:"phrase"`
 				}{*out, v.Body(), v.Holder(), words})
 			}
 			d.printf("The card is in %s. Give it to the operator. Read this to them, and to the keeper of the root key, by voice:\n\n    %s\n", shown(*out), strings.Join(words, " "))

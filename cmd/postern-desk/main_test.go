@@ -135,7 +135,7 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 		head, entries, err := o.server.Deliver([]byte(ts.ReadFile(args[1])))
 		ts.Check(err)
 		for _, e := range entries {
-			o.queue = append(o.queue, e.Data)
+			o.queue = append(o.queue, e.Readers)
 		}
 		o.inbox = append(o.inbox, entries...)
 		fmt.Fprintf(ts.Stdout(), "bundle %x\n", head.ID)

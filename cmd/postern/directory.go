@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"postern/cmd/postern/internal/instance"
@@ -91,13 +90,25 @@ func (c *cli) propose(i *instance.Instance, d *crypto.Directory) error {
 	if err := i.Propose(d); err != nil {
 		return err
 	}
-	along, previous := "", ""
-	if _, err := os.Stat(i.DirectoryPath()); err == nil {
-		along, previous = ",\ntogether with "+i.DirectoryPath()+", the one in force", " --previous OLD"
+	in, err := i.Installed()
+	if err != nil {
+		return err
+	}
+	along := ""
+	if in != nil {
+		along = "\n(and, if another root key signed the one in force, " + i.DirectoryPath() + " with --previous)"
+		for k := range d.Bodies {
+			if b := &d.Bodies[k]; b.Since == d.Version {
+				if _, was := in.Body(b.ID); was {
+					fmt.Fprintf(c.out, "Body %s becomes another: its kind changes, or none of its people stays. Sources who ticked it have to tick it anew, and get no answer from it before.\n"+
+						"If its people only change: let the new ones join in one version, and the old ones leave in the next.\n", b.ID)
+				}
+			}
+		}
 	}
 	fmt.Fprintf(c.out, "Proposed: directory version %d, valid to %v, in\n  %s\n"+
 		"Nothing changes for sources until it is signed. Carry it to the root machine%s:\n"+
-		"  postern-desk root sign proposal.txt --key root.key --out directory.note%s\n"+
-		"and bring back the result: postern directory install directory.note\n", d.Version, d.Expires, i.ProposalPath(), along, previous)
+		"  postern-desk root sign proposal.txt --key root.key --out directory.note\n"+
+		"and bring back the result: postern directory install directory.note\n", d.Version, d.Expires, i.ProposalPath(), along)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"postern/cmd/postern/internal/instance"
 	"postern/crypto"
@@ -103,10 +104,9 @@ func set(m *map[string]string, k, v string) {
 }
 
 // confirmPhrase makes sure that the card is the one its holder made: the six
-// words travel by voice, beside the card. They are not shown before they were
-// typed: who sees them hears them.
+// words of its signing key travel by voice, beside the card. They are not shown before they were
+// typed: who sees them hears them. The keeper of the root key sees the same words again.
 func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
-	phrase := strings.Join(card.Phrase(), " ")
 	fmt.Fprintf(c.out, "Card of holder %s, body %s.\n", card.Holder, card.Body)
 	if given == "" {
 		fmt.Fprint(c.out, "Call the holder on a number you knew before. Type the six words they read to you:\n> ")
@@ -116,9 +116,19 @@ func (c *cli) confirmPhrase(card *crypto.Card, given string) error {
 		}
 		given = line
 	}
-	if !slices.Equal(strings.Fields(strings.ToLower(given)), strings.Fields(phrase)) {
+	if !slices.Equal(strings.Fields(strings.ToLower(given)), crypto.SigningWords(card.Signing)) {
 		return instance.WithHint(errors.New("the words differ: this is not the card that the holder made"),
 			"do not enrol it; ask for the card again by another way")
+	}
+	return nil
+}
+
+// readsNow says why nobody could seal to a card today: it was made while a clock was wrong, or long ago.
+func readsNow(card *crypto.Card) error {
+	now, first, last := crypto.MonthOf(time.Now()), card.Epochs[0].Month, card.Epochs[len(card.Epochs)-1].Month
+	if now < first || now > last {
+		return instance.WithHint(fmt.Errorf("the card lists keys for %v to %v, and it is %v", first, last, now),
+			"ask the holder to set their machine's clock and make the card anew; if the vault was made while the clock was wrong, to make a new vault")
 	}
 	return nil
 }
@@ -141,6 +151,9 @@ func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error 
 		return instance.WithHint(fmt.Errorf("holder %s is in body %s already (%s)", h.ID, b.ID, h.Status),
 			"for new keys of the same person: postern reviewer rotate CARD; another person needs another holder id")
 	}
+	if err := readsNow(card); err != nil {
+		return err
+	}
 	if err := c.confirmPhrase(card, *phrase); err != nil {
 		return err
 	}
@@ -149,7 +162,7 @@ func (c *cli) reviewerAdd(_ context.Context, cmd *command, args []string) error 
 		return err
 	}
 	body.Holders = append(body.Holders, crypto.Holder{
-		ID: card.Holder, Signing: card.Signing, Status: crypto.StatusActive, Since: d.Version, Epochs: card.Epochs,
+		ID: card.Holder, Signing: card.Signing, Status: crypto.StatusActive, Since: d.Version, Epochs: card.Epochs, EpochsSignature: card.EpochsSignature,
 	})
 	key, err := i.Enrol(card.Holder, text)
 	if err != nil {
@@ -181,6 +194,9 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 	if h == nil || h.Status != crypto.StatusActive || b.ID != card.Body {
 		return instance.WithHint(fmt.Errorf("no active holder %s in body %s", card.Holder, card.Body), "postern reviewer list shows who is there")
 	}
+	if err := readsNow(card); err != nil {
+		return err
+	}
 	if err := c.confirmPhrase(card, *phrase); err != nil {
 		return err
 	}
@@ -193,10 +209,13 @@ func (c *cli) reviewerRotate(ctx context.Context, cmd *command, args []string) e
 		return instance.WithHint(errors.New("the new card has the old signing key"), "a holder whose keys may be in other hands makes a new vault")
 	}
 	old := *h
-	h.Signing, h.Epochs, h.Since = card.Signing, card.Epochs, d.Version
+	h.Signing, h.Epochs, h.EpochsSignature = card.Signing, card.Epochs, card.EpochsSignature
+	if !same { // else it is what it is since before
+		h.Since = d.Version
+	}
 	if !same && in != nil && signs(in, old.Signing) {
 		old.ID = formerID(d, old.ID)
-		old.Status, old.Since, old.Epochs = crypto.StatusRetired, d.Version, nil
+		old.Status, old.Since, old.Epochs, old.EpochsSignature = crypto.StatusRetired, d.Version, nil, nil
 		if *stolen {
 			old.Status = crypto.StatusRevoked
 		}
@@ -252,7 +271,7 @@ func (c *cli) reviewerRevoke(ctx context.Context, cmd *command, args []string) e
 	if in == nil || !listed(in, h.ID) { // never was in force: nothing of theirs to keep
 		b.Holders = slices.DeleteFunc(b.Holders, func(x crypto.Holder) bool { return x.ID == rest[0] })
 	} else {
-		h.Status, h.Since, h.Epochs = crypto.StatusRevoked, d.Version, nil
+		h.Status, h.Since, h.Epochs, h.EpochsSignature = crypto.StatusRevoked, d.Version, nil, nil
 		if *left {
 			h.Status = crypto.StatusRetired
 		}

@@ -108,6 +108,8 @@ func (i *Instance) Verify(signed []byte, roots []string) (*crypto.Directory, []s
 	switch {
 	case errors.Is(err, crypto.ErrUnsigned):
 		err = WithHint(err, "sign the proposal with postern-desk root sign; is the root key given here the one that signed?")
+	case errors.Is(err, crypto.ErrHistory):
+		err = WithHint(err, "install the versions in between first, in order; if there are none, propose anew from what is installed")
 	case errors.Is(err, crypto.ErrRolledBack):
 		err = WithHint(err, "run postern directory propose and have its result signed")
 	case errors.Is(err, crypto.ErrNotYet):
@@ -219,6 +221,21 @@ func (i *Instance) Install(signed []byte, d *crypto.Directory, roots []string) e
 // DropProposal forgets what was proposed.
 func (i *Instance) DropProposal() error { return durable.Remove(i.ProposalPath()) }
 
+// setSince says of every body since which version it is what it is: this one, when it is new, of
+// another kind, or when nobody who reads for it in the directory in force still does (SECURITY.md S-27).
+func setSince(in, d *crypto.Directory) {
+	for k := range d.Bodies {
+		b := &d.Bodies[k]
+		b.Since = d.Version
+		if in == nil {
+			continue
+		}
+		if was, ok := in.Body(b.ID); ok && !was.Becomes(b) {
+			b.Since = was.Since
+		}
+	}
+}
+
 // Propose dates the next directory and writes it, for the root to sign.
 func (i *Instance) Propose(d *crypto.Directory) error {
 	transfer, err := i.transferRecipient()
@@ -228,6 +245,11 @@ func (i *Instance) Propose(d *crypto.Directory) error {
 	d.Origin, d.Salt, d.KDF, d.Transfer = i.origin(), i.Salt, crypto.DefaultKDF, transfer
 	d.Policy = crypto.Policy{Slots: i.Conf.Directory.Slots, Quorum: i.Conf.Directory.Quorum}
 	d.Roots = i.Conf.Directory.Roots
+	in, err := i.Installed()
+	if err != nil {
+		return err
+	}
+	setSince(in, d)
 	d.Issued = crypto.DayOf(time.Now())
 	d.Expires = d.Issued + crypto.Day(i.Conf.Directory.Days) //nolint:gosec // 7 to 400
 	if last, ok := lastMonth(d); ok {
