@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// MaxConsents is how many consents one message holds.
-const MaxConsents = 32
+// maxConsents is how many consents one message holds.
+const maxConsents = 32
 
 // Consent is frame 43: a source's answer to "may your case be shown to this
 // body?", as the body was then ([Reader]). It is a statement that stands alone, signed over the case: a desk can
@@ -59,9 +59,9 @@ func (c Consent) Encode() []byte {
 	return append(append(b, c.Body...), c.Signature...)
 }
 
-// DecodeConsent reads what Encode wrote and refuses everything else. Who made
+// decodeConsent reads what Encode wrote and refuses everything else. Who made
 // it is for Verify to say.
-func DecodeConsent(b []byte) (c Consent, err error) {
+func decodeConsent(b []byte) (c Consent, err error) {
 	if len(b) < consentFixed || len(b) != consentFixed+int(b[consentHead]) || b[0] > 1 {
 		return c, malformed("consent of %d bytes", len(b))
 	}

@@ -57,7 +57,7 @@ func invalidAsked(t testing.TB) (list []invalid) {
 
 	add("notice-empty", KindReply, "empty notice", set(42, to(nil)))
 	add("notice-twice", KindReply, "frame 42 of", twice(42))
-	add("notice-too-long", KindReply, "notice too long", set(42, to(make([]byte, MaxNotice+1))))
+	add("notice-too-long", KindReply, "notice too long", set(42, to(make([]byte, maxNotice+1))))
 	add("notice-before-text", KindReply, "frame 10 of", swap(42))
 	add("notice-after-drop", KindReply, "frame 42 of", swap(30))
 	add("notice-in-follow-up", KindFollowUp, "frame 42 of a reply in a message of kind 2", insert(22, msgFrame{42, []byte{1}}))
@@ -82,7 +82,7 @@ func invalidAsked(t testing.TB) (list []invalid) {
 	add("consent-before-answers", KindReport, "frame 40 of", swap(43))
 	add("consent-in-reply", KindReply, "consents out of place", insert(10, msgFrame{43, SignConsent(testKey, Reader{"ngo", 2}, true, 1).Encode()}))
 	add("consents-33", KindFollowUp, "frame 43 of", func(f []msgFrame) []msgFrame {
-		for i := range MaxConsents - 1 {
+		for i := range maxConsents - 1 {
 			f = insert(43, msgFrame{43, SignConsent(testKey, Reader{fmt.Sprint("b", i), 2}, true, 1).Encode()})(f)
 		}
 		return f
@@ -117,7 +117,7 @@ func TestConsentVector(t *testing.T) {
 			testKey.Seed(), []byte(testPub), c.Body, c.Since, c.Day, c.Encode())
 	})
 	v := readFileVector(t, file)
-	c, err := DecodeConsent(v.hex("consent"))
+	c, err := decodeConsent(v.hex("consent"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,13 +138,13 @@ func TestConsent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := SignConsent(testKey, Reader{rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?`).Draw(t, "body"), rapid.Uint64Min(1).Draw(t, "since")}, rapid.Bool().Draw(t, "yes"), Day(rapid.Uint32().Draw(t, "day")))
 		b := c.Encode()
-		got, err := DecodeConsent(b)
+		got, err := decodeConsent(b)
 		if err != nil || !got.Verify(testPub) || got.Yes != c.Yes || got.Day != c.Day || got.Body != c.Body || got.Since != c.Since || !bytes.Equal(got.Encode(), b) {
 			t.Fatalf("%x reads as %+v, %v", b, got, err)
 		}
 		bad := bytes.Clone(b)
 		bad[rapid.IntRange(0, len(b)-1).Draw(t, "at")] ^= rapid.ByteRange(1, 255).Draw(t, "bits")
-		if got, err := DecodeConsent(bad); err == nil && got.Verify(testPub) {
+		if got, err := decodeConsent(bad); err == nil && got.Verify(testPub) {
 			t.Fatalf("changed, and still the source's: %+v", got)
 		}
 	})
@@ -174,7 +174,7 @@ func TestMessageWriterRefusesAsked(t *testing.T) {
 	}{
 		{"notice in a report", KindReport, func(m *Message) { m.Notice = []byte{1} }, "frame 42 of a reply"},
 		{"notice in an event", KindEvent, func(m *Message) { m.Notice = []byte{1} }, "frame 42 of a reply"},
-		{"notice too long", KindReply, func(m *Message) { m.Notice = make([]byte, MaxNotice+1) }, "notice too long"},
+		{"notice too long", KindReply, func(m *Message) { m.Notice = make([]byte, maxNotice+1) }, "notice too long"},
 		{"consent in a file", KindFile, func(m *Message) { m.Consents = askedMessage(KindReport).Consents }, "consents out of place"},
 		{"consent in a change", KindChange, func(m *Message) { m.Consents = askedMessage(KindReport).Consents }, "consents out of place"},
 		{"consent of another case", KindReport, func(m *Message) {
@@ -199,11 +199,11 @@ func TestMessageWriterRefusesAsked(t *testing.T) {
 func TestMaximalConsentsFitTheSmallestClass(t *testing.T) {
 	maximal := func() *Message {
 		m := maximalMessage()
-		for i := range MaxConsents {
+		for i := range maxConsents {
 			m.Consents = append(m.Consents, SignConsent(testKey, Reader{fmt.Sprintf("%0*d", MaxBodyID, i), 2}, true, 1))
 		}
-		room := MaxAnswers - MaxConsents*(consentFixed+MaxBodyID)
-		m.Answers = m.Answers[:maxAnswerFrames-MaxConsents]
+		room := MaxAnswers - maxConsents*(consentFixed+MaxBodyID)
+		m.Answers = m.Answers[:maxAnswerFrames-maxConsents]
 		for i := range m.Answers {
 			m.Answers[i] = bytes.Repeat([]byte{'a'}, room/len(m.Answers))
 		}
@@ -215,7 +215,7 @@ func TestMaximalConsentsFitTheSmallestClass(t *testing.T) {
 		t.Fatalf("maximal fields with consents need %d bytes", len(b))
 	}
 	got, err := ReadMessage(bytes.NewReader(b), nil)
-	if err != nil || len(got.Consents) != MaxConsents || len(got.Text) != MaxText {
+	if err != nil || len(got.Consents) != maxConsents || len(got.Text) != MaxText {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(m *Message){
@@ -265,7 +265,7 @@ func FuzzConsent(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := DecodeConsent(b)
+		c, err := decodeConsent(b)
 		if err != nil {
 			return
 		}

@@ -32,8 +32,8 @@ const (
 
 // Limits of a directory.
 const (
-	MaxHolders   = 3       // active ones of a body
-	MaxRoots     = 9       // signatures that a directory can ask for
+	maxHolders   = 3       // active ones of a body
+	maxRoots     = 9       // signatures that a directory can ask for
 	maxDirectory = 4 << 20 // bytes
 	maxValue     = 2 << 10 // bytes of a name or mandate
 	maxKind      = 64      // bytes
@@ -75,7 +75,7 @@ type Directory struct {
 	Salt     [32]byte // instance salt, for ever
 	KDF      KDFParams
 	Policy   Policy
-	Roots    int               // root signatures needed, 1 to MaxRoots
+	Roots    int               // root signatures needed, 1 to maxRoots
 	Transfer *Recipient        // the server's, for bundles
 	Server   ed25519.PublicKey // the server's, signs batches and backups
 	Bodies   []Body
@@ -104,8 +104,8 @@ func (d *Directory) check() error {
 		return malformed("version or transfer recipient is missing")
 	case !validSigning(d.Server):
 		return malformed("the server's signing key is missing or not valid")
-	case d.Roots < 1 || d.Roots > MaxRoots:
-		return malformed("%d roots: must be 1 to %d", d.Roots, MaxRoots)
+	case d.Roots < 1 || d.Roots > maxRoots:
+		return malformed("%d roots: must be 1 to %d", d.Roots, maxRoots)
 	case d.Expires < d.Issued || d.Expires > maxDay:
 		return malformed("it expires before it is issued, or after the year 9999")
 	case d.KDF.Time < 1 || d.KDF.Threads < 1 || d.KDF.MemoryKiB < 8*uint32(d.KDF.Threads) || d.KDF.MemoryKiB > 1<<20 || d.KDF.Time > 64:
@@ -176,8 +176,8 @@ func (d *Directory) check() error {
 				return malformed("holder %q: status %q", h.ID, h.Status)
 			}
 		}
-		if n > MaxHolders {
-			return malformed("body %q has %d holders: at most %d", b.ID, n, MaxHolders)
+		if n > maxHolders {
+			return malformed("body %q has %d holders: at most %d", b.ID, n, maxHolders)
 		}
 		active += n
 	}
@@ -570,7 +570,7 @@ func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses(t)) }
 func (d *Directory) lapses(t time.Time) time.Time {
 	end := (d.Expires + 1).Time()
 	for m := MonthOf(t); ; m++ {
-		if first := (m - 1).End(); first.After(end) {
+		if first := (m - 1).end(); first.After(end) {
 			return end
 		} else if !d.readIn(m) {
 			return first
@@ -599,8 +599,8 @@ func (d *Directory) WarnDays(t time.Time) int {
 	end := d.lapses(t)
 	for i := range d.Bodies {
 		for _, h := range d.Bodies[i].Holders {
-			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.End().Before(end) {
-				end = h.Epochs[n-1].Month.End()
+			if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Month.end().Before(end) {
+				end = h.Epochs[n-1].Month.end()
 			}
 		}
 	}

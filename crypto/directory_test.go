@@ -210,7 +210,7 @@ func TestDirectoryRefuses(t *testing.T) {
 		{"origin on two lines", "origin", func(d *Directory) { d.Origin += "\nversion 9" }},
 		{"no version", "version", func(d *Directory) { d.Version = 0 }},
 		{"no roots", "roots", func(d *Directory) { d.Roots = 0 }},
-		{"more roots than can sign", "roots", func(d *Directory) { d.Roots = MaxRoots + 1 }},
+		{"more roots than can sign", "roots", func(d *Directory) { d.Roots = maxRoots + 1 }},
 		{"expires in a year without a text", "9999", func(d *Directory) { d.Expires = dayOf(t, "9999-12-31") + 1 }},
 		{"a month without a text", "9999", func(d *Directory) {
 			d.Bodies[0].Holders[0].begins(maxMonth - 10)
@@ -423,7 +423,7 @@ func drawDirectory(t *rapid.T) *Directory {
 	d := &Directory{
 		Origin: originPrefix + value.Draw(t, "origin"), Version: rapid.Uint64Range(1, 1<<63).Draw(t, "version"),
 		Issued: Day(rapid.Uint32Range(0, 2e6).Draw(t, "issued")), KDF: DefaultKDF,
-		Policy: Policy{Slots: rapid.SampledFrom([]int{8, 16, 32}).Draw(t, "slots"), Quorum: 1}, Roots: rapid.IntRange(1, MaxRoots).Draw(t, "roots"), Transfer: take(), Server: serverPub(),
+		Policy: Policy{Slots: rapid.SampledFrom([]int{8, 16, 32}).Draw(t, "slots"), Quorum: 1}, Roots: rapid.IntRange(1, maxRoots).Draw(t, "roots"), Transfer: take(), Server: serverPub(),
 	}
 	d.Expires = d.Issued + Day(rapid.Uint32Range(0, 9000).Draw(t, "valid"))
 	copy(d.Salt[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "salt"))

@@ -19,8 +19,8 @@ func MonthOf(t time.Time) Month {
 // String is like "2026-11".
 func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
 
-// End is the first instant after the month.
-func (m Month) End() time.Time {
+// end is the first instant after the month.
+func (m Month) end() time.Time {
 	return time.Date(int(m/12), time.Month(m%12+2), 1, 0, 0, 0, 0, time.UTC)
 }
 

@@ -110,8 +110,8 @@ func TestMonth(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := MonthOf(at)
-		if m.String() != c.month || m.End().Format(time.RFC3339) != c.end {
-			t.Errorf("%s is in %v, which ends %v", c.at, m, m.End())
+		if m.String() != c.month || m.end().Format(time.RFC3339) != c.end {
+			t.Errorf("%s is in %v, which ends %v", c.at, m, m.end())
 		}
 	}
 	for _, s := range []string{"", "2026", "2026-00", "2026-13", "2026-1", "26-01", "2026-011", " 2026-01", "2026-01-01", "+026-01", "20261-01"} {

@@ -143,7 +143,7 @@ func invalidContainers(t testing.TB) (list []invalid) {
 		frame("no-receipts-"+kindNames[kind], kind, "receipts missing", drop(22))
 	}
 	frame("reply-recipient-short", KindChange, "1215 bytes", set(20, cut))
-	frame("reply-recipient-no-key", KindChange, "no valid hybrid", set(20, func([]byte) []byte { return bytes.Repeat([]byte{0xff}, RecipientSize) }))
+	frame("reply-recipient-no-key", KindChange, "no valid hybrid", set(20, func([]byte) []byte { return bytes.Repeat([]byte{0xff}, recipientSize) }))
 	frame("reply-recipient-twice", KindChange, "frame 20 of", twice(20))
 	frame("reply-recipient-in-file", KindFile, "receipts missing", insert(4, 20, testRecipient("reply to").Bytes()...))
 	frame("receipts-twice", KindChange, "frame 22 of", twice(22))
@@ -163,7 +163,7 @@ func invalidContainers(t testing.TB) (list []invalid) {
 	frame("no-event", KindEvent, "event missing", drop(41))
 	frame("event-empty", KindEvent, "empty event", set(41, to()))
 	frame("event-twice", KindEvent, "frame 41 of", twice(41))
-	frame("event-too-long", KindEvent, "event too long", set(41, func([]byte) []byte { return make([]byte, MaxEvent+1) }))
+	frame("event-too-long", KindEvent, "event too long", set(41, func([]byte) []byte { return make([]byte, maxEvent+1) }))
 	frame("no-cover", KindCover, "cover frame missing", drop(7))
 	frame("cover-twice", KindCover, "out of place", twice(7))
 	frame("cover-with-data", KindCover, "cover frame out of place", set(7, to(1)))

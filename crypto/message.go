@@ -34,17 +34,17 @@ const (
 const (
 	MaxText      = 32 << 10 // text frame, UTF-8
 	MaxAnswers   = 10 << 10 // all answers frames of one message together, and its consents
-	MaxEvent     = 16 << 10 // event frame
-	MaxNotice    = 1 << 10  // notice frame
+	maxEvent     = 16 << 10 // event frame
+	maxNotice    = 1 << 10  // notice frame
 	MaxFileName  = 255
 	MaxMediaType = 127
 	MaxReaders   = 31 // bodies in frame 3
 	MaxBodyID    = 16 // bytes of [a-z0-9-]
 )
 
-// MaxReplyFiles bounds the files of one reply. A reader keeps name and hash
+// maxReplyFiles bounds the files of one reply. A reader keeps name and hash
 // of each, so this bounds its memory too.
-const MaxReplyFiles = 256
+const maxReplyFiles = 256
 
 // Day is a UTC day: days since 1970-01-01. The finest time in any message.
 type Day uint32
@@ -164,7 +164,7 @@ var grammars = map[Kind]grammar{
 	KindFollowUp: {context: sourceContext, source: true, text: true, answers: true, replyTo: true},
 	KindFile:     {context: sourceContext, source: true, minFiles: 1, maxFiles: 1},
 	KindChange:   {context: sourceContext, source: true, replyTo: true},
-	KindReply:    {context: "postern/v1 reply\x00", text: true, drop: true, maxFiles: MaxReplyFiles},
+	KindReply:    {context: "postern/v1 reply\x00", text: true, drop: true, maxFiles: maxReplyFiles},
 	KindEvent:    {context: "postern/v1 event\x00", event: true},
 	KindCover:    {cover: true},
 }
@@ -201,15 +201,15 @@ func (m *Message) check() (grammar, error) {
 		{!g.answers && len(m.Answers) > 0, "answers out of place"},
 		{answers > MaxAnswers || len(m.Answers) > maxAnswerFrames, "answers too long"},
 		{!g.answers && len(m.Consents) > 0, "consents out of place"},
-		{len(m.Consents) > MaxConsents, "too many consents"},
+		{len(m.Consents) > maxConsents, "too many consents"},
 		{g.replyTo != (m.ReplyTo != nil), "reply recipient missing or out of place"},
 		{!g.replyTo && len(m.Receipts) > 0, "receipts out of place"},
 		{len(m.Receipts) > MaxReceipts, "too many receipts"},
 		{g.drop != (m.Drop != nil), "drop missing or out of place"},
 		{g.event != (len(m.Event) > 0), "event missing or out of place"},
-		{len(m.Event) > MaxEvent, "event too long"},
+		{len(m.Event) > maxEvent, "event too long"},
 		{!g.drop && len(m.Notice) > 0, "frame 42 of a reply"},
-		{len(m.Notice) > MaxNotice, "notice too long"},
+		{len(m.Notice) > maxNotice, "notice too long"},
 	} {
 		if c.bad {
 			return g, malformed("%s in a message of kind %d", c.say, m.Meta.Kind)
@@ -558,13 +558,13 @@ func (p *messageReader) head(m *Message) error {
 			return nil
 		}},
 		{frameAnswer, maxAnswerFrames, func(b []byte) error { m.Answers = append(m.Answers, bytes.Clone(b)); return nil }},
-		{frameConsent, MaxConsents, func(b []byte) error {
-			c, err := DecodeConsent(b)
+		{frameConsent, maxConsents, func(b []byte) error {
+			c, err := decodeConsent(b)
 			m.Consents = append(m.Consents, c)
 			return err
 		}},
 		{frameReplyTo, 1, func(b []byte) (err error) {
-			if m.ReplyTo, err = RecipientFromBytes(b); err != nil {
+			if m.ReplyTo, err = recipientFromBytes(b); err != nil {
 				return malformed("reply recipient: %v", err)
 			}
 			return nil

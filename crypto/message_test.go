@@ -307,7 +307,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			m.Consents = askedMessage(kind).Consents[:rapid.IntRange(0, 2).Draw(t, "number of consents")]
 		}
 		if g.drop {
-			m.Notice = rapid.SliceOfN(rapid.Byte(), 0, MaxNotice).Draw(t, "notice")
+			m.Notice = rapid.SliceOfN(rapid.Byte(), 0, maxNotice).Draw(t, "notice")
 		}
 		if g.replyTo && rapid.Bool().Draw(t, "succeeds") {
 			m.Succeeds = succeeding(kind).Succeeds
@@ -469,7 +469,7 @@ func TestMessageWriterRefuses(t *testing.T) {
 		{"reply without a drop", KindReply, testKey, func(m *Message) { m.Drop = nil }, "drop missing or out of place"},
 		{"event without an event", KindEvent, testKey, func(m *Message) { m.Event = nil }, "event missing"},
 		{"event in a reply", KindReply, testKey, func(m *Message) { m.Event = []byte("x") }, "event missing"},
-		{"event too long", KindEvent, testKey, func(m *Message) { m.Event = make([]byte, MaxEvent+1) }, "event too long"},
+		{"event too long", KindEvent, testKey, func(m *Message) { m.Event = make([]byte, maxEvent+1) }, "event too long"},
 		{"succession in a file", KindFile, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds }, "succession out of place"},
 		{"succession of another day", KindReport, testKey, func(m *Message) { m.Succeeds = succeeding(KindReport).Succeeds; m.Succeeds.Day++ }, "did not sign"},
 		{"no key", KindReport, nil, func(*Message) {}, "signing key is missing"},
@@ -508,7 +508,7 @@ func TestMessageWriterFiles(t *testing.T) {
 		t.Error("a file goes on after its end")
 	}
 	w = begin(KindReply)
-	for range MaxReplyFiles {
+	for range maxReplyFiles {
 		if _, err := w.File("a", ""); err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// RecipientSize is the length of a raw hybrid recipient in bytes.
-const RecipientSize = 1216
+// recipientSize is the length of a raw hybrid recipient in bytes.
+const recipientSize = 1216
 
 const (
 	recipientHRP = "age1pq"
@@ -56,13 +56,13 @@ func ParseRecipient(s string) (*Recipient, error) {
 	if hrp != recipientHRP {
 		return nil, fmt.Errorf("recipient %.20q…: not post-quantum: must begin with age1pq1, in lower case", s)
 	}
-	return RecipientFromBytes(b)
+	return recipientFromBytes(b)
 }
 
-// RecipientFromBytes reads a raw recipient of RecipientSize bytes.
-func RecipientFromBytes(b []byte) (*Recipient, error) {
-	if len(b) != RecipientSize {
-		return nil, fmt.Errorf("recipient of %d bytes: must have %d", len(b), RecipientSize)
+// recipientFromBytes reads a raw recipient of recipientSize bytes.
+func recipientFromBytes(b []byte) (*Recipient, error) {
+	if len(b) != recipientSize {
+		return nil, fmt.Errorf("recipient of %d bytes: must have %d", len(b), recipientSize)
 	}
 	if !validHybrid(b) {
 		return nil, errors.New("recipient is no valid hybrid public key")
@@ -161,15 +161,6 @@ func (i *Identity) Recipient() *Recipient { return i.pub }
 // not named String.
 func (i *Identity) AgeString() string {
 	return strings.ToUpper(encodeBech32(strings.ToLower(identityHRP), i.seed[:]))
-}
-
-// ParseIdentity reads what AgeString wrote. The input is never quoted in an error.
-func ParseIdentity(s string) (*Identity, error) {
-	hrp, b, err := decodeBech32(strings.TrimSpace(s))
-	if err != nil || hrp != identityHRP || len(b) != len(Key{}) {
-		return nil, errors.New("not a post-quantum age identity (AGE-SECRET-KEY-PQ-1…)")
-	}
-	return IdentityFromSeed(Key(b)), nil
 }
 
 // Format implements [fmt.Formatter] with a placeholder, for values and pointers.

@@ -178,7 +178,7 @@ func TestSealRefuses(t *testing.T) {
 	for range 9 {
 		nine = append(nine, NewIdentity().Recipient())
 	}
-	again, err := RecipientFromBytes(nine[0].Bytes())
+	again, err := recipientFromBytes(nine[0].Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}

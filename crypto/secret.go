@@ -58,9 +58,9 @@ func kdfKey(ikm, salt []byte, label string) (k Key) {
 // BoxOverhead is what [SealBox] adds to a plaintext, in bytes.
 const BoxOverhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 
-// ErrBox is returned by [OpenBox]: a wrong key, other associated data, or
+// errBox is returned by [OpenBox]: a wrong key, other associated data, or
 // changed bytes. Which of them cannot be told.
-var ErrBox = errors.New("sealed box does not open")
+var errBox = errors.New("sealed box does not open")
 
 // SealBox seals plaintext with XChaCha20-Poly1305 under a random 24-byte
 // nonce, which stands in front.
@@ -74,18 +74,18 @@ func SealBox(key Key, plaintext, aad []byte) []byte {
 	return a.Seal(out, out, plaintext, aad)
 }
 
-// OpenBox opens what [SealBox] sealed, or returns [ErrBox].
+// OpenBox opens what [SealBox] sealed, or returns [errBox].
 func OpenBox(key Key, box, aad []byte) ([]byte, error) {
 	a, err := chacha20poly1305.NewX(key[:])
 	if err != nil {
 		panic("crypto: OpenBox: " + err.Error())
 	}
 	if len(box) < BoxOverhead {
-		return nil, ErrBox
+		return nil, errBox
 	}
 	out, err := a.Open(nil, box[:a.NonceSize()], box[a.NonceSize():], aad)
 	if err != nil {
-		return nil, ErrBox
+		return nil, errBox
 	}
 	return out, nil
 }

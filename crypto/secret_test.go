@@ -30,7 +30,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	// What must not be there, as text, hex or the decimal bytes that %v prints.
 	var traces []string
 	for _, b := range [][]byte{
-		seed[:8], code.Canonical()[1:9], src.Locator[:8], src.Case[:8], src.Signing[:8],
+		seed[:8], code.Canonical()[1:9], src.locator[:8], src.Case[:8], src.Signing[:8],
 		src.replyRoot[:8], src.state[:8], src.marker[:8],
 	} {
 		traces = append(traces, hex.EncodeToString(b), strings.Trim(fmt.Sprintf("%d", b), "[]"))
@@ -114,7 +114,7 @@ func TestBox(t *testing.T) {
 			"aad":      func() ([]byte, error) { return OpenBox(key, box, append(aad, 0)) },
 			"otherkey": func() ([]byte, error) { return OpenBox(NewKey(), box, aad) },
 		} {
-			if _, err := f(); !errors.Is(err, ErrBox) {
+			if _, err := f(); !errors.Is(err, errBox) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}

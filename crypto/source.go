@@ -43,7 +43,7 @@ func CaseOf(source ed25519.PublicKey) (c CaseID) {
 // Source is what a code derives at one instance. All of it is secret. It
 // lives for one request; call Wipe.
 type Source struct {
-	Locator  [32]byte // H(Locator) names the mailbox
+	locator  [32]byte // H(locator) names the mailbox
 	Case     CaseID
 	Greeting [2]string          // "are these yours?"
 	Signing  ed25519.PrivateKey // V_src
@@ -59,7 +59,7 @@ func DeriveSource(c Code, salt [32]byte, p KDFParams) *Source {
 	clear(canon)
 	defer clear(root)
 	s := &Source{
-		Locator:   kdfKey(root, salt[:], "source locator"),
+		locator:   kdfKey(root, salt[:], "source locator"),
 		replyRoot: kdfKey(root, salt[:], "source reply root"),
 		state:     kdfKey(root, salt[:], "source state"),
 		marker:    kdfKey(root, salt[:], "source marker key"),
@@ -78,8 +78,8 @@ func (s *Source) public() ed25519.PublicKey {
 
 func twoWords(b []byte) [2]string { return [2]string{wordFrom(b), wordFrom(b[8:])} }
 
-// MailboxName is H(Locator): what the server may store, sealed.
-func (s *Source) MailboxName() [32]byte { return sha256.Sum256(s.Locator[:]) }
+// MailboxName is H(locator): what the server may store, sealed.
+func (s *Source) MailboxName() [32]byte { return sha256.Sum256(s.locator[:]) }
 
 // ReplyIdentity is the identity that opens the replies of one life of the
 // mailbox, whose share the server keeps. Without the share nobody can derive it
@@ -107,7 +107,7 @@ var stateAAD = []byte("postern/v1 source state")
 // len(plaintext)+BoxOverhead bytes.
 func (s *Source) SealState(plaintext []byte) []byte { return SealBox(s.state, plaintext, stateAAD) }
 
-// OpenState opens what SealState sealed, or returns [ErrBox].
+// OpenState opens what SealState sealed, or returns [errBox].
 func (s *Source) OpenState(box []byte) ([]byte, error) { return OpenBox(s.state, box, stateAAD) }
 
 // Format implements [fmt.Formatter] with a placeholder (SECURITY.md S-12).
@@ -123,7 +123,7 @@ func (Source) MarshalText() ([]byte, error) {
 
 // Wipe overwrites the secrets, as far as Go allows.
 func (s *Source) Wipe() {
-	clear(s.Locator[:])
+	clear(s.locator[:])
 	clear(s.Case[:])
 	clear(s.Signing)
 	s.Greeting = [2]string{}

@@ -28,7 +28,7 @@ func TestDeriveSource(t *testing.T) {
 		name      string
 		got, want []byte
 	}{
-		{"locator", s.Locator[:], KDF(root, salt[:], "source locator", 32)},
+		{"locator", s.locator[:], KDF(root, salt[:], "source locator", 32)},
 		{"case", s.Case[:], caseSum[:16]},
 		{"reply root", s.replyRoot[:], KDF(root, salt[:], "source reply root", 32)},
 		{"state", s.state[:], KDF(root, salt[:], "source state", 32)},
@@ -40,7 +40,7 @@ func TestDeriveSource(t *testing.T) {
 			t.Errorf("%s: %x, not %x", x.name, x.got, x.want)
 		}
 	}
-	if s.MailboxName() != sha256.Sum256(s.Locator[:]) {
+	if s.MailboxName() != sha256.Sum256(s.locator[:]) {
 		t.Error("the mailbox is not named by the locator's hash")
 	}
 	share := [32]byte(testSeed("share"))
@@ -60,7 +60,7 @@ func TestDeriveSource(t *testing.T) {
 		"salt":   DeriveSource(c, [32]byte(testSeed("other salt")), fastKDF),
 		"params": DeriveSource(c, salt, KDFParams{Time: 2, MemoryKiB: 8, Threads: 1}),
 	} {
-		if o.Locator == s.Locator || o.Case == s.Case || o.Signing.Equal(s.Signing) || o.replyRoot == s.replyRoot ||
+		if o.locator == s.locator || o.Case == s.Case || o.Signing.Equal(s.Signing) || o.replyRoot == s.replyRoot ||
 			o.state == s.state || o.marker == s.marker || o.ReplyIdentity(share).Seed() == s.ReplyIdentity(share).Seed() {
 			t.Errorf("another %s derives the same key", name)
 		}
@@ -76,10 +76,10 @@ func TestSourceState(t *testing.T) {
 	if got, err := s.OpenState(box); err != nil || string(got) != "chosen: ombuds" {
 		t.Errorf("own state: %q, %v", got, err)
 	}
-	if _, err := DeriveSource(NewCode(), [32]byte{}, fastKDF).OpenState(box); !errors.Is(err, ErrBox) {
+	if _, err := DeriveSource(NewCode(), [32]byte{}, fastKDF).OpenState(box); !errors.Is(err, errBox) {
 		t.Errorf("another code opens the state: %v", err)
 	}
-	if _, err := OpenBox(s.state, box, nil); !errors.Is(err, ErrBox) {
+	if _, err := OpenBox(s.state, box, nil); !errors.Is(err, errBox) {
 		t.Errorf("the state is not bound to its use: %v", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestMarker(t *testing.T) {
 func TestSourceWipe(t *testing.T) {
 	s := DeriveSource(NewCode(), [32]byte{}, fastKDF)
 	s.Wipe()
-	if s.Locator != ([32]byte{}) || s.Case != (CaseID{}) || s.Greeting != ([2]string{}) || !bytes.Equal(s.Signing, make([]byte, 64)) ||
+	if s.locator != ([32]byte{}) || s.Case != (CaseID{}) || s.Greeting != ([2]string{}) || !bytes.Equal(s.Signing, make([]byte, 64)) ||
 		s.replyRoot != (Key{}) || s.state != (Key{}) || s.marker != (Key{}) {
 		t.Error("a wiped source still holds a secret")
 	}
