@@ -14,9 +14,10 @@ var cmdList = &command{
 	short: "list the cases",
 	long: `List shows every case: its id, the days of its first and newest message, how many
 messages and files it has, how many of your replies wait and were sent, and how many
-of these the source has read, as far as it said so since. TO NOTE says whether the source reports retaliation or
-new danger since, or withdraws; whether a day that it was promised has passed; and
-the stage it was told last. No words of a report are shown.`,
+of these the source has read, as far as it said so since. TO NOTE says whether the
+source reports retaliation or new danger since, or withdraws; whether a day that it
+was promised has passed; and the stage it was told last. No words of a report are
+shown.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()

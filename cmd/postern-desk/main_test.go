@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate, "hostilefile": hostileFile, "put": put},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": serverCmd, "source": sourceCmd, "putenv": putenv, "truncate": truncate, "flip": flip, "hostilefile": hostileFile, "put": put},
 	})
 }
 
@@ -93,6 +93,13 @@ func truncate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[0]))[:number(ts, args[2])], 0o600))
 }
 
+// flip FILE NEW N writes a file with one bit of its byte N changed.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	b := []byte(ts.ReadFile(args[0]))
+	b[number(ts, args[2])] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
 // hostileFile FILE [copy] sets HOSTILE to a name that attacks the terminal, of no
 // file or of a copy.
 func hostileFile(ts *testscript.TestScript, _ bool, args []string) {
@@ -107,6 +114,7 @@ func hostileFile(ts *testscript.TestScript, _ bool, args []string) {
 //
 //	server enrol CARD KIND     server propose FILE      server version N
 //	server release FILE [DAYS]  what sources sent and was handed in, days from today
+//	server end HOLDER STATUS   their key, in the version of now
 //	server deliver FILE         a bundle that a holder handed in
 func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 	o := other(ts)
@@ -114,9 +122,8 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "enrol":
 		ts.Check(o.server.Enrol([]byte(ts.ReadFile(args[1])), args[2]))
-	case "remove":
-		b, _ := o.server.Directory.Body(args[1])
-		b.Holders = slices.DeleteFunc(b.Holders, func(h crypto.Holder) bool { return h.ID == args[2] })
+	case "end":
+		o.server.End(args[1], crypto.Status(args[2]))
 	case "version":
 		o.server.Directory.Version = uint64(number(ts, args[1]))
 	case "propose":

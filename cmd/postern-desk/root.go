@@ -47,14 +47,14 @@ Keep file and passphrase away from the server and from any vault.`,
 var cmdRootSign = &command{
 	name: "root sign", args: "PROPOSAL --key FILE --out FILE [--previous FILE [--previous-root KEY]…]", yes: true, least: 1, most: 1,
 	short: "sign a directory the operator proposes",
-	long: `Root sign shows who would read under the proposed directory and what differs from
-the one before, and asks. Every signing key stands there as six words: have each
-holder read you theirs by voice, from their card, on a number that you knew before.
-The key's file remembers what it signed and refuses an older or a second text of a
-version; use one copy of it. It writes the signed directory to --out. Where several
-roots must sign, the next keeper signs the file the one before wrote. A root that did
-not sign the directory in force is shown it with --previous, and --previous-root
-names the key that did; compare its words.`,
+	long: `Root sign shows who would read under the proposed directory and what differs
+from the one before, and asks. Every signing key stands there as six words: have
+each holder read you theirs by voice, from their card, on a number that you knew
+before. The key's file remembers what it signed and refuses an older version or a
+second text of one; use one copy of it. It writes the signed directory to --out.
+Where several roots must sign, the next keeper signs the file the one before wrote.
+A root that did not sign the directory in force is shown it with --previous, and
+--previous-root names the key that did; compare its words.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		key := fs.String("key", "", "the `FILE` that root init wrote")
 		out := fs.String("out", "", "the new `FILE` for the signed directory")
