@@ -22,7 +22,7 @@ const recipientSize = 1216
 
 const (
 	recipientHRP = "age1pq"
-	identityHRP  = "AGE-SECRET-KEY-PQ-"
+	identityHRP  = "age-secret-key-pq-"
 	stanzaType   = "mlkem768x25519"
 	stanzaLabel  = "age-encryption.org/mlkem768x25519" // HPKE info, C2SP age spec
 	encSize      = 1120                                // ML-KEM-768 ciphertext ‖ X25519 share
@@ -160,7 +160,7 @@ func (i *Identity) Recipient() *Recipient { return i.pub }
 // AgeString is the AGE-SECRET-KEY-PQ-1… form for stock age. Secret; on purpose
 // not named String.
 func (i *Identity) AgeString() string {
-	return strings.ToUpper(encodeBech32(strings.ToLower(identityHRP), i.seed[:]))
+	return strings.ToUpper(encodeBech32(identityHRP, i.seed[:]))
 }
 
 // Format implements [fmt.Formatter] with a placeholder, for values and pointers.

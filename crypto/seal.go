@@ -109,14 +109,10 @@ func Open(src io.Reader, ids ...*Identity) (io.Reader, error) {
 // not open with it; other malformed bytes need not be for us.
 var ErrDamaged = fmt.Errorf("%w: sealed to a key here, which does not open it", ErrFormat)
 
-// maxHeader is the length of the longest header, of 32 stanzas: no file makes us
-// hold more of it in memory.
-const maxHeader = ageFirst + 32*ageStanza + ageFooter
-
 func (o *openReader) open(ids []*Identity) (io.Reader, error) {
-	// age reads ahead: what it took is kept and read again.
+	// age reads ahead, of a header 2 MiB at most: what it took is kept and read again.
 	var taken bytes.Buffer
-	header, err := age.ExtractHeader(io.TeeReader(io.LimitReader(readerFunc(o.readSource), int64(maxHeader)), &taken))
+	header, err := age.ExtractHeader(io.TeeReader(readerFunc(o.readSource), &taken))
 	if err != nil {
 		return nil, err
 	}

@@ -367,32 +367,6 @@ func TestOpenPartition(t *testing.T) {
 	}
 }
 
-// TestOpenHeaderBound: a header without end is refused before it fills memory.
-func TestOpenHeaderBound(t *testing.T) {
-	id := NewIdentity()
-	full := sealed(t, Policy{32, 1}, []byte("words"), [][]*Recipient{{id.Recipient()}})
-	if i := bytes.Index(full, []byte("\n--- ")) + 6 + 43; i != maxHeader {
-		t.Errorf("a header of 32 stanzas has %d bytes, not %d", i, maxHeader)
-	}
-	if got, err := opened(t, full, id); err != nil || string(got) != "words" {
-		t.Errorf("32 stanzas: %v", err)
-	}
-	read := 0
-	endless := readerFunc(func(p []byte) (int, error) {
-		for i := range p {
-			p[i] = "age-encryption.org/v1\n"[min(read+i, 21)]
-			if n := read + i - 22; n >= 0 {
-				p[i] = "-> x\n\n"[n%6]
-			}
-		}
-		read += len(p)
-		return len(p), nil
-	})
-	if _, err := Open(endless, id); !errors.Is(err, ErrFormat) || read > maxHeader+8192 {
-		t.Errorf("%d bytes read: %v", read, err)
-	}
-}
-
 // grease writes a stanza of an unknown type, with the label that lets it
 // stand beside post-quantum ones.
 type grease struct{}
