@@ -87,16 +87,23 @@ type door struct {
 }
 
 // CoverRoom is how many bytes cover takes in the cells of a store ([store.Options].Spare):
-// all entries of all batches that are kept, since on a quiet day all are cover, and one day's more.
+// all entries of all batches that are kept, since on a quiet day all are cover, and one day's more. Others may not fill
+// what is left beside as much: so cover always finds its place, whatever came before it.
 func CoverRoom(slots int, hours []int, batchSize, urgentSize int) int64 {
 	daily := len(hours)*batchSize + 24*urgentSize
-	return int64(daily) * (keepDays + 2) * int64(SmallCell(slots)+64)
+	cell := (SmallCell(slots) + 64 + 4095) / 4096 * 4096
+	return int64(daily) * (keepDays + 2) * int64(cell)
+}
+
+// LeastQuota is the smallest quota of a store that takes a file of this length beside cover.
+func LeastQuota(slots int, hours []int, batchSize, urgentSize int, fileSize int64) int64 {
+	return 2*CoverRoom(slots, hours, batchSize, urgentSize) + 2*sealedMost(slots, fileSize)
 }
 
 func (s *Service) newAdmission(quota int64) *admission {
 	n := s.sizes[crypto.LaneRegular]
 	drain := float64(growMax * n * len(s.hours))
-	room := float64(max(quota/4, quota-CoverRoom(16, s.hours, n, s.sizes[crypto.LaneUrgent])))
+	room := float64(max(quota/4, quota-2*CoverRoom(16, s.hours, n, s.sizes[crypto.LaneUrgent])))
 	burst := func(days float64) float64 { return max(minBurst, days*drain) }
 	return &admission{
 		text:  newTokens(drain/2, burst(burstDays)),

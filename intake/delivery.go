@@ -91,15 +91,17 @@ func (s *Service) commitBundle(ctx context.Context, d *inForce, b crypto.Bundle,
 	s.release.RLock()
 	defer s.release.RUnlock()
 	for try := 0; ; try++ {
+		// What was handed in before stands first, then what the mailboxes must be.
 		ops := []store.Op{store.Create(bucketBundle, b.Content[:], binary.BigEndian.AppendUint32(nil, week(s.now())))}
-		for _, e := range list {
-			ops = append(ops, e.copies[crypto.ReadersCopy].enqueue(crypto.LaneRegular)...)
-		}
-		replies, err := s.replies(d, list)
+		must, replies, err := s.replies(d, list)
 		if err != nil {
 			return err
 		}
-		switch err := s.apply(ctx, append(ops, replies...)...); {
+		ops = append(append(ops, must...), replies...)
+		for _, e := range list {
+			ops = append(ops, e.copies[crypto.ReadersCopy].enqueue(crypto.LaneRegular)...)
+		}
+		switch err := s.apply(ctx, ops...); {
 		case err == nil:
 			for _, e := range list {
 				for _, w := range e.copies {
@@ -119,7 +121,7 @@ func (s *Service) commitBundle(ctx context.Context, d *inForce, b crypto.Bundle,
 const sameAmong = 256
 
 // replies puts source's copies into the mailboxes of their drops, behind what waits there.
-func (s *Service) replies(d *inForce, list []delivery) (ops []store.Op, err error) {
+func (s *Service) replies(d *inForce, list []delivery) (must, ops []store.Op, err error) {
 	type change struct {
 		raw  []byte
 		box  *mailbox
@@ -132,9 +134,10 @@ func (s *Service) replies(d *inForce, list []delivery) (ops []store.Op, err erro
 			continue
 		}
 		if err != nil || len(b) != 32 {
-			return nil, errors.Join(errRecord, err)
+			return nil, nil, errors.Join(errRecord, err)
 		}
 		name := [32]byte(b)
+		must = append(must, store.Require(bucketDrop, e.drop[:], b)) // a change of code moves it
 		c := boxes[name]
 		if c == nil {
 			raw, err := s.store.Get(bucketMailbox, name[:])
@@ -142,11 +145,11 @@ func (s *Service) replies(d *inForce, list []delivery) (ops []store.Op, err erro
 				continue // erased
 			}
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			c = &change{raw: raw, have: map[[32]byte]bool{}}
 			if c.box, err = decodeMailbox(raw); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			for n := c.box.next; n > c.box.first && len(c.have) < sameAmong; {
 				n--
@@ -168,7 +171,7 @@ func (s *Service) replies(d *inForce, list []delivery) (ops []store.Op, err erro
 	}
 	for name, c := range boxes {
 		c.box.week = week(s.now())
-		ops = append(ops, store.Swap(bucketMailbox, name[:], c.raw, c.box.encode()))
+		must = append(must, store.Swap(bucketMailbox, name[:], c.raw, c.box.encode()))
 	}
-	return ops, nil
+	return must, ops, nil
 }

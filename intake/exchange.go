@@ -48,6 +48,7 @@ func (s *Service) exchange(ctx context.Context) error {
 		return err
 	}
 	var tonight, pool []place
+	small := 0 // of tonight's: large ones are seen anyway
 	for _, n := range numbers {
 		b, err := s.loadBatch(n)
 		if errors.Is(err, store.ErrNotFound) {
@@ -61,13 +62,16 @@ func (s *Service) exchange(ctx context.Context) error {
 			case erased[e.id]:
 				delete(erased, e.id)
 				tonight = append(tonight, place{n, i})
+				if b.small(e) {
+					small++
+				}
 			case e.kind == entryPool:
 				pool = append(pool, place{n, i})
 			}
 		}
 	}
 	pool = shuffled(pool)
-	tonight = append(tonight, pool[:min(len(pool), max(0, nightly-len(tonight)))]...)
+	tonight = append(tonight, pool[:min(len(pool), max(0, nightly-small))]...)
 	in := map[uint64][]int{}
 	var order []uint64
 	for _, p := range shuffled(tonight) {
@@ -105,11 +109,11 @@ func (s *Service) exchangeIn(ctx context.Context, number uint64, places []int) e
 	changed := map[int]bool{}
 	for _, at := range places {
 		e := b.entry(at)
-		ops = append(ops, store.Forget(e.id), store.Delete(bucketExchange, e.id[:]))
+		old := e.id
+		ops = append(ops, store.Forget(old), store.Delete(bucketExchange, old[:]))
 		fresh := entry{id: randomItem(), size: e.size}
-		policy := crypto.Policy{Slots: int(b.slots), Quorum: 1}
-		if e.size == crypto.SealedSize(policy.Slots, crypto.ClassSize(0)) {
-			c, err := crypto.NewCover(policy)
+		if b.small(*e) {
+			c, err := crypto.NewCover(crypto.Policy{Slots: int(b.slots), Quorum: 1})
 			if err != nil {
 				return err
 			}
@@ -129,6 +133,11 @@ func (s *Service) exchangeIn(ctx context.Context, number uint64, places []int) e
 		ops = append(ops, store.Put(bucketBatch, batchKey(number, i), b.chunkRecord(i)))
 	}
 	return s.apply(ctx, ops...)
+}
+
+// small says whether an entry has the size of cover.
+func (b *batch) small(e entry) bool {
+	return e.size == int64(SmallCell(int(b.slots)))
 }
 
 // entry number at of all volumes.
