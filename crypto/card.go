@@ -33,8 +33,8 @@ type Card struct {
 	Access  [32]byte // x25519 public key for the exchange onion; never enters the directory
 	Epochs  []Epoch  // EpochCount months in a row
 
-	// EpochsSignature is [SignEpochs]'s, by the key of Signing. It goes into the
-	// directory with the months, so that everybody sees that they are the
+	// EpochsSignature is by Signing over body, holder, key and months, and goes
+	// into the directory with them, so that everybody sees that the months are the
 	// holder's. Marshal makes it.
 	EpochsSignature []byte
 }

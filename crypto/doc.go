@@ -6,8 +6,8 @@
 // FORMAT.md beside this file fixes every byte, with vectors in
 // testdata/vectors. One file is one concept:
 //
-//	secret.go     keys that do not print, KDF, Seal
-//	code.go       nine words: generate, parse, repair        words.go, words.txt
+//	secret.go     keys that do not print, KDF, boxes
+//	code.go       nine words: generate, parse, repair; words.go, words.txt, fold.go
 //	source.go     what a code derives: locator, case, reply key, state, greeting, marker
 //	recipient.go  age's hybrid post-quantum recipients and identities, from 32-byte seeds
 //	seal.go       one age file with a constant number of stanzas
@@ -19,6 +19,7 @@
 //	directory.go  who may read, signed by the offline root; root.go, its key
 //	batch.go      what a holder fetches, signed by the server
 //	bundle.go     what a holder hands in
+//	carried.go    text files after mail programs and editors
 //
 // The package reads and writes streams in constant memory, opens no file,
 // never logs, and never reaches package net. Errors never carry a secret.
