@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -307,9 +308,10 @@ func (s *site) imported(path string) int {
 	}
 	defer f.Close()
 	stranger := crypto.NewIdentity()
-	if err := crypto.ReadVolume(f, func(crypto.VolumeHeader) error { return nil }, func(i int, n int64, r io.Reader) error {
+	server := []ed25519.PublicKey{s.desk.Directory().Server}
+	if err := crypto.ReadVolume(f, server, func(*crypto.BatchHead, int, []byte) error { return nil }, func(i int, e crypto.EntryRef, r io.Reader) error {
 		if _, err := crypto.Open(r, stranger); !errors.Is(err, crypto.ErrNotForUs) {
-			return fmt.Errorf("entry %d of %d bytes is no message: %w", i, n, err)
+			return fmt.Errorf("entry %d of %d bytes is no message: %w", i, e.Size, err)
 		}
 		return nil
 	}); err != nil {
