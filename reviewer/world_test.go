@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/crypto/seedtest"
 	"postern/reviewer/reviewertest"
 )
 
@@ -44,6 +45,7 @@ var testHolders = []struct{ body, holder, kind string }{
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	seedtest.Set(t)
 	w := &world{t: t, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), desks: make(map[string]*Vault)}
 	w.server = reviewertest.NewServer(w.today())
 	for _, h := range testHolders {
