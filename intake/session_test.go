@@ -333,7 +333,7 @@ func TestReceipts(t *testing.T) {
 	report := w.Only("ombuds", w.Release(crypto.LaneRegular))
 	ids := map[string]crypto.Receipt{}
 	for _, text := range []string{"read", "unread"} {
-		w.Deliver(w.Bundle(w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Text = text })))
+		w.Deliver(w.Bundle(w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Text = text }, nil)))
 		for _, e := range w.Fetch("ombuds", w.Release(crypto.LaneRegular))[0].Entries {
 			plain, err := crypto.Open(bytes.NewReader(e), w.Holders["ombuds"].Identity(crypto.MonthOf(w.Now())))
 			if err != nil {
@@ -408,9 +408,9 @@ func TestNoticeAndConsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Deliver(w.Bundle(
-		w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Notice = notice }),
+		w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Notice = notice }, nil),
 		w.Reply("ombuds", report, "words only"),
-		w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Text, m.Notice = "words", []byte("\x02later version") })))
+		w.ReplyWith("ombuds", report, func(m *crypto.Message) { m.Text, m.Notice = "words", []byte("\x02later version") }, nil)))
 	list := w.Read(code)
 	if len(list) != 3 {
 		t.Fatalf("%d replies", len(list))

@@ -136,7 +136,7 @@ func BenchmarkCodesAlike(b *testing.B) {
 	known, empty := w.report("x").code(), w.report("y").code()
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
 		if m.Text == "x" {
-			w.reply("audit", m.Read, 0, "an answer", nil)
+			w.reply("audit", m.Read, "an answer", nil)
 		}
 	}
 	w.enter(known).hasNot("Nothing is waiting")
@@ -197,7 +197,7 @@ func BenchmarkStepsUnderLoad(b *testing.B) {
 	known, empty := w.report("x").code(), w.report("y").code()
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
 		if m.Text == "x" {
-			w.reply("audit", m.Read, 0, "an answer", nil)
+			w.reply("audit", m.Read, "an answer", nil)
 		}
 	}
 	kinds := []string{"known", "empty", "unknown"}

@@ -125,7 +125,7 @@ func TestCosts(t *testing.T) {
 	j.page("sent")
 	for _, r := range j.w.fetchAll("audit") {
 		if r.Meta.Kind == crypto.KindReport {
-			j.w.reply("audit", r.Read, 2, "Thank you.", nil)
+			j.w.reply("audit", r.Read, "Thank you.", nil)
 		}
 	}
 	j.must(j.b.Go(j.url + j.at("/inbox")))

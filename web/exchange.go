@@ -107,7 +107,7 @@ func (e *exchange) refuse(status int, why string) http.HandlerFunc {
 }
 
 // refusals are why something was refused. Each has words "refused.<id>".
-var refusals = []string{"missing", "cross", "internal", "nofile", "bundle", "full", "closed", "line"}
+var refusals = []string{"missing", "cross", "internal", "nofile", "bundle", "full", "busy", "later", "closed", "line"}
 
 func (e *exchange) show(w http.ResponseWriter, status int, name string, view any) {
 	var b bytes.Buffer
@@ -183,7 +183,7 @@ func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
 		for _, vol := range b.Volumes {
 			line.Volumes = append(line.Volumes, volumeLine{
 				Number: vol.Number, Name: vol.Name, Size: e.words.sizeText(vol.Size), Bytes: vol.Size,
-				Path: fmt.Sprintf("/volumes/%d/%d/%s", b.Ordinal, vol.Number, vol.Name),
+				Path: fmt.Sprintf("/volumes/%d/%d/%s", b.Number, vol.Number, vol.Name),
 			})
 		}
 		d := &v.Days[len(v.Days)-1]
@@ -251,8 +251,8 @@ func (e *exchange) volume(w http.ResponseWriter, r *http.Request) {
 		e.show(w, http.StatusInternalServerError, "refused", "internal")
 		return
 	}
-	// The name holds the batch, the volume and a hash, and a volume never changes
-	// but for entries erased in between, which its own hash at the end shows.
+	// The name holds the batch, the volume and a hash of the batch's head, and so of every entry: what
+	// has this name never changes.
 	tag := `"` + info.Name + `"`
 	h := w.Header()
 	h.Set("Accept-Ranges", "bytes")
@@ -374,7 +374,7 @@ type deliveredView struct {
 func (e *exchange) bundle(w http.ResponseWriter, r *http.Request) {
 	// The largest bundle is a constant number of entries of the largest class;
 	// what is longer is read to its end all the same, so that the page is seen.
-	limit := int64(crypto.BundleEntries+1)*2*e.service.Limits().FileSize + drainMost
+	limit := int64(2*crypto.BundleEntries+1)*2*e.service.Limits().FileSize + drainMost
 	body := newPacedBody(w, r, limit)
 	status, why, id := e.deliver(r, body)
 	_, _ = io.Copy(io.Discard, body)
@@ -399,7 +399,8 @@ func (e *exchange) deliver(r *http.Request, body *pacedBody) (status int, why st
 		return http.StatusBadRequest, "nofile", id
 	}
 	src := &failing{r: up.file}
-	id, err = e.service.Deliver(r.Context(), src)
+	var later *intake.Later
+	id, err = e.service.Deliver(r.Context(), e.holder, src)
 	switch {
 	case err == nil:
 		return http.StatusOK, "", id
@@ -409,6 +410,10 @@ func (e *exchange) deliver(r *http.Request, body *pacedBody) (status int, why st
 		return http.StatusBadRequest, "bundle", id
 	case errors.Is(err, intake.ErrFull):
 		return http.StatusInsufficientStorage, "full", id
+	case errors.Is(err, intake.ErrBusy):
+		return http.StatusServiceUnavailable, "busy", id
+	case errors.As(err, &later):
+		return http.StatusTooManyRequests, "later", id
 	case errors.Is(err, intake.ErrClosed):
 		return http.StatusServiceUnavailable, "closed", id
 	}

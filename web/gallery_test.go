@@ -413,14 +413,14 @@ func (g *gallery) asked() {
 	p := g.report(w).set("body", "audit").send()
 	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
 	until := uint32(crypto.DayOf(w.now()) + 30)
-	w.reply("audit", first, 0, "", nil, form.Notice{Stage: "acknowledged"})
-	w.reply("audit", first, 1, "We would like to show your case to the press.", nil, form.Notice{Stage: "inquiry", Until: until, Ask: "press"})
+	w.reply("audit", first, "", nil, form.Notice{Stage: "acknowledged"})
+	w.reply("audit", first, "We would like to show your case to the press.", nil, form.Notice{Stage: "inquiry", Until: until, Ask: "press"})
 	inbox := g.enter(w, p.code())
 	g.keep("reply-stage", "reply", 200, g.form(inbox, "/reply").send())
 	ask := g.keep("reply-asks", "reply", 200, g.form(inbox, "/reply", 1).send())
 	g.keep("sent-consent", "sent", 200, g.form(ask, "/consent").send())
 	g.keep("sent-refusal", "sent", 200, g.form(ask, "/consent", 1).send())
-	w.reply("audit", first, 2, "We would like to show your case to the ministry.", nil, form.Notice{Ask: "ministry"})
+	w.reply("audit", first, "We would like to show your case to the ministry.", nil, form.Notice{Ask: "ministry"})
 	g.keep("reply-asks-chain", "reply", 200, g.form(g.enter(w, p.code()), "/reply", 2).send())
 }
 
@@ -435,11 +435,11 @@ func (g *gallery) replies() {
 	for i := range maxNamed + 5 {
 		many[fmt.Sprintf("%02d %s.pdf", i, strings.Repeat("a long name ", 12))] = "x"
 	}
-	w.reply("audit", first, 0, "Thank you.\n\nPlease tell us more: when did it begin?", nil)
-	w.reply("ombuds", first, 1, "A form is attached. النموذج مرفق.", map[string]string{"form.txt": strings.Repeat("x", 300<<10)})
-	w.reply("press", first, 2, strings.Repeat("&<", 16<<10), nil)
-	w.reply("audit", first, 3, strings.Repeat("oneveryveryverylongword", 40), many)
-	w.reply("audit", &foreign, 4, "not for this case", nil)
+	w.reply("audit", first, "Thank you.\n\nPlease tell us more: when did it begin?", nil)
+	w.reply("ombuds", first, "A form is attached. النموذج مرفق.", map[string]string{"form.txt": strings.Repeat("x", 300<<10)})
+	w.reply("press", first, strings.Repeat("&<", 16<<10), nil)
+	w.reply("audit", first, strings.Repeat("oneveryveryverylongword", 40), many)
+	w.reply("audit", &foreign, "not for this case", nil)
 	inbox := g.keep("inbox-replies", "inbox", 200, g.enter(w, code))
 	read := func(n int) *shown { return g.form(inbox, "/reply", n).send() }
 	plain := g.keep("reply", "reply", 200, read(0))

@@ -91,7 +91,9 @@ type inboxView struct {
 	Greeting [2]string
 	Marker   [2]string
 	Replies  []replyLine
-	Open     bool // messages are taken
+	More     int    // further replies, which came before these
+	Older    string // ticket of the page that shows them
+	Open     bool   // messages are taken
 	Message  formView
 	Change   string
 	Erase    string
@@ -101,6 +103,9 @@ func (v inboxView) shortened(c cutText) any { v.Message.Cut = &c; return v }
 
 type replyLine struct {
 	Number string
+	New    bool
+	Body   string // "" when not known yet
+	Day    string // "" when it does not open
 	Size   string // "" when it is the smallest: words only
 	Ticket string
 }
@@ -111,16 +116,17 @@ func (s *source) inbox(v *visit) answer {
 		return ans
 	}
 	defer x.Close()
-	list, err := x.Inbox(v.r.Context())
+	list, more, err := x.Inbox(v.r.Context(), int(k.part))
 	if err != nil {
 		return s.failed(v, "listing replies", err)
 	}
-	return s.inboxPage(x, k, list, inboxState{})
+	return s.inboxPage(x, k, list, inboxState{more: more})
 }
 
 // inboxState is what an inbox page shows besides what is in the mailbox.
 type inboxState struct {
 	problem string
+	more    int     // replies that the list leaves out
 	typed   *fields // in the form of a message; nil: nothing yet
 	files   bool    // that were chosen and must be chosen again
 }
@@ -128,25 +134,38 @@ type inboxState struct {
 func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySummary, st inboxState) answer {
 	d := s.service.Directory()
 	open, _ := s.service.Accepting()
-	all := k
-	all.slot = slotAll
+	typed := st.typed
+	if typed == nil {
+		typed = &fields{bodies: x.Choice()}
+	}
+	k.shows(d, typed)
+	page := int(k.part)
+	all, older := k, k
+	all.number = everything
+	older.part++
+	k.part = 0
 	view := inboxView{
 		Problem: st.problem, Greeting: x.Greeting(), Marker: x.Marker(), Open: open,
-		Change: s.tickets.seal(actChange, k), Erase: s.tickets.seal(actErase, all),
+		Change: s.tickets.seal(actChange, k), Erase: s.tickets.seal(actErase, all), More: st.more,
+	}
+	if st.more > 0 && older.part > 0 {
+		view.Older = s.tickets.seal(actInbox, older)
 	}
 	small := crypto.SealedSize(d.Policy.Slots, crypto.ClassSize(0))
 	for i, r := range list {
 		one := k
-		one.slot, one.part, one.reply = uint8(r.Slot), 0, r.ID //nolint:gosec // a slot number
-		line := replyLine{Number: strconv.Itoa(i + 1), Ticket: s.tickets.seal(actReply, one)}
+		one.number, one.part, one.reply = r.Number, 0, r.ID
+		line := replyLine{Number: strconv.Itoa(page*intake.PageReplies + i + 1), New: r.New, Ticket: s.tickets.seal(actReply, one)}
+		if b, ok := d.Body(r.Body); ok {
+			line.Body = s.bodyName(b)
+		}
+		if r.Day > 0 {
+			line.Day = s.words.dateText(r.Day)
+		}
 		if r.Size > small {
 			line.Size = s.words.sizeText(r.Size)
 		}
 		view.Replies = append(view.Replies, line)
-	}
-	typed := st.typed
-	if typed == nil {
-		typed = &fields{bodies: x.Choice()}
 	}
 	message := s.tickets.seal(actMessage, k)
 	again := &choice{Form: writeForm, Files: true, Action: "again/message"}
@@ -160,20 +179,21 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 	}}
 }
 
-// gone shows the inbox to somebody whose ticket is for a reply that was erased
-// meanwhile, or whose slot a newer one took: nothing happens to that one unseen.
+// gone shows the inbox to somebody whose ticket is for a reply that was erased meanwhile.
 func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
-	list, err := x.Inbox(v.r.Context())
+	k.part = 0
+	list, more, err := x.Inbox(v.r.Context(), 0)
 	if err != nil {
 		return s.failed(v, "listing replies", err)
 	}
-	return s.inboxPage(x, k, list, inboxState{problem: s.words.word("inbox.gone")})
+	return s.inboxPage(x, k, list, inboxState{problem: s.words.word("inbox.gone"), more: more})
 }
 
 // messageAgain shows the form of a message alone, with what was typed. ask: the
 // visit has ended, and the code is asked for in the same form.
 func (s *source) messageAgain(d *crypto.Directory, k ticket, f *fields, problem string, about *blamed, ask, files bool) answer {
 	sealed := ""
+	k.shows(d, f)
 	if !ask {
 		sealed = s.tickets.seal(actMessage, s.tickets.slide(k))
 	}
@@ -224,11 +244,11 @@ func (s *source) messageInLanguage(v *visit) answer {
 	}
 	defer x.Close()
 	k = s.tickets.slide(k)
-	list, err := x.Inbox(v.r.Context())
+	list, more, err := x.Inbox(v.r.Context(), 0)
 	if err != nil {
 		return alone(err)
 	}
-	return s.inboxPage(x, k, list, inboxState{typed: f, files: v.up.hasFile()})
+	return s.inboxPage(x, k, list, inboxState{more: more, typed: f, files: v.up.hasFile()})
 }
 
 // message takes a later message with its files. When the visit has expired the
@@ -273,7 +293,7 @@ func (s *source) message(v *visit) answer {
 	if problem != "" {
 		return back(problem)
 	}
-	fs.Form = k.form
+	fs.Form, fs.Listed = k.form, k.listed
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return back(s.logged("taking a message", err))
@@ -369,11 +389,12 @@ func (s *source) asked(r *intake.Reply, x *intake.Session) *crypto.Body {
 }
 
 func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
+	k.listed = s.service.Directory().Version
 	view := replyView{
 		Greeting: x.Greeting(), Inbox: s.tickets.seal(actInbox, k), Erase: s.tickets.seal(actErase, k),
 	}
 	again := &choice{Action: "reply", Ticket: s.tickets.seal(actReply, k)}
-	r, err := x.Reply(v.r.Context(), int(k.slot))
+	r, err := x.Reply(v.r.Context(), k.number)
 	switch {
 	case errors.Is(err, intake.ErrNoReply), err == nil && r.ID != k.reply:
 		return s.gone(v, x, k)
@@ -440,7 +461,7 @@ func (s *source) consent(v *visit) answer {
 		return s.failed(v, "answering a question", err)
 	}
 	defer x.Close()
-	r, err := x.Reply(v.lasting(), int(k.slot))
+	r, err := x.Reply(v.lasting(), k.number)
 	switch {
 	case errors.Is(err, intake.ErrNoReply), err == nil && r.ID != k.reply:
 		return s.gone(v, x, s.tickets.slide(k))
@@ -449,7 +470,7 @@ func (s *source) consent(v *visit) answer {
 	case s.asked(r, x) == nil, !slices.Equal(f.bodies, x.Chosen()): // not what the page said
 		return s.replyPage(v, x, s.tickets.slide(k))
 	}
-	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
+	fs := intake.Fields{Form: k.form, Bodies: f.bodies, Listed: k.listed, Consents: []intake.Consent{{Body: r.Notice.Ask, Yes: f.yesNo == "yes"}}}
 	res, err := s.store(v, x, fs, crypto.Code{})
 	switch {
 	case errors.Is(err, intake.ErrQuorum), errors.Is(err, intake.ErrUnknownBody): // the list has changed
@@ -470,7 +491,7 @@ func (s *source) download(v *visit) answer {
 		return ans
 	}
 	defer x.Close()
-	r, err := x.Reply(v.r.Context(), int(k.slot))
+	r, err := x.Reply(v.r.Context(), k.number)
 	if err != nil || r.ID != k.reply || len(r.Files) == 0 {
 		return s.replyPage(v, x, k) // says why
 	}
@@ -503,7 +524,7 @@ func (s *source) erase(v *visit) answer {
 	}
 	again := &choice{Action: "erase", Ticket: s.tickets.seal(actErase, k)}
 	return answer{name: "erase", wait: true, choice: again, view: eraseView{
-		k.slot == slotAll, s.tickets.seal(actErased, k), s.tickets.seal(actInbox, k),
+		k.number == everything, s.tickets.seal(actErased, k), s.tickets.seal(actInbox, k),
 	}}
 }
 
@@ -514,10 +535,10 @@ func (s *source) erased(v *visit) answer {
 	}
 	defer x.Close()
 	var err error
-	if k.slot == slotAll {
+	if k.number == everything {
 		err = x.EraseAll(v.lasting())
 	} else {
-		err = x.Erase(v.lasting(), int(k.slot), k.reply)
+		err = x.Erase(v.lasting(), k.number, k.reply)
 	}
 	switch {
 	case errors.Is(err, intake.ErrNoReply):
@@ -525,5 +546,5 @@ func (s *source) erased(v *visit) answer {
 	case err != nil:
 		return s.failed(v, "erasing", err)
 	}
-	return answer{name: "erased", wait: true, view: eraseView{All: k.slot == slotAll, Inbox: s.tickets.seal(actInbox, k)}}
+	return answer{name: "erased", wait: true, view: eraseView{All: k.number == everything, Inbox: s.tickets.seal(actInbox, k)}}
 }

@@ -165,7 +165,7 @@ func (j *journey) walk() {
 		j.Errorf("answers %v, %v", told, err)
 	}
 	const reply = "Thank you.\n\nPlease tell us more. شكرا"
-	j.w.reply("audit", first, 2, reply, map[string]string{"form.txt": "x"})
+	j.w.reply("audit", first, reply, map[string]string{"form.txt": "x"})
 
 	j.must(j.b.Go(j.url + j.at("/inbox")))
 	j.page("enter")

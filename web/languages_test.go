@@ -106,7 +106,7 @@ func TestEveryLanguageAllTheWay(t *testing.T) {
 			in(w.get(at+"/inbox"), "the way in", "enter.heading")
 			for _, m := range w.fetchAll("audit") {
 				if m.Text == "words in "+lang {
-					w.reply("audit", m.Read, 0, "an answer", map[string]string{"a.txt": "x"})
+					w.reply("audit", m.Read, "an answer", map[string]string{"a.txt": "x"})
 				}
 			}
 			inbox := in(w.get(at+"/inbox").form(at+"/inbox").set("code", p.code()).send(), "the inbox", "inbox.heading")
@@ -203,7 +203,7 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 	// In the inbox, with a message half written.
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
 		if m.Meta.Kind == crypto.KindReport {
-			w.reply("audit", m.Read, 0, "an answer", nil)
+			w.reply("audit", m.Read, "an answer", nil)
 		}
 	}
 	inbox := w.enter(direct).turn("fr", func(f *fill) { f.set("text", text).set("body", "press").set("q-since", "danger") })

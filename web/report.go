@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"postern/crypto"
 	"postern/intake"
@@ -22,6 +23,8 @@ const (
 	probBody     = "body"
 	probClosed   = "closed"
 	probFull     = "full"
+	probHour     = "hour" // so much came that it must wait, so long
+	probDay      = "day"
 	probLine     = "line"
 	probInternal = "internal"
 	probExpired  = "expired"
@@ -39,7 +42,7 @@ const (
 )
 
 var problems = []string{
-	probText, probAnswer, probEmpty, probQuorum, probBody, probClosed, probFull, probLine, probInternal, probExpired,
+	probText, probAnswer, probEmpty, probQuorum, probBody, probClosed, probFull, probHour, probDay, probLine, probInternal, probExpired,
 	probWords, probUnknown, probOrder, probOther, probRepair, probEither, probNoFile,
 	probNothing, probForm, probCross, probCode,
 }
@@ -132,6 +135,7 @@ const writeForm = "write"
 
 // reportAgain shows the form with what was typed. Its ticket lives no longer for it.
 func (s *source) reportAgain(d *crypto.Directory, k ticket, f *fields, problem string, files bool) answer {
+	k.shows(d, f)
 	sealed := s.tickets.seal(actReport, k)
 	return answer{name: "report", text: f.text, gone: f.beyond(), choice: &choice{Form: writeForm, Files: true, Action: "again/report"}, build: func(most int) any {
 		v := s.formView(d, f, most, reportGroups)
@@ -263,7 +267,14 @@ func problemOf(err error) string {
 			return p.problem
 		}
 	}
-	return probInternal
+	var later *intake.Later
+	switch {
+	case !errors.As(err, &later):
+		return probInternal
+	case later.After <= time.Hour:
+		return probHour
+	}
+	return probDay
 }
 
 // store submits the fields, then the files of the form one by one. After a
@@ -297,6 +308,8 @@ func (s *source) store(v *visit, x *intake.Session, fs intake.Fields, own crypto
 			lost(name, "many")
 		case errors.Is(err, intake.ErrFull):
 			lost(name, "full")
+		case errors.As(err, new(*intake.Later)):
+			lost(name, "later")
 		case errors.Is(err, intake.ErrClosed), errors.Is(err, intake.ErrGone):
 			lost(name, "gone")
 		default:
@@ -311,7 +324,7 @@ func (s *source) store(v *visit, x *intake.Session, fs intake.Fields, own crypto
 }
 
 // lostReasons are why a file was not kept. Each has words "lost.<id>".
-var lostReasons = []string{"internal", "line", "large", "many", "full", "gone", "code"}
+var lostReasons = []string{"internal", "line", "large", "many", "full", "later", "gone", "code"}
 
 // reportInLanguage shows a form with what was typed in another language. Its
 // files are read to their end in vain: a browser sends them along.
@@ -367,7 +380,7 @@ func (s *source) report(v *visit) answer {
 	if problem != "" {
 		return back(problem)
 	}
-	fs.Form = k.form
+	fs.Form, fs.Listed = k.form, k.listed
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkReport)
 	if err != nil {
 		return back(s.logged("taking a report", err))
@@ -558,7 +571,7 @@ func (s *source) addFiles(v *visit) answer {
 		return back(fileResults{}, s.logged("taking files", err))
 	}
 	defer x.Close()
-	res, err := s.store(v, x, intake.Fields{Form: k.form, Bodies: bodies}, f.guard(k.code))
+	res, err := s.store(v, x, intake.Fields{Form: k.form, Bodies: bodies, Listed: k.listed}, f.guard(k.code))
 	if err != nil {
 		return back(fileResults{}, s.logged("taking files", err))
 	}

@@ -79,7 +79,7 @@ func TestTheWholeWay(t *testing.T) {
 		t.Errorf("files %v, want %v", files, want)
 	}
 
-	w.reply("ombuds", first, 1, "We <i>read</i> it.\x1b[31m & thank you", map[string]string{"../../evil\u202etxt.exe": "answer"})
+	w.reply("ombuds", first, "We <i>read</i> it.\x1b[31m & thank you", map[string]string{"../../evil\u202etxt.exe": "answer"})
 	inbox = w.enter(code).hasNot("Nothing is waiting")
 	reply := inbox.form("/reply").send().want(200, "Reply").has("We <i>read</i> it.[31m & thank you").has("The ombuds office").hasNot("\u202e").hasNot("../")
 	archive := reply.form("/download").do(w.url)
@@ -438,7 +438,7 @@ func TestHostileNamesAndTexts(t *testing.T) {
 	p.form("/code").set("code", evil).send().want(200, "Received")
 	for _, m := range w.fetch(crypto.LaneRegular, "evil") {
 		if m.Meta.Kind == crypto.KindReport {
-			w.reply("evil", m.Read, 0, strings.Trim(evil, "\x00"), map[string]string{strings.Trim(evil, "\x00"): "x"})
+			w.reply("evil", m.Read, strings.Trim(evil, "\x00"), map[string]string{strings.Trim(evil, "\x00"): "x"})
 		}
 	}
 	w.enter(p.code()).form("/reply").send().want(200, "Reply").has("<script>alert(1)</script>")
@@ -450,11 +450,11 @@ func TestTicketsAreForOneReply(t *testing.T) {
 	w := newWorld(t)
 	code := w.report("x").code()
 	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
-	w.reply("audit", first, 0, "the older", map[string]string{"older.txt": "older"})
+	w.reply("audit", first, "the older", map[string]string{"older.txt": "older"})
 	inbox := w.enter(code)
 	older := inbox.form("/reply").send().want(200, "Reply").has("the older")
 	sure := older.form("/erase").send().want(200, "Erase this reply?")
-	w.reply("audit", first, 0, "the newer", map[string]string{"newer.txt": "newer"})
+	w.reply("audit", first, "the newer", map[string]string{"newer.txt": "newer"})
 	for name, p := range map[string]*shown{
 		"asked to erase": sure.form("/erased").send(), "asked first": older.form("/erase").send().form("/erased").send(),
 		"read": inbox.form("/reply").send(), "download": older.form("/download").send(),
@@ -475,7 +475,7 @@ func TestForeignBytesCanBeErased(t *testing.T) {
 	code := w.report("x").code()
 	first := *w.fetch(crypto.LaneRegular, "audit")[0].Read
 	first.Meta.Case[0]++ // another case's, under this drop
-	w.reply("audit", &first, 2, "not for this case", nil)
+	w.reply("audit", &first, "not for this case", nil)
 	p := w.enter(code).form("/reply").send().want(200, "Reply").has("damaged, or was not signed by any reader").hasNot("not for this case")
 	p.form("/erase").send().form("/erased").send().want(200, "Erased")
 	w.enter(code).has("Nothing is waiting")
@@ -487,7 +487,7 @@ func TestFullStorageHasWords(t *testing.T) {
 	w := newWorld(t, func(c *settings) { c.quota = 300 * int64(intake.SmallCell(8)) })
 	first := w.report("x").code()
 	r := w.fetch(crypto.LaneRegular, "audit")[0].Read
-	w.reply("audit", r, 1, "an answer", nil)
+	w.reply("audit", r, "an answer", nil)
 	f := w.get("/report").form("/report").set("text", "flood")
 	p := f.send()
 	for n := 0; p.title() == "Received" && n < 1000; n++ {
@@ -524,7 +524,7 @@ func TestLongestReply(t *testing.T) {
 	code := w.report("x").code()
 	text := strings.Repeat("&<", 16<<10)
 	for _, m := range w.fetch(crypto.LaneRegular, "audit") {
-		w.reply("audit", m.Read, 0, text, nil)
+		w.reply("audit", m.Read, text, nil)
 	}
 	p := w.enter(code).form("/reply").send().want(200, "Reply").has("Part 1 of 3")
 	var whole string
@@ -548,7 +548,7 @@ func TestWithdrawnAndUnknownSigners(t *testing.T) {
 	w := newWorld(t)
 	code := w.report("x").code()
 	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
-	w.reply("audit", first, 0, "from audit", nil)
+	w.reply("audit", first, "from audit", nil)
 	d := *w.dir
 	d.Version = 2
 	d.Bodies = slices.Clone(d.Bodies)

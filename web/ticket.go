@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ const (
 	slideLife  = 30 * time.Minute // of an inbox page
 	visitLife  = 4 * time.Hour    // of a visit, however often it slides
 	keyLife    = 24 * time.Hour   // of a ticket key, before it becomes the previous one
-	ticketSize = 1 + 16 + 3*8 + 2*17 + 2 + len(intake.ReplyID{})
+	ticketSize = 1 + 16 + 3*8 + 2*17 + 8 + 4 + 1 + len(intake.ReplyID{})
 )
 
 // action is the one thing a ticket is good for.
@@ -45,8 +46,8 @@ const (
 	actChanged  action = "changed"  // take it
 )
 
-// slotAll in a ticket of actErase or actErased means everything.
-const slotAll = 255
+// everything in place of a reply's number, in a ticket of actErase or actErased.
+const everything = 1<<32 - 1
 
 var (
 	errTicket  = errors.New("ticket does not open")
@@ -61,9 +62,10 @@ type ticket struct {
 	expires time.Time
 	code    crypto.Code
 	next    crypto.Code    // in a ticket of actChanged: the new one
-	slot    uint8          // of a reply
-	part    uint8          // of a long reply, from 0
-	reply   intake.ReplyID // in that slot when the page was made
+	listed  uint64         // version of the directory whose bodies the page showed; 0: none
+	number  uint32         // of a reply
+	part    uint8          // of a long reply, or of the inbox, from 0
+	reply   intake.ReplyID // of that number
 }
 
 // TicketOptions of [NewTickets].
@@ -201,7 +203,8 @@ func (t *Tickets) seal(a action, k ticket) string {
 		b = binary.BigEndian.AppendUint64(b, uint64(x.Unix())) //nolint:gosec // not before 1970
 	}
 	b = append(append(b, k.code.Canonical()...), k.next.Canonical()...)
-	b = append(append(b, k.slot, k.part), k.reply[:]...)
+	b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, k.listed), k.number)
+	b = append(append(b, k.part), k.reply[:]...)
 	defer clear(b)
 	key, previous := t.keys()
 	defer key.Wipe()
@@ -239,8 +242,8 @@ func (t *Tickets) open(a action, s string, at time.Time) (ticket, error) {
 		}
 		rest = rest[17:]
 	}
-	k.slot, k.part = rest[0], rest[1]
-	copy(k.reply[:], rest[2:])
+	k.listed, k.number, k.part = binary.BigEndian.Uint64(rest), binary.BigEndian.Uint32(rest[8:]), rest[12]
+	copy(k.reply[:], rest[13:])
 	if at.Before(k.issued.Add(-time.Minute)) || !at.Before(k.expires) {
 		return k, errExpired
 	}
@@ -266,6 +269,16 @@ func (t *Tickets) slide(k ticket) ticket {
 		k.expires = end
 	}
 	return k
+}
+
+// shows notes which directory's bodies stand on the page, and unticks those that have
+// become others since the page before was made (SECURITY.md S-27).
+func (k *ticket) shows(d *crypto.Directory, f *fields) {
+	f.bodies = slices.DeleteFunc(f.bodies, func(id string) bool {
+		b, ok := d.Body(id)
+		return k.listed > 0 && ok && b.Since > k.listed
+	})
+	k.listed = d.Version
 }
 
 func newFormID() (f crypto.FormID) { _, _ = rand.Read(f[:]); return f }

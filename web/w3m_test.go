@@ -267,7 +267,7 @@ func TestTextBrowser(t *testing.T) {
 				!slices.Equal(files, []string{"secret plan.txt=the plan"}) {
 				t.Fatalf("what arrived: %+v, %q", got, files)
 			}
-			w.reply("audit", got, 2, "Thank you for writing.", nil)
+			w.reply("audit", got, "Thank you for writing.", nil)
 
 			b.to("link to the inbox", func(e *html.Node) bool { return attr(e, "href") == at(lang, "/inbox") })
 			b.keys("\r")

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -22,44 +20,29 @@ import (
 	"golang.org/x/net/html"
 
 	"postern/crypto"
-	"postern/crypto/seedtest"
 	"postern/intake"
 	"postern/intake/form"
-	"postern/store"
+	"postern/intake/intaketest"
 )
 
 // world is one instance on a real store behind the real handlers.
 type world struct {
 	t       testing.TB
+	in      *intaketest.World
 	service *intake.Service
 	dir     *crypto.Directory
-	holders map[string]*holder
 	tickets *Tickets
 	source  http.Handler
 	url     string
 	exch    string
 
 	mu   sync.Mutex
-	at   time.Time
 	logs []string
 }
 
-type holder struct {
-	seed crypto.EpochSeed
-	key  ed25519.PrivateKey
-}
+func (w *world) now() time.Time { return w.in.Now() }
 
-func (h *holder) identity(m crypto.Month) *crypto.Identity {
-	s, err := h.seed.At(m)
-	if err != nil {
-		panic(err)
-	}
-	return s.Identity()
-}
-
-func (w *world) now() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.at }
-
-func (w *world) advance(d time.Duration) { w.mu.Lock(); w.at = w.at.Add(d); w.mu.Unlock() }
+func (w *world) advance(d time.Duration) { w.in.Advance(d) }
 
 func (w *world) log(s string) { w.mu.Lock(); w.logs = append(w.logs, s); w.mu.Unlock() }
 
@@ -74,63 +57,29 @@ type settings struct {
 }
 
 func body(id, kind string, independent bool) crypto.Body {
-	return crypto.Body{
-		ID: id, Kind: kind, Independent: independent, Languages: []string{"en", "fr"},
-		Names:    map[string]string{"en": "The " + id + " office"},
-		Mandates: map[string]string{"en": "Looks into complaints about " + id + "."},
-	}
+	return intaketest.Body(id, kind, independent)
 }
 
 func newWorld(t testing.TB, change ...func(*settings)) *world {
 	t.Helper()
-	seedtest.Set(t)
-	w := &world{t: t, holders: map[string]*holder{}, at: noon}
-	c := settings{slots: 8, quota: 4 << 30, kdf: crypto.KDFParams{Time: 1, MemoryKiB: 64, Threads: 1}, bodies: []crypto.Body{
-		body("ministry", "government", false), body("ombuds", "ombuds", true),
-		body("audit", "audit", true), body("press", "media", true),
-	}}
-	c.options = intake.Options{Instance: crypto.InstanceID{1}, BatchSize: 8, UrgentSize: 2, Now: w.now}
-	c.source = SourceOptions{Quantum: NoQuantum, Now: w.now, Log: w.log}
-	for _, f := range change {
-		f(&c)
-	}
-	transfer := crypto.NewIdentity()
-	month := crypto.MonthOf(w.at)
-	w.dir = &crypto.Directory{
-		Origin: "postern directory test", Version: 1, Issued: crypto.DayOf(w.at) - 1, Expires: crypto.DayOf(w.at) + 300,
-		Salt: crypto.NewKey(), KDF: c.kdf,
-		Policy: crypto.Policy{Slots: c.slots, Quorum: 1}, Roots: 1, Transfer: transfer.Recipient(),
-	}
-	for _, b := range c.bodies {
-		h := &holder{seed: crypto.EpochSeed{Month: month, Seed: crypto.NewKey()}}
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			t.Fatal(err)
+	w := &world{t: t}
+	c := settings{}
+	w.in = intaketest.New(t, func(in *intaketest.Settings) {
+		c = settings{
+			slots: 8, quota: 4 << 30, kdf: in.KDF, options: in.Options,
+			bodies: []crypto.Body{
+				body("ministry", "government", false), body("ombuds", "ombuds", true),
+				body("audit", "audit", true), body("press", "media", true),
+			},
 		}
-		h.key = key
-		w.holders[b.ID] = h
-		ch := crypto.Holder{ID: b.ID + "-1", Signing: key.Public().(ed25519.PublicKey), Status: crypto.StatusActive, Since: 1}
-		for m := month; m < month+crypto.EpochCount; m++ {
-			ch.Epochs = append(ch.Epochs, crypto.Epoch{Month: m, Recipient: h.identity(m).Recipient()})
+		c.source = SourceOptions{Quantum: NoQuantum, Now: w.now, Log: w.log}
+		for _, f := range change {
+			f(&c)
 		}
-		b.Holders = []crypto.Holder{ch}
-		w.dir.Bodies = append(w.dir.Bodies, b)
-	}
-	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.slots), Quota: c.quota, ReserveSmall: 0.1, Spare: c.quota / 5, Create: true, Unbounded: true,
+		in.At, in.Slots, in.Quota, in.KDF, in.Options, in.Bodies = noon, c.slots, c.quota, c.kdf, c.options, c.bodies
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Errorf("closing the store: %v", err)
-		}
-	})
-	c.options.Store, c.options.Directory, c.options.Transfer = st, w.dir, transfer
-	if w.service, err = intake.New(c.options); err != nil {
-		t.Fatal(err)
-	}
+	w.service, w.dir = w.in.Service, w.in.Dir
+	var err error
 	if w.tickets, err = NewTickets(TicketOptions{Host: "test.onion", Now: w.now}); err != nil {
 		t.Fatal(err)
 	}
@@ -449,10 +398,10 @@ func (w *world) open(batch uint64, body string) []opened {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	id := w.holders[body].identity(crypto.MonthOf(w.now()))
+	id := w.in.Holders[body].Identity(crypto.MonthOf(w.now()))
 	var list []opened
 	for _, b := range infos {
-		if b.Ordinal != batch {
+		if b.Number != batch {
 			continue
 		}
 		for _, v := range b.Volumes {
@@ -460,7 +409,7 @@ func (w *world) open(batch uint64, body string) []opened {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			err = crypto.ReadVolume(r.Body, func(crypto.VolumeHeader) error { return nil }, func(_ int, _ int64, r io.Reader) error {
+			err = crypto.ReadVolume(r.Body, []ed25519.PublicKey{w.dir.Server}, nil, func(_ int, _ crypto.EntryRef, r io.Reader) error {
 				plain, err := crypto.Open(r, id)
 				if err != nil {
 					return nil // cover, or not for this body
@@ -484,59 +433,24 @@ func (w *world) open(batch uint64, body string) []opened {
 }
 
 // reply hands in a reply of a body to a message.
-func (w *world) reply(body string, to *crypto.Read, slot int, text string, files map[string]string, notice ...form.Notice) {
+func (w *world) reply(body string, to *crypto.Read, text string, files map[string]string, notice ...form.Notice) {
 	w.t.Helper()
-	i := slices.IndexFunc(to.Prekeys, func(p crypto.Prekey) bool { return int(p.Slot) == slot })
-	if i < 0 {
-		w.t.Fatalf("no prekey for slot %d", slot)
-	}
-	rec := to.Prekeys[i].Recipient
-	readers, err := w.dir.ReadersFor(to.Readers, crypto.MonthOf(w.now()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var b bytes.Buffer
-	sw, err := crypto.Seal(&b, w.dir.Policy, readers, rec)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	drop := crypto.DropOf(rec)
-	var said []byte
-	for _, n := range notice {
-		if said, err = n.Encode(); err != nil {
-			w.t.Fatal(err)
+	w.in.Dir = w.dir
+	w.handIn(w.bundle(w.in.ReplyWith(body, to, func(m *crypto.Message) {
+		m.Text = text
+		for _, n := range notice {
+			said, err := n.Encode()
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			m.Notice = said
 		}
-	}
-	mw, err := crypto.NewMessageWriter(sw, &crypto.Message{
-		Notice:  said,
-		Meta:    crypto.Meta{Kind: crypto.KindReply, Case: to.Meta.Case, Form: newFormID(), DirHash: w.dir.Hash(), Day: crypto.DayOf(w.now())},
-		Readers: to.Readers, Quorum: 1, Text: text, Drop: &crypto.DropRef{Drop: drop, Slot: byte(slot)},
-	}, w.holders[body].key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for name, data := range files {
-		fw, err := mw.File(name, "text/plain")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if _, err := io.WriteString(fw, data); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	if err := errors.Join(mw.Close(), sw.Close()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.handIn(w.bundle(crypto.BundleEntry{Drop: drop, Size: int64(b.Len()), Data: &b}))
+	}, files)))
 }
 
 func (w *world) bundle(entries ...crypto.BundleEntry) []byte {
 	w.t.Helper()
-	var b bytes.Buffer
-	if err := crypto.WriteBundle(&b, w.dir.Policy, w.dir.Transfer, crypto.Bundle{ID: crypto.BundleID(newFormID())}, entries); err != nil {
-		w.t.Fatal(err)
-	}
-	return b.Bytes()
+	return w.in.Bundle(entries...)
 }
 
 // handIn hands a bundle in through the exchange and returns the page.
@@ -601,4 +515,12 @@ func (w *world) first() *source {
 // others are all languages but one.
 func others(lang string) []string {
 	return slices.DeleteFunc(Locales(), func(l string) bool { return l == lang })
+}
+
+// ids of the bodies that a message names.
+func ids(readers []crypto.Reader) (list []string) {
+	for _, r := range readers {
+		list = append(list, r.ID)
+	}
+	return list
 }

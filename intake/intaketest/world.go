@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -317,11 +318,15 @@ func (w *World) Only(body string, number uint64) *crypto.Read {
 // Reply is a reply of a body to a source's message, as its desk makes it.
 func (w *World) Reply(body string, to *crypto.Read, text string, files ...[]byte) crypto.BundleEntry {
 	w.T.Helper()
-	return w.ReplyWith(body, to, func(m *crypto.Message) { m.Text = text }, files...)
+	named := map[string]string{}
+	for i, f := range files {
+		named[fmt.Sprintf("answer-%d.txt", i)] = string(f)
+	}
+	return w.ReplyWith(body, to, func(m *crypto.Message) { m.Text = text }, named)
 }
 
-// ReplyWith lets the test change the message before it is signed.
-func (w *World) ReplyWith(body string, to *crypto.Read, change func(m *crypto.Message), files ...[]byte) crypto.BundleEntry {
+// ReplyWith lets the test change the message before it is signed. Files stand by name.
+func (w *World) ReplyWith(body string, to *crypto.Read, change func(m *crypto.Message), files map[string]string) crypto.BundleEntry {
 	w.T.Helper()
 	w.counter++
 	drop := crypto.DropOf(to.ReplyTo)
@@ -335,10 +340,10 @@ func (w *World) ReplyWith(body string, to *crypto.Read, change func(m *crypto.Me
 	var box bytes.Buffer
 	mw, err := crypto.NewMessageWriter(&box, m, w.Holders[body].Key)
 	w.check(err)
-	for i, f := range files {
-		fw, err := mw.File(fmt.Sprintf("answer-%d.txt", i), "text/plain")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fw, err := mw.File(name, "text/plain")
 		w.check(err)
-		_, err = fw.Write(f)
+		_, err = io.WriteString(fw, files[name])
 		w.check(err)
 	}
 	w.check(mw.Close())
