@@ -158,7 +158,7 @@ func (j *journey) walk() {
 			first = m.Read
 		}
 	}
-	if first == nil || first.Text != text || !slices.Equal(first.Readers, []string{"ombuds", "audit"}) || files != 2 {
+	if first == nil || first.Text != text || !slices.Equal(ids(first.Readers), []string{"ombuds", "audit"}) || files != 2 {
 		j.Fatalf("what arrived: %+v, %d files", first, files)
 	}
 	if told, err := form.DecodeAnswers(first.Answers); err != nil || !slices.Equal(told.Get(form.QTopics), []string{"crime"}) {
