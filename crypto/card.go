@@ -3,13 +3,10 @@ package crypto
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
-
-	"filippo.io/edwards25519"
 )
 
 // EpochCount is how many monthly recipients a card lists.
@@ -54,13 +51,6 @@ func epochsSigned(body, holder string, signing ed25519.PublicKey, epochs []Epoch
 	return b.Bytes(), err
 }
 
-// SigningWords are six words of a signing key, for reading aloud: the same
-// wherever the key is shown.
-func SigningWords(key ed25519.PublicKey) []string {
-	sum := sha256.Sum256(append([]byte("postern/v1 signing words\x00"), key...))
-	return phrase(sum[:], 6)
-}
-
 // text is the card without its signature line.
 func (c *Card) text() ([]byte, error) {
 	if !ValidID(c.Body) || !ValidID(c.Holder) {
@@ -77,24 +67,6 @@ func (c *Card) text() ([]byte, error) {
 	}
 	fmt.Fprintf(&b, "epochs %s\n", base64.StdEncoding.EncodeToString(c.EpochsSignature))
 	return b.Bytes(), nil
-}
-
-// verify is the only place that checks a signature: a key for which anybody can
-// sign signs nothing.
-func verify(key ed25519.PublicKey, msg, sig []byte) bool {
-	return validSigning(key) && ed25519.Verify(key, msg, sig)
-}
-
-// validSigning refuses what is no point of the curve, a second encoding of one
-// (two names for one key), and the eight points of small order: for those
-// anybody can make signatures that verify, without a secret.
-func validSigning(key ed25519.PublicKey) bool {
-	if len(key) != ed25519.PublicKeySize {
-		return false
-	}
-	p, err := new(edwards25519.Point).SetBytes(key)
-	return err == nil && bytes.Equal(p.Bytes(), key) &&
-		new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 0
 }
 
 // maxMonth is 9999-12: a later month has no text.

@@ -15,7 +15,8 @@
 //	message.go    the container: kinds, grammar, signatures, padding
 //	epoch.go      a holder's monthly keys
 //	consent.go    a source's signed yes or no; succession.go, a changed code
-//	card.go       what a holder gives the operator, public; verify, for every signature
+//	signing.go    which Ed25519 keys count, and the words of one
+//	card.go       what a holder gives the operator, public
 //	directory.go  who may read, signed by the offline root; root.go, its key
 //	batch.go      what a holder fetches, signed by the server
 //	bundle.go     what a holder hands in
