@@ -33,13 +33,13 @@ func TestTicketRoundTrip(t *testing.T) {
 	c := &clock{noon}
 	k := newTickets(t, c, "", "x.onion")
 	want := k.start()
-	want.slot, want.part = 3, 2
+	want.number, want.part, want.listed = 1<<31+3, 2, 7
 	s := k.seal(actReply, want)
 	got, err := k.open(actReply, s, c.t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.form != want.form || got.code != want.code || got.slot != 3 || got.part != 2 ||
+	if got.form != want.form || got.code != want.code || got.number != 1<<31+3 || got.part != 2 || got.listed != 7 ||
 		!got.issued.Equal(want.issued) || !got.started.Equal(want.started) || !got.expires.Equal(want.expires) {
 		t.Error("a ticket changed on its way")
 	}

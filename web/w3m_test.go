@@ -263,7 +263,7 @@ func TestTextBrowser(t *testing.T) {
 					files = append(files, f.Name+"="+string(m.data[i]))
 				}
 			}
-			if got == nil || strings.TrimSpace(got.Text) != text || !slices.Equal(got.Readers, []string{"ombuds", "audit"}) ||
+			if got == nil || strings.TrimSpace(got.Text) != text || !slices.Equal(ids(got.Readers), []string{"ombuds", "audit"}) ||
 				!slices.Equal(files, []string{"secret plan.txt=the plan"}) {
 				t.Fatalf("what arrived: %+v, %q", got, files)
 			}

@@ -126,8 +126,8 @@ drain = "{{.Drain.Exact}}"
 # Bounds the database on the disk. Below the free space, with room to spare.
 quota = "{{.Storage.Quota.Exact}}"
 # Per cent of the quota that only text can use, so that reports still get in
-# when files have filled the rest. No report can use the last 5 per cent: batches
-# go out, and codes open their inboxes, when storage is full.
+# when files have filled the rest. Cover for all batches of two months has its own
+# room in the quota, which reports cannot use: batches go out when storage is full.
 reserve_text = {{.Storage.ReserveText}}
 # A file whose content protects the storage key, for example a systemd
 # credential ("/run/credentials/postern.service/storage"). Whoever steals the
@@ -272,8 +272,6 @@ func (c *Config) valid() error {
 	switch {
 	case c.Drain < 0:
 		return errors.New("drain: must not be negative")
-	case c.Storage.Quota < 256<<20:
-		return errors.New("[storage] quota: at least 256MiB")
 	case c.Storage.ReserveText < 1 || c.Storage.ReserveText > 90:
 		return errors.New("[storage] reserve_text: 1 to 90 per cent")
 	case c.Limits.FileSize < 1<<20 || int64(c.Limits.FileSize) > min(int64(c.Storage.Quota), intake.MaxFileSize):
@@ -282,8 +280,8 @@ func (c *Config) valid() error {
 		return errors.New("[limits] files: 1 to 100")
 	case len(c.Batches.Hours) == 0 || slices.ContainsFunc(c.Batches.Hours, func(h int) bool { return h < 0 || h > 23 }):
 		return errors.New("[batches] hours: one or more of 0 to 23")
-	case c.Batches.Size < 1 || c.Batches.Size > 4096 || c.Batches.Urgent < 1 || c.Batches.Urgent > 256:
-		return errors.New("[batches]: size 1 to 4096, urgent 1 to 256")
+	case c.Batches.Size < 1 || c.Batches.Size > 2048 || c.Batches.Urgent < 1 || c.Batches.Urgent > 256:
+		return errors.New("[batches]: size 1 to 2048, urgent 1 to 256")
 	case c.Directory.Roots < 1 || c.Directory.Roots > 9:
 		return errors.New("[directory] roots: 1 to 9")
 	case c.Directory.Days < 7 || c.Directory.Days > 400:
@@ -292,6 +290,9 @@ func (c *Config) valid() error {
 		return fmt.Errorf("[tor] mode %q: one of %q, %q, %q", c.Tor.Mode, TorChild, TorSystem, TorNone)
 	case c.Tor.MaxStreams < 1 || c.Tor.MaxStreams > 65535:
 		return errors.New("[tor] max_streams: 1 to 65535")
+	}
+	if least := Size(intake.LeastQuota(c.Directory.Slots, c.Batches.Hours, c.Batches.Size, c.Batches.Urgent, int64(c.Limits.FileSize))); c.Storage.Quota < least {
+		return fmt.Errorf("[storage] quota: at least %v for these [batches], whose cover lies there for two months, and this file_size", least)
 	}
 	if c.Backup.Recipient != "" {
 		if _, err := crypto.ParseRecipient(c.Backup.Recipient); err != nil {

@@ -71,6 +71,10 @@ func (i *Instance) fits(d *crypto.Directory) error {
 	if err != nil {
 		return err
 	}
+	server, err := i.serverKey()
+	if err != nil {
+		return err
+	}
 	switch {
 	case d.Salt != i.Salt:
 		return WithHint(crypto.ErrSalt, "this directory is of another instance, or of one made anew: every code in use would be lost")
@@ -78,6 +82,8 @@ func (i *Instance) fits(d *crypto.Directory) error {
 		return fmt.Errorf("the directory is for %q, this instance is %q", d.Origin, i.origin())
 	case d.Transfer.String() != transfer.String():
 		return WithHint(errors.New("the directory names another server's transfer key"), "propose and sign it again from this instance's proposal.txt")
+	case !d.Server.Equal(server):
+		return WithHint(errors.New("the directory names another server's signing key"), "propose and sign it again from this instance's proposal.txt")
 	case d.Policy.Slots != i.Conf.Directory.Slots:
 		return fmt.Errorf("the directory has %d slots, this database was made for %d", d.Policy.Slots, i.Conf.Directory.Slots)
 	}
@@ -240,6 +246,9 @@ func setSince(in, d *crypto.Directory) {
 func (i *Instance) Propose(d *crypto.Directory) error {
 	transfer, err := i.transferRecipient()
 	if err != nil {
+		return err
+	}
+	if d.Server, err = i.serverKey(); err != nil {
 		return err
 	}
 	d.Origin, d.Salt, d.KDF, d.Transfer = i.origin(), i.Salt, crypto.DefaultKDF, transfer

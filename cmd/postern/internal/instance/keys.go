@@ -2,7 +2,6 @@ package instance
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -47,13 +46,13 @@ func readSeed(path string) (seed crypto.Key, err error) {
 	return seed, nil
 }
 
-// serverKey is the key that the directory of a backup names as its server's.
-func serverKey(_ *crypto.Directory, files map[string][]byte) (ed25519.PublicKey, error) {
-	var seed crypto.Key // TODO(proto): the directory's own
-	if !unhex(seed[:], strings.TrimSpace(string(files["keys/signing.key"])), "") {
-		return nil, errors.New("the backup has no key of its server")
+// serverKey is what desks verify batches by.
+func (i *Instance) serverKey() (ed25519.PublicKey, error) {
+	key, err := i.Signing()
+	if err != nil {
+		return nil, err
 	}
-	return ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey), nil
+	return key.Public().(ed25519.PublicKey), nil //nolint:forcetypeassert // always that type
 }
 
 // transferRecipient is what holders seal bundles to.

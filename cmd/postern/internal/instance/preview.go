@@ -51,9 +51,13 @@ func (i *Instance) inventDirectory(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	server, err := i.serverKey()
+	if err != nil {
+		return err
+	}
 	d := &crypto.Directory{
 		Origin: i.origin(), Version: 1, Issued: crypto.DayOf(now), Expires: crypto.DayOf(now) + 90, Salt: i.Salt,
-		KDF: crypto.DefaultKDF, Policy: crypto.Policy{Slots: i.Conf.Directory.Slots, Quorum: 1}, Roots: 1, Transfer: transfer,
+		KDF: crypto.DefaultKDF, Policy: crypto.Policy{Slots: i.Conf.Directory.Slots, Quorum: 1}, Roots: 1, Transfer: transfer, Server: server,
 	}
 	for n, b := range []struct{ kind, name, mandate string }{
 		{"ombuds", "Example ombuds institution", "Looks into complaints about the armed forces and answers to parliament."},
@@ -64,20 +68,27 @@ func (i *Instance) inventDirectory(now time.Time) error {
 		if !ok {
 			return fmt.Errorf("no kind of body %q", b.kind)
 		}
-		public, _, err := ed25519.GenerateKey(nil)
+		public, key, err := ed25519.GenerateKey(nil)
 		if err != nil {
 			return err
 		}
-		h := crypto.Holder{ID: fmt.Sprintf("holder-%d", n+1), Signing: public, Status: crypto.StatusActive, Since: 1}
+		id := fmt.Sprintf("example-%d", n+1)
+		card := crypto.Card{Body: id, Holder: fmt.Sprintf("holder-%d", n+1), Signing: public}
 		seed := crypto.EpochSeed{Month: crypto.MonthOf(now), Seed: crypto.NewKey()}
 		for range crypto.EpochCount {
-			h.Epochs = append(h.Epochs, crypto.Epoch{Month: seed.Month, Recipient: seed.Identity().Recipient()})
+			card.Epochs = append(card.Epochs, crypto.Epoch{Month: seed.Month, Recipient: seed.Identity().Recipient()})
 			seed = seed.Next()
 		}
+		if _, err := card.Marshal(key); err != nil { // signs the months
+			return err
+		}
 		d.Bodies = append(d.Bodies, crypto.Body{
-			ID: fmt.Sprintf("example-%d", n+1), Kind: kind.ID, Independent: kind.Independent,
+			ID: id, Kind: kind.ID, Independent: kind.Independent, Since: 1,
 			Names: map[string]string{"en": b.name}, Mandates: map[string]string{"en": b.mandate},
-			Languages: []string{"en"}, Holders: []crypto.Holder{h},
+			Languages: []string{"en"},
+			Holders: []crypto.Holder{{
+				ID: card.Holder, Signing: public, Status: crypto.StatusActive, Since: 1, Epochs: card.Epochs, EpochsSignature: card.EpochsSignature,
+			}},
 		})
 	}
 	skey, vkey, err := crypto.NewRoot("preview")

@@ -10,16 +10,14 @@ import (
 	"postern/store"
 )
 
-// spare is the part of the quota that reports cannot use: when they have filled
-// the rest, batches still go out and codes still open their inboxes.
-const spare = 20 // the quota is divided by this
-
 // storeOptions are how this instance keeps its database.
 func (i *Instance) storeOptions(create bool) (store.Options, error) {
 	o := store.Options{
 		Dir: i.DBPath(), Buckets: intake.Buckets(), SmallCell: intake.SmallCell(i.Conf.Directory.Slots),
-		Quota: int64(i.Conf.Storage.Quota), ReserveSmall: float64(i.Conf.Storage.ReserveText) / 100, Spare: int64(i.Conf.Storage.Quota) / spare, Create: create,
-		Fill: 64 << 20, Unbounded: true,
+		Quota: int64(i.Conf.Storage.Quota), ReserveSmall: float64(i.Conf.Storage.ReserveText) / 100, Create: create,
+		// Cover's own room, which reports cannot use: when they have filled the rest, batches still go out.
+		Spare: intake.CoverRoom(i.Conf.Directory.Slots, i.Conf.Batches.Hours, i.Conf.Batches.Size, i.Conf.Batches.Urgent),
+		Fill: 64 << 20,
 	}
 	if f := i.Conf.Storage.KeyWrappedBy; f != "" {
 		w, err := newFileWrapper(f)

@@ -118,9 +118,7 @@ func (b *Backup) readFiles(signature []byte) (err error) {
 		return fmt.Errorf("the directory in the backup: %w", err)
 	}
 	b.Roots = slices.DeleteFunc(b.Roots, func(r string) bool { return !SignedBy(note, r) })
-	if b.server, err = serverKey(b.Directory, b.files); err != nil {
-		return err
-	}
+	b.server = b.Directory.Server
 	if !b.in.signed(b.server, signature) {
 		return WithHint(errors.New("the backup is not signed by the server that its directory names: it was forged or changed"),
 			"use another backup")
@@ -241,9 +239,6 @@ func (b *Backup) importStore(ctx context.Context, i *Instance) error {
 		return errors.Join(err, s.Close())
 	}
 	svc, err := intake.New(intake.Options{Store: s, Transfer: transfer, Instance: i.ID})
-	if err == nil {
-		err = intake.Restored(ctx, s)
-	}
 	if err == nil {
 		// On a clock that may be wrong nothing is ended; status says so later.
 		if err = svc.Maintain(ctx, false); errors.Is(err, intake.ErrClock) {

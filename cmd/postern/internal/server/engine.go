@@ -36,12 +36,16 @@ func openEngine(i *instance.Instance) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	signing, err := i.Signing()
+	if err != nil {
+		return nil, err
+	}
 	s, err := i.OpenStore(false)
 	if err != nil {
 		return nil, err
 	}
 	svc, err := intake.New(intake.Options{
-		Store: s, Directory: d, Transfer: transfer, Instance: i.ID,
+		Store: s, Directory: d, Transfer: transfer, Signing: signing, Instance: i.ID,
 		Limits:     intake.Limits{FileSize: int64(i.Conf.Limits.FileSize), Files: i.Conf.Limits.Files},
 		BatchHours: i.Conf.Batches.Hours, BatchSize: i.Conf.Batches.Size, UrgentSize: i.Conf.Batches.Urgent,
 	})

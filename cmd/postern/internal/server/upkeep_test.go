@@ -42,7 +42,11 @@ func openTest(t *testing.T, now func() time.Time) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.intake, err = intake.New(intake.Options{Store: e.store, Directory: e.intake.Directory(), Transfer: transfer, Instance: i.ID, Now: now})
+	signing, err := i.Signing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.intake, err = intake.New(intake.Options{Store: e.store, Directory: e.intake.Directory(), Transfer: transfer, Signing: signing, Instance: i.ID, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
