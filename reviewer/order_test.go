@@ -118,6 +118,24 @@ func TestRivalsInAnyOrder(t *testing.T) {
 	mine, theirs = src.ChangeCode(w.today()), thief.ChangeCode(w.today())
 	both := must(w.server.ReleaseVolumes(w.today(), [][]byte{w.say(mine, "from the source", "ombuds")}, [][]byte{w.say(theirs, "from the thief", "ombuds")}))(t)
 	w.sameInAnyOrder(t, [][]byte{report, both[0], both[1]}, permutations(3)...)
+
+	// Of one day and one server, the one that was released first.
+	for range 4 {
+		src = w.server.NewSource()
+		thief = *src
+		report = w.release(1, w.say(src, "first", "ombuds"))
+		mine, theirs = src.ChangeCode(w.today()), thief.ChangeCode(w.today())
+		x = w.release(1, w.say(mine, "from the source", "ombuds"))
+		y = w.release(1, w.say(theirs, "from the thief", "ombuds"))
+		for holder, order := range map[string][][]byte{"anna": {report, x, y}, "ben": {y, x, report}} {
+			for _, volume := range order {
+				w.imports(holder, volume)
+			}
+			if c := must(w.desks[holder].Case(FullID(src.Case)))(t); c.tip != string(mine.Case[:]) {
+				t.Errorf("%s: the case follows another", holder)
+			}
+		}
+	}
 }
 
 // story draws what sources, readers and thieves do over some days, and how it is released.
