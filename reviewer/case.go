@@ -91,7 +91,7 @@ type groups struct {
 	short     map[string]string  // names of codes' cases on the holder's own screen
 }
 
-// group sorts messages into cases (SECURITY.md S-8). Only a message of a source
+// group sorts messages into cases (SECURITY.md S-30). Only a message of a source
 // makes one. A reply or event joins the case it names when its signer's body is
 // one that the source named in it; all else is a stranger's.
 func (v *Vault) group(messages []entry) *groups {

@@ -13,7 +13,7 @@ import (
 )
 
 // What names a body that this vault is not of was sealed to it by another than its
-// writer: it is a stranger's, whoever wrote it, and nothing of it is kept (SECURITY.md S-8).
+// writer: it is a stranger's, whoever wrote it, and nothing of it is shown (SECURITY.md S-30).
 func TestLeftOutBody(t *testing.T) {
 	w := newWorld(t)
 	src := w.server.NewSource()

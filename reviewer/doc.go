@@ -12,6 +12,10 @@
 //	            holds; to erase a message is to overwrite it and forget its key
 //	lock        one desk at a time
 //
+// What was imported is a set: an import adds to it, and everything that is shown
+// follows from it, so the order in which batches came changes nothing
+// (SECURITY.md S-30). Nothing is believed of a batch that the server did not sign (S-24).
+//
 // A message is kept as the container its reader opened, with frames, padding
 // and signature, under a vault key instead of the month's: the month's key can
 // then be destroyed ([Vault.Advance]) and the case stays readable.
@@ -25,16 +29,17 @@
 //	vault.go      create, open, passphrase       keys.go, state.go, pack.go
 //	identity.go   card for the operator, key file for Tor Browser
 //	directory.go  accept a signed directory; what changed
-//	root.go       the offline root: make a key, sign
-//	import.go     volumes in
-//	case.go       what a case holds, in which order, and who may read it
+//	root.go       the offline root: make a key, sign, remember what was signed
+//	import.go     volumes in: read, open; merge.go, what that adds
+//	batches.go    what is here of what the server made, what is missing, what does not fit together
+//	case.go       whose messages make a case, in which order, and who may read it
 //	succession.go cases of one source who changed their code, as one
-//	reply.go      answer; which slot
+//	reply.go      answer: to whom, under which number
 //	notice.go     what a reply tells the source besides words, and what the source answers
 //	export.go     bundles out
 //	extract.go    files, words and whole cases in clear, by name only
 //	erase.go      one case; seeds of past months (advance.go)
 //	backup.go     one file out, one file in
-//	clock.go      what day it is on a machine that nobody sets
+//	clock.go      what day it is on a machine that nobody sets, and which batch's day is believed
 //	safe.go       hostile text and names; fold.go, rows that no terminal wraps
 package reviewer

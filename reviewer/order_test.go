@@ -246,7 +246,7 @@ func (s *story) release() {
 
 // Property: what a desk shows, and whom it answers, does not depend on the order in which volumes
 // come, whatever they hold: messages sealed anew, repeats, lives and codes of one day, rivals, strangers,
-// entries exchanged since, a server that was restored.
+// entries exchanged since, a server that was restored (SECURITY.md S-30).
 func TestAnyOrderShowsTheSame(t *testing.T) {
 	w := newWorld(t)
 	now := w.now

@@ -145,7 +145,7 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 }
 
 // counter numbers an own reply among those of its case and day, and of no other
-// case: fellow readers see it (SECURITY.md S-5). Counting on from the day, it rises also
+// case: fellow readers see it (SECURITY.md S-29). Counting on from the day, it rises also
 // when the vault was restored from a backup or the case was erased: the source's side takes no
 // reply that counts lower than one it has read.
 func (p *Plan) counter() uint64 {
