@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 }
 
 // helpers may import any room.
-var helpers = []string{"cmd/postern-demo", "cmd/scantest", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
+var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
 var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "intake/form", "cmd/postern-desk", "web/markdown"}
