@@ -457,7 +457,7 @@ func (g *gallery) replies() {
 		for i := range d.Bodies {
 			if d.Bodies[i].ID == "ombuds" {
 				h := d.Bodies[i].Holders[0]
-				h.Status, h.Since, h.Epochs = crypto.StatusRevoked, 2, nil
+				h.Status, h.Since, h.Epochs, h.EpochsSignature = crypto.StatusRevoked, 2, nil, nil
 				d.Bodies[i].Holders = []crypto.Holder{h}
 			}
 		}

@@ -140,7 +140,7 @@ func (w *world) leaves(version uint64, gone string, status crypto.Status) {
 	d.Version, d.Bodies = version, slices.Clone(d.Bodies)
 	i := slices.IndexFunc(d.Bodies, func(b crypto.Body) bool { return b.ID == gone })
 	h := d.Bodies[i].Holders[0]
-	h.Status, h.Since, h.Epochs = status, version, nil
+	h.Status, h.Since, h.Epochs, h.EpochsSignature = status, version, nil, nil
 	d.Bodies[i].Holders = []crypto.Holder{h}
 	if err := w.service.SetDirectory(&d); err != nil {
 		w.t.Fatal(err)

@@ -94,8 +94,8 @@ func TestTheWholeWay(t *testing.T) {
 	}
 	done := reply.form("/erase").send().want(200, "Erase this reply?").form("/erased").send().want(200, "Erased")
 	done.form("/inbox").send().want(200, "Your inbox").has("Nothing is waiting")
-	reply.form("/download").send().want(200, "Your inbox").has("replaced by a newer one or erased meanwhile")
-	inbox.form("/reply").send().want(200, "Your inbox").has("replaced by a newer one or erased meanwhile").has("Nothing is waiting")
+	reply.form("/download").send().want(200, "Your inbox").has("erased meanwhile")
+	inbox.form("/reply").send().want(200, "Your inbox").has("erased meanwhile").has("Nothing is waiting")
 
 	sent := w.enter(code).form("/message").set("text", "Something new").file("more.txt", strings.NewReader("more")).send().want(200, "Received").has("more.txt")
 	sent.form("/inbox").send().want(200, "Your inbox")
@@ -444,8 +444,8 @@ func TestHostileNamesAndTexts(t *testing.T) {
 	w.enter(p.code()).form("/reply").send().want(200, "Reply").has("<script>alert(1)</script>")
 }
 
-// TestTicketsAreForOneReply: a newer reply takes slot 0; pages of the older
-// one neither erase it nor show it as if it were the one asked for.
+// TestTicketsAreForOneReply: pages of a reply that was erased neither erase nor show the one that
+// came after it.
 func TestTicketsAreForOneReply(t *testing.T) {
 	w := newWorld(t)
 	code := w.report("x").code()
@@ -455,17 +455,66 @@ func TestTicketsAreForOneReply(t *testing.T) {
 	older := inbox.form("/reply").send().want(200, "Reply").has("the older")
 	sure := older.form("/erase").send().want(200, "Erase this reply?")
 	w.reply("audit", first, "the newer", map[string]string{"newer.txt": "newer"})
+	sure.form("/erased").send().want(200, "Erased")
 	for name, p := range map[string]*shown{
 		"asked to erase": sure.form("/erased").send(), "asked first": older.form("/erase").send().form("/erased").send(),
 		"read": inbox.form("/reply").send(), "download": older.form("/download").send(),
 	} {
 		t.Log(name)
-		p.want(200, "Your inbox").has("replaced by a newer one or erased meanwhile").
+		p.want(200, "Your inbox").has("erased meanwhile").
 			form("/reply").send().want(200, "Reply").has("the newer")
 	}
 	newer := w.enter(code).form("/reply").send().want(200, "Reply").has("the newer").form("/erase").send().form("/erased")
 	newer.send().want(200, "Erased")
 	newer.send().want(200, "Your inbox").has("erased meanwhile").has("Nothing is waiting") // sent twice
+}
+
+// TestInboxSaysWhatIsNew: replies stand in the order of their writing, each with who wrote it, when, and whether
+// it was opened; what does not fit one page is on the next.
+func TestInboxSaysWhatIsNew(t *testing.T) {
+	w := newWorld(t)
+	code := w.report("x").code()
+	first := w.fetch(crypto.LaneRegular, "audit")[0].Read
+	w.reply("audit", first, "one", nil)
+	w.advance(24 * time.Hour)
+	w.reply("ombuds", first, "two", map[string]string{"a": strings.Repeat("x", 100_000)})
+	lines := func(p *shown) (list []string) {
+		for _, ul := range find(p.doc, "ul") {
+			if attr(ul, "class") == "list" {
+				for _, li := range find(ul, "li") {
+					list = append(list, strings.Join(strings.Fields(textOf(li)), " "))
+				}
+			}
+		}
+		return list
+	}
+	words := w.first().words
+	day := func(ago int) string { return words.dateText(crypto.DayOf(w.now()) - crypto.Day(ago)) }
+	p := w.enter(code)
+	if got := lines(p); len(got) != 2 || got[0] != "Reply 1 new The audit office "+day(1)+" Read reply 1" || !strings.HasPrefix(got[1], "Reply 2 new "+day(0)+" with files, at most") {
+		t.Errorf("%q", got)
+	}
+	p.form("/reply").send().has("one")
+	p.form("/reply", 1).send().has("two")
+	if got := lines(w.enter(code)); len(got) != 2 || strings.Contains(got[0]+got[1], "new") {
+		t.Errorf("read, and still %q", got)
+	}
+	for i := range 11 {
+		var list []crypto.BundleEntry
+		for j := range crypto.BundleEntries {
+			list = append(list, w.in.Reply("audit", first, fmt.Sprint("more ", i*4+j)))
+		}
+		w.handIn(w.bundle(list...))
+	}
+	p = w.enter(code).has("6 more wait: show them")
+	if got := lines(p); len(got) != intake.PageReplies {
+		t.Errorf("%d replies on a page", len(got))
+	}
+	p = p.form("/inbox").send().want(200, "Your inbox").hasNot("more wait")
+	if got := lines(p); len(got) != 6 || !strings.HasPrefix(got[0], "Reply 41 The audit") {
+		t.Errorf("on the page of older ones: %q", got)
+	}
+	p.form("/reply").send().want(200, "Reply").has("one")
 }
 
 // TestForeignBytesCanBeErased: what is no reply of this case waits until the
@@ -555,7 +604,7 @@ func TestWithdrawnAndUnknownSigners(t *testing.T) {
 	for i := range d.Bodies {
 		if d.Bodies[i].ID == "audit" {
 			h := d.Bodies[i].Holders[0]
-			h.Status, h.Since, h.Epochs = crypto.StatusRevoked, 2, nil
+			h.Status, h.Since, h.Epochs, h.EpochsSignature = crypto.StatusRevoked, 2, nil, nil
 			d.Bodies[i].Holders = []crypto.Holder{h}
 		}
 	}

@@ -409,7 +409,7 @@ func (w *world) open(batch uint64, body string) []opened {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			err = crypto.ReadVolume(r.Body, []ed25519.PublicKey{w.dir.Server}, nil, func(_ int, _ crypto.EntryRef, r io.Reader) error {
+			err = crypto.ReadVolume(r.Body, []ed25519.PublicKey{w.dir.Server}, func(*crypto.BatchHead, int, []byte) error { return nil }, func(_ int, _ crypto.EntryRef, r io.Reader) error {
 				plain, err := crypto.Open(r, id)
 				if err != nil {
 					return nil // cover, or not for this body
