@@ -170,8 +170,8 @@ func SignBatchHead(h *BatchHead, server ed25519.PrivateKey) []byte {
 	return append(b, ed25519.Sign(server, append([]byte(batchContext), b...))...)
 }
 
-// OpenBatchHead reads what [SignBatchHead] wrote, or returns [ErrForged].
-func OpenBatchHead(signed []byte, server ed25519.PublicKey) (*BatchHead, error) {
+// openBatchHead reads what [SignBatchHead] wrote, or returns [ErrForged].
+func openBatchHead(signed []byte, server ed25519.PublicKey) (*BatchHead, error) {
 	n := len(signed) - ed25519.SignatureSize
 	if n < 0 {
 		return nil, fmt.Errorf("opening a batch head: %w", malformed("%d bytes", len(signed)))
@@ -427,7 +427,7 @@ func readVolume(f *entryFile, servers []ed25519.PublicKey, onHead func(*BatchHea
 	if err != nil {
 		return err
 	}
-	h, err := openBatchHead(signed, servers)
+	h, err := openByAny(signed, servers)
 	if err != nil {
 		return err
 	}
@@ -483,10 +483,10 @@ func (e *entryFile) batchHead() (signed []byte, err error) {
 	return signed, nil
 }
 
-func openBatchHead(signed []byte, servers []ed25519.PublicKey) (h *BatchHead, err error) {
+func openByAny(signed []byte, servers []ed25519.PublicKey) (h *BatchHead, err error) {
 	err = ErrForged
 	for _, key := range servers {
-		if h, err = OpenBatchHead(signed, key); !errors.Is(err, ErrForged) {
+		if h, err = openBatchHead(signed, key); !errors.Is(err, ErrForged) {
 			break
 		}
 	}

@@ -351,7 +351,7 @@ func badHeads() (list [][]byte) {
 func TestBatchHead(t *testing.T) {
 	h := testHead([]byte("x"), nil)
 	signed := SignBatchHead(h, serverKey)
-	got, err := OpenBatchHead(signed, serverPub())
+	got, err := openBatchHead(signed, serverPub())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,23 +364,23 @@ func TestBatchHead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bad := bytes.Clone(signed)
 		bad[rapid.IntRange(0, len(bad)-1).Draw(t, "at")] ^= rapid.ByteRange(1, 255).Draw(t, "bits")
-		if _, err := OpenBatchHead(bad, serverPub()); !errors.Is(err, ErrForged) {
+		if _, err := openBatchHead(bad, serverPub()); !errors.Is(err, ErrForged) {
 			t.Fatalf("changed: %v", err)
 		}
 	})
 	for name, key := range map[string]ed25519.PublicKey{"another server": testPub, "nobody": nil} {
-		if _, err := OpenBatchHead(signed, key); !errors.Is(err, ErrForged) {
+		if _, err := openBatchHead(signed, key); !errors.Is(err, ErrForged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for i, key := range smallOrder(t) {
 		forged := append(h.encode(), forgedSignature...)
-		if _, err := OpenBatchHead(forged, key); !errors.Is(err, ErrForged) {
+		if _, err := openBatchHead(forged, key); !errors.Is(err, ErrForged) {
 			t.Errorf("point %d, for which anybody can sign: %v", i, err)
 		}
 	}
 	for _, b := range [][]byte{nil, signed[:63]} {
-		if _, err := OpenBatchHead(b, serverPub()); !errors.Is(err, ErrFormat) {
+		if _, err := openBatchHead(b, serverPub()); !errors.Is(err, ErrFormat) {
 			t.Errorf("%d bytes: %v", len(b), err)
 		}
 	}
@@ -394,22 +394,22 @@ func TestBatchHead(t *testing.T) {
 		"entries more than there are": func() []byte { b := bytes.Clone(enc); b[batchHeadFixed+3]++; return b }(),
 		"entries without end":         func() []byte { b := bytes.Clone(enc); b[batchHeadFixed] = 0xff; return b }(),
 	} {
-		if _, err := OpenBatchHead(sign(b), serverPub()); !errors.Is(err, ErrFormat) {
+		if _, err := openBatchHead(sign(b), serverPub()); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, b := range badHeads() {
-		if _, err := OpenBatchHead(b, serverPub()); !errors.Is(err, ErrFormat) {
+		if _, err := openBatchHead(b, serverPub()); !errors.Is(err, ErrFormat) {
 			t.Errorf("%.60x: %v", b, err)
 		}
 	}
 	large := testHead()
 	large.Volumes[1] = make([]EntryRef, maxBatchHead/entryRefSize)
-	if _, err := OpenBatchHead(SignBatchHead(large, serverKey), serverPub()); !errors.Is(err, ErrFormat) {
+	if _, err := openBatchHead(SignBatchHead(large, serverKey), serverPub()); !errors.Is(err, ErrFormat) {
 		t.Errorf("more entries than a head has room for: %v", err)
 	}
 	large.Volumes[1] = large.Volumes[1][:maxBatchHead/entryRefSize-10]
-	if _, err := OpenBatchHead(SignBatchHead(large, serverKey), serverPub()); err != nil {
+	if _, err := openBatchHead(SignBatchHead(large, serverKey), serverPub()); err != nil {
 		t.Errorf("nearly as many: %v", err)
 	}
 }

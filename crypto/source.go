@@ -85,12 +85,7 @@ func (s *Source) MailboxName() [32]byte { return sha256.Sum256(s.locator[:]) }
 // mailbox, whose share the server keeps. Without the share nobody can derive it
 // again.
 func (s *Source) ReplyIdentity(share [32]byte) *Identity {
-	return IdentityFromSeed(s.ReplySeed(share))
-}
-
-// ReplySeed is the seed of ReplyIdentity.
-func (s *Source) ReplySeed(share [32]byte) Key {
-	return kdfKey(s.replyRoot[:], share[:], "source reply key")
+	return IdentityFromSeed(kdfKey(s.replyRoot[:], share[:], "source reply key"))
 }
 
 // Marker is a two-word mark of the write counter: it changes only when
