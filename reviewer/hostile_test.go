@@ -82,6 +82,13 @@ func TestShortNames(t *testing.T) {
 			t.Errorf("%s is called %s", FullID(id), n)
 		}
 	}
+	for a := range names {
+		for b := range names {
+			if a != b && strings.HasPrefix(a, b) {
+				t.Errorf("%s may be %s", b, a)
+			}
+		}
+	}
 	if n := g.name(string(three[:])); len(n) != 9 || len(names) != 3 || len(g.name(string(one[:]))) <= 9 {
 		t.Errorf("%v", names)
 	}
