@@ -219,7 +219,7 @@ func (x *Session) find(n uint32) (*Reply, error) {
 }
 
 // Reply opens one reply, with the visit's durable write. [ErrNoReply] when it is not there, or
-// repeats one that was opened. The next message to readers will say that it was read (SECURITY.md, Frame 22).
+// repeats one that was opened. The next message to readers will say that it was read (FORMAT.md, frame 22).
 func (x *Session) Reply(ctx context.Context, n uint32) (*Reply, error) {
 	r, err := x.find(n)
 	if err != nil && !errors.Is(err, ErrNoReply) {

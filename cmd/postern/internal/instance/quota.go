@@ -17,7 +17,7 @@ func (i *Instance) storeOptions(create bool) (store.Options, error) {
 		Quota: int64(i.Conf.Storage.Quota), ReserveSmall: float64(i.Conf.Storage.ReserveText) / 100, Create: create,
 		// Cover's own room, which reports cannot use: when they have filled the rest, batches still go out.
 		Spare: intake.CoverRoom(i.Conf.Directory.Slots, i.Conf.Batches.Hours, i.Conf.Batches.Size, i.Conf.Batches.Urgent),
-		Fill: 64 << 20,
+		Fill:  64 << 20,
 	}
 	if f := i.Conf.Storage.KeyWrappedBy; f != "" {
 		w, err := newFileWrapper(f)
