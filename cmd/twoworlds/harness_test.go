@@ -260,6 +260,10 @@ func after(e, x float64) int {
 // than allowed; it is wrong about honest samples less than once in a million runs.
 func oneDistribution(t *testing.T, what string, yes, no []float64, allowed float64) {
 	t.Helper()
+	if len(yes) == 0 || len(no) == 0 {
+		t.Errorf("%s: samples of %d and %d", what, len(yes), len(no))
+		return
+	}
 	n, m := float64(len(yes)), float64(len(no))
 	limit := allowed + math.Sqrt(-math.Log(1e-6/2)/2*(n+m)/(n*m))
 	d := apart(yes, no)
