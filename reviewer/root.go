@@ -143,6 +143,16 @@ func noteText(file []byte) ([]byte, bool) {
 	return nil, false
 }
 
+// Errors of [Root.Check] and [Root.OpenPrevious], for errors.Is.
+var (
+	ErrNoPrevious   = errors.New("this root signed no directory yet: name the signed one before the proposal, so that what changes can be shown")
+	ErrPreviousRoot = errors.New("neither this root key nor one that was named signed it: name the key that did, once its ten words were compared")
+	ErrTwoTexts     = errors.New("this root signed another text of this version, or a later one: have that installed, then ask for a new proposal")
+)
+
+// Last is the signed directory that this root remembers; nil: it signed none yet.
+func (r *Root) Last() []byte { return r.last }
+
 // Check says whether this root may sign a proposal, and gives the directory it is to be
 // compared with: nil for the first one of an instance. previous is the signed directory in force, if
 // one is given; what this root itself signed later counts instead. A root that signed nothing yet needs
@@ -171,15 +181,15 @@ func (r *Root) check(proposal, previous []byte, today crypto.Day, previousRoots 
 		switch {
 		case old != nil && old.Version == last.Version && old.Hash() != last.Hash():
 			return nil, nil, fmt.Errorf("this root signed another version %d than the one named as the previous directory: find out how there came to be two", last.Version)
-		case d.Version == last.Version && d.Hash() != last.Hash():
-			return nil, nil, fmt.Errorf("this root signed another version %d before: %w: ask for a proposal with a higher version", last.Version, crypto.ErrRolledBack)
+		case d.Version < last.Version, d.Version == last.Version && d.Hash() != last.Hash():
+			return nil, nil, fmt.Errorf("version %d: %w", d.Version, ErrTwoTexts)
 		case old == nil || old.Version < last.Version:
 			old = last
 		}
 	}
 	switch {
 	case old == nil && d.Version != 1:
-		return nil, nil, fmt.Errorf("this is version %d, and this root signed none yet: name the signed directory before it, so that what changes can be shown", d.Version)
+		return nil, nil, fmt.Errorf("version %d: %w", d.Version, ErrNoPrevious)
 	case d.Expires <= today:
 		return nil, nil, fmt.Errorf("it expired on %s: ask the operator for a new proposal", d.Expires)
 	}
@@ -221,7 +231,7 @@ func (r *Root) OpenPrevious(previous []byte, roots ...string) (*crypto.Directory
 	}
 	n, err := note.Open(previous, note.VerifierList(known...))
 	if err != nil {
-		return nil, errors.New("reading the previous directory: neither this root key nor one that was named signed it: name the key that did, once its ten words were compared")
+		return nil, fmt.Errorf("reading the previous directory: %w", ErrPreviousRoot)
 	}
 	d, err := crypto.ParseDirectory([]byte(n.Text))
 	if err != nil {

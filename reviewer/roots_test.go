@@ -119,10 +119,10 @@ func TestRootRemembers(t *testing.T) {
 	// A second text of version 2, and version 1 once more.
 	other := *d
 	other.Expires++
-	if _, err := w.root.Sign(must(other.Marshal())(t), first, w.today()); !errors.Is(err, crypto.ErrRolledBack) {
+	if _, err := w.root.Sign(must(other.Marshal())(t), first, w.today()); !errors.Is(err, ErrTwoTexts) {
 		t.Errorf("a second text of one version: %v", err)
 	}
-	if _, err := w.root.Sign(first, nil, w.today()); !errors.Is(err, crypto.ErrRolledBack) {
+	if _, err := w.root.Sign(first, nil, w.today()); !errors.Is(err, ErrTwoTexts) {
 		t.Errorf("an older version: %v", err)
 	}
 	if again := must(w.root.Sign(second, nil, w.today()))(t); !bytes.Equal(again, second) {

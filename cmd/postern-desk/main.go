@@ -69,7 +69,7 @@ var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
 	cmdPasswd, cmdVaultStatus, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
-	cmdRootInit, cmdRootSign, cmdRootPhrase,
+	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
 }
 
 // usageError is a call that cannot be meant; it ends with status 2.
@@ -112,6 +112,9 @@ var hints = []struct {
 	{reviewer.ErrNoVault, "postern-desk init makes one, --vault FOLDER names another"},
 	{reviewer.ErrNoDirectory, "postern-desk directory FILE --root KEY accepts it"},
 	{reviewer.ErrNoRoot, "--root KEY names it"},
+	{reviewer.ErrNoPrevious, "--previous FILE names it"},
+	{reviewer.ErrPreviousRoot, "--previous-root KEY names it"},
+	{reviewer.ErrTwoTexts, "postern-desk root last writes what it signed once more"},
 }
 
 // errorf writes an error. Names in it are whatever somebody called a file, so it is shown

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -128,6 +129,34 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	}
 	d.printf("The signed directory is in %s. It is public: give it to the operator.\n", shown(out))
 	return nil
+}
+
+var cmdRootLast = &command{
+	name: "root last", args: "--key FILE --out FILE",
+	short: "write the directory that a root signed last once more",
+	long: `Root last writes the signed directory that the root's file remembers, for an
+operator who lost it: what comes next can only follow it.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		key := fs.String("key", "", "the `FILE` that root init wrote")
+		out := fs.String("out", "", "the new `FILE` for the signed directory")
+		return func([]string) error {
+			if *key == "" || *out == "" {
+				return usagef("root last: --key and --out are needed")
+			}
+			pass, err := d.passphrase("the root key")
+			if err != nil {
+				return err
+			}
+			root, err := reviewer.OpenRoot(*key, pass, d.options)
+			if err != nil {
+				return err
+			}
+			if root.Last() == nil {
+				return errors.New("this root signed no directory yet")
+			}
+			return reviewer.CreateFile(*out, root.Last())
+		}
+	},
 }
 
 var cmdRootPhrase = &command{
