@@ -90,9 +90,9 @@ type door struct {
 // all entries of all batches that are kept, since on a quiet day all are cover, and one day's more. Others may not fill
 // what is left beside as much: so cover always finds its place, whatever came before it.
 func CoverRoom(slots int, hours []int, batchSize, urgentSize int) int64 {
-	daily := len(hours)*batchSize + 24*urgentSize
-	cell := (SmallCell(slots) + 64 + 4095) / 4096 * 4096
-	return int64(daily) * (keepDays + 2) * int64(cell)
+	entry := (SmallCell(slots) + 1024 + 4095) / 4096 * 4096 // and its record
+	batch := func(n int) int { return n*entry + (2+n/chunkEntries)*2*batchChunkSize }
+	return int64(len(hours)*batch(batchSize)+24*batch(urgentSize)) * (keepDays + 2)
 }
 
 // LeastQuota is the smallest quota of a store that takes a file of this length beside cover.

@@ -358,7 +358,7 @@ func TestABrokenDownloadIsNotLogged(t *testing.T) {
 	w := newWorld(t)
 	code := w.report("x").code()
 	first := w.fetch(crypto.LaneRegular, "ombuds")[0].Read
-	w.reply("ombuds", first, 1, "see the files", map[string]string{"a.bin": strings.Repeat("a", 1<<20)})
+	w.reply("ombuds", first, "see the files", map[string]string{"a.bin": strings.Repeat("a", 1<<20)})
 	f := w.enter(code).form("/reply").send().form("/download")
 	r := httptest.NewRequest(http.MethodPost, "/download", strings.NewReader(f.body()))
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
