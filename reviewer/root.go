@@ -145,9 +145,9 @@ func noteText(file []byte) ([]byte, bool) {
 
 // Errors of [Root.Check] and [Root.OpenPrevious], for errors.Is.
 var (
-	ErrNoPrevious   = errors.New("this root signed no directory yet: name the signed one before the proposal, so that what changes can be shown")
-	ErrPreviousRoot = errors.New("neither this root key nor one that was named signed it: name the key that did, once its ten words were compared")
-	ErrTwoTexts     = errors.New("this root signed another text of this version, or a later one: have that installed, then ask for a new proposal")
+	ErrNoPrevious = errors.New("this root signed no directory yet: name the signed one before the proposal, so that what changes can be shown")
+	ErrOtherRoot  = errors.New("neither this root key nor one that was named signed it: name the key that did, once its ten words were compared")
+	ErrTwoTexts   = errors.New("this root signed another text of this version, or a later one: have that installed, then ask for a new proposal")
 )
 
 // Last is the signed directory that this root remembers; nil: it signed none yet.
@@ -231,7 +231,7 @@ func (r *Root) OpenPrevious(previous []byte, roots ...string) (*crypto.Directory
 	}
 	n, err := note.Open(previous, note.VerifierList(known...))
 	if err != nil {
-		return nil, fmt.Errorf("reading the previous directory: %w", ErrPreviousRoot)
+		return nil, fmt.Errorf("reading the previous directory: %w", ErrOtherRoot)
 	}
 	d, err := crypto.ParseDirectory([]byte(n.Text))
 	if err != nil {

@@ -113,7 +113,7 @@ var hints = []struct {
 	{reviewer.ErrNoDirectory, "postern-desk directory FILE --root KEY accepts it"},
 	{reviewer.ErrNoRoot, "--root KEY names it"},
 	{reviewer.ErrNoPrevious, "--previous FILE names it"},
-	{reviewer.ErrPreviousRoot, "--previous-root KEY names it"},
+	{reviewer.ErrOtherRoot, "--previous-root KEY names it"},
 	{reviewer.ErrTwoTexts, "postern-desk root last writes what it signed once more"},
 }
 
