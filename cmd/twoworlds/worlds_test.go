@@ -26,6 +26,7 @@ var positions = map[string][]string{
 	"Operates the server honestly but is asked to hand over": {"TestVisits", "TestErasedIsGone"},
 	"Takes a reviewer's online machine or USB stick":         {"TestLeftOut", "TestErasedDayByDay"},
 	"Takes the air-gapped machine":                           {"has the keys of that holder: TestNumbers says what a chosen reader sees"},
+	"Carries the stick, or keeps the online machine":         {"TestLeftOut", "TestErasedDayByDay"},
 	"Is a reviewer who was left out":                         {"TestLeftOut", "TestErasedDayByDay"},
 	"Is a reviewer who was chosen":                           {"TestNumbers", "TestNumbersOfADesk"},
 	"Is a hostile source":                                    {"wants to break, not to know: package reviewer"},
