@@ -69,7 +69,7 @@ func fold(s string) string {
 	for _, r := range norm.NFKD.String(s) {
 		switch to, ok := meant[r]; {
 		case r < utf8.RuneSelf:
-			b.WriteByte(lower(byte(r)))
+			b.WriteByte(lower(byte(r))) //nolint:gosec // below RuneSelf
 		case ok:
 			b.WriteString(to)
 		case !unicode.In(r, unicode.M, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point):

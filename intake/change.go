@@ -103,20 +103,20 @@ func (x *Session) bequeath(y *Session, other crypto.Drop) (ended crypto.Drop) {
 
 // sealChange tells the chosen readers where replies go from now on. Cover, when there is
 // nothing to tell or nobody: nobody reads whom the source did not tick (SECURITY.md S-7).
-func (y *Session) sealChange(moved bool) (id store.ItemID, sealed []byte, err error) {
-	readers, bodies, err := y.resolve(y.Chosen(), 0)
-	if !moved || err != nil || y.d.Expired(y.s.now()) {
-		sealed, err = crypto.NewCover(y.d.Policy)
+func (x *Session) sealChange(moved bool) (id store.ItemID, sealed []byte, err error) {
+	readers, bodies, err := x.resolve(x.Chosen(), 0)
+	if !moved || err != nil || x.d.Expired(x.s.now()) {
+		sealed, err = crypto.NewCover(x.d.Policy)
 		return randomItem(), sealed, err
 	}
 	var form crypto.FormID
 	_, _ = rand.Read(form[:])
-	m := y.message(crypto.KindChange, y.state.counter+step(), form, readers)
-	if sealed, err = seal(y.d, m, y.src.Signing, bodies); err != nil {
+	m := x.message(crypto.KindChange, x.state.counter+step(), form, readers)
+	if sealed, err = seal(x.d, m, x.src.Signing, bodies); err != nil {
 		return id, nil, fmt.Errorf("sealing a change of code: %w", err)
 	}
-	n, give := y.s.numbers.take(y.state.seed, y.state.next)
+	n, give := x.s.numbers.take(x.state.seed, x.state.next)
 	give()
-	y.state.next, y.state.counter = n+1, m.Meta.Counter
-	return ownItem(y.state.seed, n), sealed, nil
+	x.state.next, x.state.counter = n+1, m.Meta.Counter
+	return ownItem(x.state.seed, n), sealed, nil
 }

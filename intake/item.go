@@ -113,9 +113,6 @@ func (w *itemWriter) enqueue(lane crypto.Lane) []store.Op {
 	return []store.Op{w.item(), store.Create(bucketOut, w.id[:], o.encode())}
 }
 
-// done says that what was written is an item now.
-func (w *itemWriter) done() { w.kept = true }
-
 // abort gives the cells back; harmless once the item was committed.
 func (w *itemWriter) abort() {
 	if w.up != nil {

@@ -142,10 +142,9 @@ func (s *Service) write(ctx context.Context, change func() ([]store.Op, error), 
 		for i, x := range sessions {
 			name := names[i][:]
 			values[i] = x.encode()
-			switch {
-			case x.raw == nil:
+			if x.raw == nil {
 				must = append(must, store.RequireAbsent(bucketMailbox, name))
-			default:
+			} else {
 				must = append(must, store.Require(bucketMailbox, name, x.raw))
 			}
 			switch {
@@ -335,7 +334,7 @@ func (x *Session) AddFile(ctx context.Context, name, mediaType string, r io.Read
 	}
 	first := x.raw == nil
 	err = x.s.write(ctx, func() ([]store.Op, error) {
-		if x.state.life != life && !(first && x.raw == nil) { // erased, changed, or made by another request meanwhile
+		if x.state.life != life && (!first || x.raw != nil) { // erased, changed, or made by another request meanwhile
 			return nil, ErrGone
 		}
 		return append(x.sent(n, counter, x.readers), w.enqueue(lane)...), nil

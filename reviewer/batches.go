@@ -192,10 +192,10 @@ func (b *batch) missing() (out []string) {
 	below := uint64(0)
 	volume, volumes := fmt.Sprintf("batch %d volume", b.Ordinal), fmt.Sprintf("batch %d volumes", b.Ordinal)
 	for _, n := range b.Have {
-		out = appendRun(out, volume, volumes, below+1, uint64(n)-1)
-		below = uint64(n)
+		out = appendRun(out, volume, volumes, below+1, uint64(n)-1) //nolint:gosec // not negative
+		below = uint64(n)                                           //nolint:gosec // not negative
 	}
-	return appendRun(out, volume, volumes, below+1, uint64(b.Volumes))
+	return appendRun(out, volume, volumes, below+1, uint64(b.Volumes)) //nolint:gosec // not negative
 }
 
 // appendRun appends the numbers from one to another as one line, if there are any.

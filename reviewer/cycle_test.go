@@ -328,7 +328,7 @@ func TestWrongYes(t *testing.T) {
 	w.imports("anna", w.release(4, w.say(src, "help", "ombuds")))
 	w.reply("anna", w.only("anna"), "hello")
 	w.imports("anna", w.release(4, w.forBatch("anna")...))
-	real, kept := w.today(), packs(t, v)
+	now, kept := w.today(), packs(t, v)
 
 	w.now = w.now.AddDate(0, 0, 400)
 	if _, err := v.Import(bytes.NewReader(w.release(2)), ImportOptions{}); err == nil {
@@ -336,13 +336,13 @@ func TestWrongYes(t *testing.T) {
 	}
 	w.now = w.now.AddDate(0, 0, -400)
 	yes := ImportOptions{ClockOK: func(Clock) bool { return true }}
-	must(v.Import(bytes.NewReader(must(w.server.Release(real+400, 1))(t)), yes))(t)
-	if got := v.Clock(); got.Batch != real+400 || packs(t, v) != kept {
+	must(v.Import(bytes.NewReader(must(w.server.Release(now+400, 1))(t)), yes))(t)
+	if got := v.Clock(); got.Batch != now+400 || packs(t, v) != kept {
 		t.Errorf("with a yes: %+v, %d packs of %d", got, packs(t, v), kept)
 	}
-	must(v.Disbelieve(real + 3))(t)
+	must(v.Disbelieve(now + 3))(t)
 	v = w.reopen("anna")
-	if got := v.Clock(); got.Batch != real || got.Doubtful() {
+	if got := v.Clock(); got.Batch != now || got.Doubtful() {
 		t.Errorf("taken back: %+v", got)
 	}
 	if first, next := v.Months(); first != next {
@@ -351,11 +351,11 @@ func TestWrongYes(t *testing.T) {
 	// Honest batches go on, and nobody is asked.
 	w.tomorrow()
 	w.imports("anna", w.release(2))
-	if got := v.Clock(); got.Batch != real+1 {
+	if got := v.Clock(); got.Batch != now+1 {
 		t.Errorf("the next batch: %+v", got)
 	}
 	// That very day, should it come, needs its yes once more.
-	if !v.leaps(real + 400) {
+	if !v.leaps(now + 400) {
 		t.Error("a day that was taken back is believed again")
 	}
 	must(v.PlanReply(w.only("anna"), v.Clock().Today()))(t)

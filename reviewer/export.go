@@ -270,7 +270,7 @@ func (v *Vault) imported() []crypto.BatchRef {
 		if len(out) == crypto.MaxBatchRefs {
 			break
 		}
-		if len(b.Have) == int(b.Volumes) && b.Day+keptDays >= newest {
+		if len(b.Have) == b.Volumes && b.Day+keptDays >= newest {
 			out = append(out, crypto.BatchRef{Instance: crypto.InstanceID(b.Instance), Batch: b.Ordinal})
 		}
 	}

@@ -177,7 +177,7 @@ func (v *Vault) replyTo(p *Plan) (*crypto.Recipient, error) {
 func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (_ *entry, packs []*pack, err error) {
 	var out []io.Writer
 	var done []func() blob
-	var close []func() error
+	var ends []func() error
 	open := func() (io.Writer, error) {
 		k, err := v.newPack()
 		if err != nil {
@@ -189,7 +189,7 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 			return nil, err
 		}
 		done = append(done, d)
-		close = append(close, w.Close, k.finish)
+		ends = append(ends, w.Close, k.finish)
 		return w, nil
 	}
 	sealed := new(countWriter)
@@ -206,7 +206,7 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 		if err != nil {
 			return nil, packs, err
 		}
-		close = slices.Insert(close, len(close)-2, s.Close)
+		ends = slices.Insert(ends, len(ends)-2, s.Close)
 		out = append(out, s)
 	}
 	kept, err := open()
@@ -223,7 +223,7 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 			return nil, packs, err
 		}
 	}
-	for _, step := range append([]func() error{mw.Close}, close...) {
+	for _, step := range append([]func() error{mw.Close}, ends...) {
 		if err := step(); err != nil {
 			return nil, packs, err
 		}

@@ -102,7 +102,7 @@ func (s *Store) validate(ops []Op) error {
 		}
 		items[id] = true
 	}
-	if !s.free && (len(ops) > engine.MaxOps || size > engine.MaxBytes) {
+	if len(ops) > engine.MaxOps || size > engine.MaxBytes {
 		return ErrTooLarge
 	}
 	return nil
@@ -341,11 +341,7 @@ func (s *Store) write(all *changes) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	commit := s.eng.Commit
-	if s.free {
-		commit = s.eng.(interface{ CommitAny([]engine.Op) error }).CommitAny
-	}
-	switch err := commit(append(conditions, ops...)); {
+	switch err := s.eng.Commit(append(conditions, ops...)); {
 	case errors.Is(err, engine.ErrFull):
 		return ErrFull
 	case errors.Is(err, ErrChanged), errors.Is(err, ErrTooLarge):

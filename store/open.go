@@ -20,7 +20,6 @@ type Store struct {
 	key     KeyWrapper
 	buckets map[string]Bucket // of the caller, of the store, and of the file
 	small   int               // bytes in a small cell
-	free    bool              // Options.Unbounded
 	step    func(string)
 
 	life   sync.RWMutex // read-held while an operation runs
@@ -55,7 +54,7 @@ func Open(o Options) (*Store, error) { return open(o, false) }
 // takes off at its end.
 func open(o Options, partial bool) (_ *Store, err error) {
 	s := &Store{
-		dir: o.Dir, key: o.Key, small: o.SmallCell, step: o.step, free: o.Unbounded,
+		dir: o.Dir, key: o.Key, small: o.SmallCell, step: o.step,
 		buckets:   map[string]Bucket{metaName: metaBucket, itemName: itemBucket},
 		counts:    make(map[string]int),
 		listQueue: make(chan *list, 64),

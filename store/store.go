@@ -40,8 +40,6 @@ type Options struct {
 	Key KeyWrapper
 	// Create makes a new database when there is none; without it Open fails.
 	Create bool
-	// Unbounded takes lists that are too large for [ErrTooLarge].
-	Unbounded bool
 
 	step func(name string) // tests stop here, between two steps of a vacuum
 }

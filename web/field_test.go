@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -363,7 +364,7 @@ func TestABrokenDownloadIsNotLogged(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/download", strings.NewReader(f.body()))
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler {
+		if p, ok := recover().(error); !ok || !errors.Is(p, http.ErrAbortHandler) {
 			t.Errorf("ended with %v", p)
 		}
 	}()

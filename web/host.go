@@ -18,10 +18,10 @@ func OnlyFor(h http.Handler, hosts ...string) http.Handler {
 	for _, x := range hosts {
 		list = append(list, hostName(x))
 	}
-	any := slices.ContainsFunc(list, func(x string) bool { ip := net.ParseIP(x); return ip != nil && ip.IsUnspecified() })
+	everywhere := slices.ContainsFunc(list, func(x string) bool { ip := net.ParseIP(x); return ip != nil && ip.IsUnspecified() })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostName(r.Host)
-		if slices.Contains(list, host) || any && net.ParseIP(host) != nil {
+		if slices.Contains(list, host) || everywhere && net.ParseIP(host) != nil {
 			h.ServeHTTP(w, r)
 			return
 		}

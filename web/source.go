@@ -504,7 +504,7 @@ func (s *source) failed(v *visit, doing string, err error) answer {
 		err    error
 		notice string
 	}{{intake.ErrBusy, "busy"}, {intake.ErrClosed, "closed"}, {intake.ErrFull, "full"}} {
-		if errors.Is(err, n.err) || n.err == intake.ErrFull && errors.As(err, new(*intake.Later)) {
+		if errors.Is(err, n.err) || errors.Is(n.err, intake.ErrFull) && errors.As(err, new(*intake.Later)) {
 			a := s.fixedPage(v, http.StatusServiceUnavailable, n.notice)
 			a.wait = true
 			return a

@@ -149,19 +149,19 @@ func TestScrub(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	clear := bytes.Repeat([]byte("0123456789"), 20_000)
-	if _, err := f.Write(clear); err != nil {
+	plain := bytes.Repeat([]byte("0123456789"), 20_000)
+	if _, err := f.Write(plain); err != nil {
 		t.Fatal(err)
 	}
 	if err := Scrub(f, 100, 150_000); err != nil {
 		t.Fatal(err)
 	}
 	got := read(t, f.Name())
-	if len(got) != len(clear) || got[:100] != string(clear[:100]) || got[150_100:] != string(clear[150_100:]) {
+	if len(got) != len(plain) || got[:100] != string(plain[:100]) || got[150_100:] != string(plain[150_100:]) {
 		t.Fatal("it overwrote something else")
 	}
 	for at := 100; at+16 <= 150_100; at += 16 {
-		if got[at:at+16] == string(clear[at:at+16]) {
+		if got[at:at+16] == string(plain[at:at+16]) {
 			t.Fatalf("byte %d was left", at)
 		}
 	}

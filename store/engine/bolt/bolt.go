@@ -144,11 +144,6 @@ func (e *Engine) Commit(list []engine.Op) error {
 	if err := engine.Bound(list); err != nil {
 		return err
 	}
-	return e.CommitAny(list)
-}
-
-// CommitAny is Commit without its bounds, which this engine does not need.
-func (e *Engine) CommitAny(list []engine.Op) error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.rec.commit(list)

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"io"
 	"os"
@@ -40,7 +41,7 @@ func checkFile(path string) error {
 	if c.meta() && c.tree(c.root, nil, nil, true) {
 		return nil
 	}
-	if c.err != nil && c.err != io.EOF {
+	if c.err != nil && !errors.Is(c.err, io.EOF) {
 		return c.err
 	}
 	return damaged(filepath.Base(path))
