@@ -3,10 +3,13 @@ package instance
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -181,6 +184,26 @@ func TestForgedBackup(t *testing.T) {
 			t.Log(err)
 		})
 	}
+
+	// Whoever has the public key and what is public besides can write and sign a
+	// backup, with a key of their own: the directory names another.
+	t.Run("signed with a forger's key", func(t *testing.T) {
+		var seed crypto.Key
+		list := change("keys/signing.key", func([]byte) []byte { return fmt.Appendf(nil, "%x\n", seed[:]) })(slices.Clone(good))
+		list = change("postern.conf", func(b []byte) []byte { return bytes.Replace(b, []byte("files = 10"), []byte("files = 11"), 1) })(list)
+		a := &archive{tar.NewWriter(io.Discard), sha256.New(), ed25519.NewKeyFromSeed(seed[:])}
+		for n, e := range list {
+			if path.Base(e.name) == headSignature {
+				list[n].data = ed25519.Sign(a.key, signedPart(a.sum))
+			}
+			if err := a.add(e.name, list[n].data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := restored(t, i, list); err == nil {
+			t.Error("restored")
+		}
+	})
 
 	// Signed well, by a server of somebody else's root.
 	_, vkey, err := crypto.NewRoot("other")
