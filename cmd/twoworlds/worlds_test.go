@@ -2,6 +2,7 @@ package twoworlds
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,10 +21,10 @@ var positions = map[string][]string{
 	"Watches the source's network":                           {"TestLeftOut", "the sizes of pages and requests: package web holds one size for all"},
 	"Watches the server's network":                           {"TestLeftOut"},
 	"Visits the site":                                        {"TestFreshCode"},
-	"Takes the database or a backup":                         {"TestVisits", "TestLeftOut"},
+	"Takes the database or a backup":                         {"TestVisits", "TestLeftOut", "TestHour"},
 	"Takes the disk after an erasure":                        {"TestErasedIsGone"},
 	"Rules the server now":                                   {"sees what is typed, by definition"},
-	"Operates the server honestly but is asked to hand over": {"TestVisits", "TestErasedIsGone"},
+	"Operates the server honestly but is asked to hand over": {"TestVisits", "TestHour", "TestHourIsNotStored", "TestErasedIsGone"},
 	"Takes a reviewer's online machine or USB stick":         {"TestLeftOut", "TestErasedDayByDay"},
 	"Takes the air-gapped machine":                           {"has the keys of that holder: TestNumbers says what a chosen reader sees"},
 	"Carries the stick, or keeps the online machine":         {"TestLeftOut", "TestErasedDayByDay"},
@@ -294,6 +295,91 @@ func (w *world) entries() (all []string) {
 		}
 	}
 	return all
+}
+
+// TestHour: secret: at which hour of its day a report came: before or after the
+// covers of the hourly lane. The thief has the whole disk and the storage key. (R4, G11)
+func TestHour(t *testing.T) {
+	const days = 48
+	r := seedtest.Set(t)
+	w := &world{World: intaketest.New(t, func(s *intaketest.Settings) { s.Fill = 24 << 20 })}
+	var place [2][]float64
+	for range days {
+		early := r.IntN(2)
+		var report float64
+		var covers []float64
+		at := func(do func()) float64 {
+			before := w.copy()
+			do()
+			return middle(before, w.copy())
+		}
+		send := func() { report = at(func() { w.Submit(fresh(), "what happened", "ombuds") }) }
+		if early == 1 {
+			send()
+		}
+		for range 3 {
+			w.Advance(time.Hour)
+			covers = append(covers, at(func() { w.Release(crypto.LaneUrgent) }))
+		}
+		if early == 0 {
+			send()
+		}
+		w.Advance(time.Hour)
+		w.Release(crypto.LaneRegular)
+		w.Advance(20 * time.Hour)
+		rank := 0.0
+		for _, c := range covers {
+			if report > c {
+				rank++
+			}
+		}
+		place[early] = append(place[early], rank)
+	}
+	oneDistribution(t, "the place of a report's cells among those of the day", place[1], place[0], 0)
+}
+
+// middle of the changed part of the file of cells, as a share of its length.
+func middle(before, after shot) float64 {
+	best, at := 0, 0.0
+	for name, b := range after.files {
+		if name == "records.db" {
+			continue
+		}
+		if list := places(before.files[name], b); len(list) > best {
+			best, at = len(list), float64(list[len(list)/2])/float64(len(b)/block+1)
+		}
+	}
+	return at
+}
+
+// TestHourIsNotStored: secret: at which of two hours reports came, after the
+// morning's batch or before the evening's. The thief has the disk and the storage key, and looks
+// at every byte of every record that is the same in all records of its kind. (G11, S-20)
+func TestHourIsNotStored(t *testing.T) {
+	yes, no := both(t, func(w *world) {
+		w.Release(crypto.LaneRegular)
+		w.Advance(pick(w, time.Hour, 7*time.Hour))
+		for range 8 {
+			w.Submit(fresh(), "what happened", "ombuds")
+		}
+		all := w.opened()
+		for _, bucket := range []string{"mailbox", "drop", "out"} {
+			list := all[bucket]
+			if len(list) < 8 {
+				w.T.Fatalf("%d records of %s", len(list), bucket)
+			}
+			for i := range list[0][1] {
+				values := map[byte]bool{}
+				for _, r := range list {
+					values[r[1][i]] = true
+				}
+				if len(values) <= 2 { // mailboxes of nobody lie among the others
+					w.see("%s, byte %d: %v", bucket, i, slices.Sorted(maps.Keys(values)))
+				}
+			}
+		}
+	})
+	same(t, "who has the disk and its key", yes.seen, no.seen)
 }
 
 // TestNumbers: secret: whether the source also wrote to somebody else, and

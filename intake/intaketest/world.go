@@ -84,6 +84,7 @@ type Settings struct {
 	KDF     crypto.KDFParams // fast ones
 	Quota   int64            // bytes
 	Spare   int64            // bytes; 0: a fifth of the quota
+	Fill    int64            // bytes of cells that are made in advance
 	At      time.Time        // where the clock stands
 }
 
@@ -131,7 +132,7 @@ func New(t testing.TB, change ...func(*Settings)) *World {
 		w.Dir.Bodies = append(w.Dir.Bodies, b)
 	}
 	w.Store, err = store.Open(store.Options{
-		Dir: w.Path, Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.Slots), Quota: c.Quota, ReserveSmall: 0.1, Spare: c.Spare, Create: true,
+		Dir: w.Path, Buckets: intake.Buckets(), SmallCell: intake.SmallCell(c.Slots), Quota: c.Quota, ReserveSmall: 0.1, Spare: c.Spare, Fill: c.Fill, Create: true,
 	})
 	w.check(err)
 	t.Cleanup(func() {
