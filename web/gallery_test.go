@@ -328,7 +328,7 @@ func (g *gallery) problems() {
 	g.problem("report-files-again", "report", probQuorum, g.report(w).set("body").file("list.txt", strings.NewReader("x")).send())
 	d := w.service.Directory()
 	typed := &fields{text: "What happened.", bodies: []string{"audit"}}
-	for _, problem := range []string{probClosed, probFull, probLine, probInternal} {
+	for _, problem := range []string{probClosed, probFull, probHour, probDay, probLine, probInternal} {
 		says := g.words.word("problem." + problem)
 		g.problem("report-"+problem, "report", problem, g.stage(w, func(s *source, _ *visit) answer {
 			return s.reportAgain(d, s.tickets.start(), typed, problem, true)
