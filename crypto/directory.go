@@ -50,7 +50,7 @@ type Holder struct {
 	Epochs  []Epoch // one card's, empty when retired or revoked
 
 	// EpochsSignature is the card's, by Signing over body, holder and Epochs:
-	// roots cannot give a holder months that the holder did not make.
+	// roots cannot give a holder months that the holder did not make (SECURITY.md S-28).
 	EpochsSignature []byte
 }
 
