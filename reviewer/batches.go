@@ -80,12 +80,29 @@ func (v *Vault) serverKeys() (keys []ed25519.PublicKey) {
 // instance is the newest life of the server's database: its last batch is the newest,
 // or of two that released on that day the one that began later.
 func (s *state) instance(newest crypto.Day) []byte {
-	type life struct {
-		id          []byte
-		first, last crypto.Day
-	}
-	lives := make(map[string]*life)
 	var best *life
+	for _, l := range s.lives(newest) {
+		if best == nil || cmp.Or(best.compare(l), bytes.Compare(best.id, l.id)) < 0 {
+			best = l
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.id
+}
+
+// life is the days of one life of the server, as far as its batches are here.
+type life struct {
+	id          []byte
+	first, last crypto.Day
+}
+
+// compare says which of two lives is the later one, as far as days tell.
+func (l *life) compare(m *life) int { return cmp.Or(cmp.Compare(l.last, m.last), cmp.Compare(l.first, m.first)) }
+
+func (s *state) lives(newest crypto.Day) map[string]*life {
+	lives := make(map[string]*life)
 	for i := range s.Batches {
 		b := &s.Batches[i]
 		if b.Day > newest {
@@ -98,15 +115,7 @@ func (s *state) instance(newest crypto.Day) []byte {
 		}
 		l.first, l.last = min(l.first, b.Day), max(l.last, b.Day)
 	}
-	for _, l := range lives {
-		if best == nil || cmp.Or(cmp.Compare(best.last, l.last), cmp.Compare(best.first, l.first), bytes.Compare(best.id, l.id)) < 0 {
-			best = l
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	return best.id
+	return lives
 }
 
 // Broken says what does not fit together of what the server signed: each head names the one

@@ -199,14 +199,22 @@ func (v *Vault) exportedAgain(part []int) error {
 }
 
 // HandIn names the bundles to hand in again: the server was restored from a backup
-// after they were exported and may have lost them.
+// after they were exported and may have lost them. Where the days do not say which of
+// two lives of the server came first, they may have been: handing in twice changes nothing.
 func (v *Vault) HandIn() []string {
 	newest := v.newest(v.state)
-	instance := v.state.instance(newest)
+	lives := v.state.lives(newest)
 	ids := make(map[string]bool)
 	for i := range v.state.Messages {
-		if o := v.state.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) != 0 && o.Sent+handInDays >= newest && !bytes.Equal(o.Instance, instance) {
-			ids[bundleName(o.Bundle)] = true
+		o := v.state.Messages[i].Own
+		if o == nil || o.Wire == nil || len(o.Bundle) == 0 || o.Sent+handInDays < newest {
+			continue
+		}
+		mine := lives[string(o.Instance)]
+		for _, l := range lives {
+			if l != mine && (mine == nil || mine.compare(l) <= 0) {
+				ids[bundleName(o.Bundle)] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(ids))

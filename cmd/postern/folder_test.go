@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/web/visitor"
 )
 
 // A data directory may have any name that people give to folders: what init
@@ -21,9 +24,11 @@ func TestFolderOfAnyName(t *testing.T) {
 			postern := func(args ...string) *exec.Cmd {
 				return exec.Command(filepath.Join(bin, "postern"), append(args, "--dir", dir)...)
 			}
-			if out, err := postern("init", "--name", "example").CombinedOutput(); err != nil {
-				t.Fatalf("init: %v: %s", err, out)
+			made, err := postern("init", "--name", "example").CombinedOutput()
+			if err != nil {
+				t.Fatalf("init: %v: %s", err, made)
 			}
+			address := regexp.MustCompile(`http://\S+\.onion`).FindString(string(made))
 			text, err := os.ReadFile(filepath.Join(dir, "instance"))
 			if err != nil {
 				t.Fatal(err)
@@ -60,7 +65,7 @@ func TestFolderOfAnyName(t *testing.T) {
 				case <-time.After(100 * time.Millisecond):
 				}
 			}
-			v := through(filepath.Join(run, "public.sock"))
+			v := visitor.New(unixClient(filepath.Join(run, "public.sock")), address)
 			if err := v.Get("/"); err != nil || v.Status != 200 {
 				t.Errorf("no page: %d, %v", v.Status, err)
 			}

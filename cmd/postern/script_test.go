@@ -146,9 +146,13 @@ func dialled(place string) (kind, address string) {
 	return "unix", place
 }
 
-// through visits what listens at a unix socket, as tor does.
-func through(socket string) *visitor.Visitor {
-	return visitor.New(unixClient(socket), "http://postern.test")
+// through visits what listens at a unix socket, as tor does, or at a loopback address.
+func through(place string) *visitor.Visitor {
+	host := "postern.test"
+	if kind, address := dialled(place); kind == "tcp" {
+		host = address
+	}
+	return visitor.New(unixClient(place), "http://"+host)
 }
 
 func unixClient(socket string) *http.Client {
