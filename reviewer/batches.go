@@ -99,7 +99,9 @@ type life struct {
 }
 
 // compare says which of two lives is the later one, as far as days tell.
-func (l *life) compare(m *life) int { return cmp.Or(cmp.Compare(l.last, m.last), cmp.Compare(l.first, m.first)) }
+func (l *life) compare(m *life) int {
+	return cmp.Or(cmp.Compare(l.last, m.last), cmp.Compare(l.first, m.first))
+}
 
 func (s *state) lives(newest crypto.Day) map[string]*life {
 	lives := make(map[string]*life)

@@ -168,13 +168,17 @@ func (e *exchange) batches(w http.ResponseWriter, _ *http.Request) {
 func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
 	v := batchesView{Holder: e.holder, Version: e.version(), Next: e.service.NextRelease().UTC().Format("2006-01-02 15:04")}
 	var gaps []string
+	var before uint64        // batches of this database before the present life of the server
 	for _, b := range list { // newest first
 		if v.Newest == 0 {
-			v.Newest = b.Ordinal
-		} else if v.Oldest > b.Ordinal+1 {
-			gaps = append(gaps, span(b.Ordinal+1, v.Oldest-1))
+			v.Newest, v.Oldest, before = b.Ordinal, b.Ordinal, b.Number-b.Ordinal
 		}
-		v.Oldest = b.Ordinal
+		if b.Number-b.Ordinal == before { // a restored server counts anew: what its backup held has numbers of its own
+			if v.Oldest > b.Ordinal+1 {
+				gaps = append(gaps, span(b.Ordinal+1, v.Oldest-1))
+			}
+			v.Oldest = b.Ordinal
+		}
 		day := b.Day.String()
 		if n := len(v.Days); n == 0 || v.Days[n-1].Day != day {
 			v.Days = append(v.Days, dayView{Day: day, Open: n == 0})

@@ -206,7 +206,8 @@ func TestExchangeShowsGaps(t *testing.T) {
 	}
 	day := crypto.DayOf(noon)
 	v := e.batchesView([]intake.BatchInfo{
-		{Ordinal: 12, Day: day}, {Ordinal: 11, Day: day, Lane: crypto.LaneUrgent}, {Ordinal: 9, Day: day - 1}, {Ordinal: 5, Day: day - 1},
+		{Number: 52, Ordinal: 12, Day: day}, {Number: 51, Ordinal: 11, Day: day, Lane: crypto.LaneUrgent}, {Number: 49, Ordinal: 9, Day: day - 1}, {Number: 45, Ordinal: 5, Day: day - 1},
+		{Number: 40, Ordinal: 40, Day: day - 1}, // of before the server was restored
 	})
 	if v.Oldest != 5 || v.Newest != 12 || v.Missing != "10, 6–8" || len(v.Days) != 2 || !v.Days[0].Open || v.Days[1].Open {
 		t.Errorf("%+v", v)
