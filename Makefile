@@ -39,7 +39,7 @@ demo: ## the whole way of one report on this machine alone, over a private Tor n
 test: ## every test, with a real tor and real browsers
 	@.ci/need go $(TESTS_NEED)
 	@$(MAKE) -s $(NPM)
-	go test -vet=off -p 2 -timeout 30m $(TESTFLAGS) ./...
+	go test -vet=off -p 2 -timeout 60m $(TESTFLAGS) ./...
 
 race: ## the same under the race detector (wants a C compiler)
 	@.ci/need go $(TESTS_NEED) gcc
