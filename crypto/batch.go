@@ -176,7 +176,7 @@ func openBatchHead(signed []byte, server ed25519.PublicKey) (*BatchHead, error) 
 	if n < 0 {
 		return nil, fmt.Errorf("opening a batch head: %w", malformed("%d bytes", len(signed)))
 	}
-	if !verify(server, append([]byte(batchContext), signed[:n]...), signed[n:]) {
+	if !Verify(server, append([]byte(batchContext), signed[:n]...), signed[n:]) {
 		return nil, fmt.Errorf("opening a batch head: %w", ErrForged)
 	}
 	h, err := decodeBatchHead(signed[:n])

@@ -142,7 +142,7 @@ func parseCard(text []byte) (*Card, error) {
 	if err != nil {
 		return nil, malformed("%v", err)
 	}
-	if !verify(c.Signing, append([]byte(cardContext), signed...), sig) || !verify(c.Signing, epochs, c.EpochsSignature) {
+	if !Verify(c.Signing, append([]byte(cardContext), signed...), sig) || !Verify(c.Signing, epochs, c.EpochsSignature) {
 		return nil, malformed("the signature is wrong")
 	}
 	return c, nil

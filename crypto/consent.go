@@ -34,7 +34,7 @@ func SignConsent(key ed25519.PrivateKey, body Reader, yes bool, day Day) Consent
 // Verify says whether the source with this key made the consent, for the case
 // that is [CaseOf] the key and no other.
 func (c Consent) Verify(source ed25519.PublicKey) bool {
-	return ValidID(c.Body) && c.Since > 0 && verify(source, c.signed(source), c.Signature)
+	return ValidID(c.Body) && c.Since > 0 && Verify(source, c.signed(source), c.Signature)
 }
 
 // signed is context ‖ case ‖ answer ‖ be32(day) ‖ be64(since) ‖ body id.

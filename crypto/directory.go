@@ -165,7 +165,7 @@ func (d *Directory) check() error {
 				if err != nil {
 					return malformed("holder %q: %v", h.ID, err)
 				}
-				if !verify(h.Signing, signed, h.EpochsSignature) {
+				if !Verify(h.Signing, signed, h.EpochsSignature) {
 					return malformed("holder %q did not sign these months", h.ID)
 				}
 			case StatusRetired, StatusRevoked:

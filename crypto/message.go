@@ -697,7 +697,7 @@ func (p *messageReader) signature(g grammar) error {
 	if p.typ != frameSignature || len(p.data) != ed25519.SignatureSize {
 		return malformed("frame %d of %d bytes where the signature belongs", p.typ, len(p.data))
 	}
-	if !verify(signer, p.h.digest(g.context, signer), p.data) {
+	if !Verify(signer, p.h.digest(g.context, signer), p.data) {
 		return malformed("the signature is wrong")
 	}
 	p.out.Signer = signer

@@ -8,9 +8,10 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// verify checks every signature but a root's, whose key parseRoot checks: a key
-// for which anybody can sign signs nothing.
-func verify(key ed25519.PublicKey, msg, sig []byte) bool {
+// Verify checks an Ed25519 signature: every one in the formats but a root's, whose key
+// parseRoot checks, goes through it. A key for which anybody can sign, or that is not
+// written in its one encoding, signs nothing (FORMAT.md section 1).
+func Verify(key ed25519.PublicKey, msg, sig []byte) bool {
 	return validSigning(key) && ed25519.Verify(key, msg, sig)
 }
 

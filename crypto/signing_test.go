@@ -55,10 +55,10 @@ func TestValidSigning(t *testing.T) {
 	if !ed25519.Verify(smallOrder(t)[0], []byte("anything"), forgedSignature) {
 		t.Error("the first point refuses a signature that anybody can write")
 	}
-	if verify(smallOrder(t)[0], []byte("anything"), forgedSignature) || verify(nil, nil, forgedSignature) || verify(testPub, nil, nil) {
+	if Verify(smallOrder(t)[0], []byte("anything"), forgedSignature) || Verify(nil, nil, forgedSignature) || Verify(testPub, nil, nil) {
 		t.Error("verify takes what nobody signed")
 	}
-	if !verify(testPub, []byte("x"), ed25519.Sign(testKey, []byte("x"))) {
+	if !Verify(testPub, []byte("x"), ed25519.Sign(testKey, []byte("x"))) {
 		t.Error("verify refuses what was signed")
 	}
 }

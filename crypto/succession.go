@@ -43,7 +43,7 @@ func (c *Succession) signed(next ed25519.PublicKey) []byte {
 // valid says whether the earlier key, another one, signed that next follows it.
 func (c *Succession) valid(next ed25519.PublicKey) bool {
 	return !c.Earlier.Equal(next) &&
-		verify(c.Earlier, c.signed(next), c.Signature)
+		Verify(c.Earlier, c.signed(next), c.Signature)
 }
 
 // Encode is the data of frame 5: earlier key (32) ‖ be32(day) ‖ signature (64).
