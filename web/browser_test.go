@@ -211,7 +211,7 @@ func TestFirefoxKeepsOtherSitesOut(t *testing.T) {
 	if err := f.Click("button"); err != nil {
 		t.Fatal(err)
 	}
-	says, _, _ := strings.Cut(words.word("problem.cross"), "{")
+	says, _, _ := strings.Cut(words.Word("problem.cross"), "{")
 	got := ""
 	if !comes(func() bool { got, err = f.Text("main"); return err == nil && strings.Contains(got, says) }) {
 		t.Errorf("a form from another site was taken: %s", got)

@@ -62,7 +62,7 @@ func (s *source) changed(v *visit) answer {
 	case err != nil:
 		return s.changePage(k, s.codeProblem(err))
 	case !means(typed, k.next):
-		return s.changePage(k, s.words.word("problem."+probOther))
+		return s.changePage(k, s.words.Word("problem."+probOther))
 	}
 	x, err := s.service.Enter(v.lasting(), k.code, intake.WorkLogin)
 	if err != nil {

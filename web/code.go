@@ -14,19 +14,19 @@ import (
 func (s *source) codeProblem(err error) string {
 	var ce *crypto.CodeError
 	if !errors.As(err, &ce) {
-		return s.words.word("problem." + probOrder)
+		return s.words.Word("problem." + probOrder)
 	}
 	switch ce.Problem {
 	case crypto.CodeWordCount:
-		return s.words.word("problem."+probWords, ce.Count)
+		return s.words.Word("problem."+probWords, ce.Count)
 	case crypto.CodeUnknown:
 		at := make([]string, 0, len(ce.Unknown))
 		for _, u := range ce.Unknown[:min(len(ce.Unknown), 9)] {
 			at = append(at, fmt.Sprint(u))
 		}
-		return s.words.word("problem."+probUnknown, strings.Join(at, ", "))
+		return s.words.Word("problem."+probUnknown, strings.Join(at, ", "))
 	default:
-		return s.words.word("problem." + probOrder)
+		return s.words.Word("problem." + probOrder)
 	}
 }
 
@@ -72,12 +72,12 @@ func repairOf(r crypto.Repair) repairView {
 func (s *source) repaired(list []crypto.Reading, typed string) (problem, code string) {
 	if len(list) == 1 {
 		r := repairOf(list[0].Repair)
-		return s.words.word("problem."+probRepair, r.Read, r.Meant), strings.Join(list[0].Code.Words(), " ")
+		return s.words.Word("problem."+probRepair, r.Read, r.Meant), strings.Join(list[0].Code.Words(), " ")
 	}
 	var each []string
 	for _, x := range list {
 		r := repairOf(x.Repair)
 		each = append(each, fmt.Sprintf("%s = %s", r.Read, r.Meant))
 	}
-	return s.words.word("problem."+probEither, strings.Join(each, "; ")), typed
+	return s.words.Word("problem."+probEither, strings.Join(each, "; ")), typed
 }

@@ -112,7 +112,7 @@
 //
 // # Words
 //
-// Every sentence stands in locales/, one file per language: a missing or unused
+// Every sentence stands in package locale, one file per language: a missing or unused
 // one, an empty one, other places for values or plural forms than the language
 // needs fail a test. A file says which speaker of the language has read it; as
 // long as nobody has, its pages say so. Templates hold structure only. The

@@ -16,6 +16,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake"
+	"postern/locale"
 )
 
 // ExchangeOptions of [Exchange].
@@ -37,7 +38,7 @@ type exchange struct {
 	directory func() ([]byte, error)
 	holder    string
 	preview   bool
-	words     *locale
+	words     *locale.Locale
 	log       func(string)
 	csp       string
 	templates map[string]*template.Template
@@ -61,7 +62,7 @@ func Exchange(o ExchangeOptions) http.Handler {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	words, err := readLocale(exchangeWords, "en")
+	words, err := locale.Read(assets, exchangeWords, "en")
 	if err != nil {
 		panic(err)
 	}
@@ -111,7 +112,7 @@ var refusals = []string{"missing", "cross", "internal", "nofile", "bundle", "ful
 
 func (e *exchange) show(w http.ResponseWriter, status int, name string, view any) {
 	var b bytes.Buffer
-	f := frame{Title: e.words.word("title." + name), Preview: e.preview, View: view}
+	f := frame{Title: e.words.Word("title." + name), Preview: e.preview, View: view}
 	if err := e.templates[name].ExecuteTemplate(&b, "layout", f); err != nil {
 		e.log(fmt.Sprintf("making page %s: %v", name, cleanTemplateError(err)))
 		http.Error(w, "internal error", http.StatusInternalServerError)
@@ -183,10 +184,10 @@ func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
 		if n := len(v.Days); n == 0 || v.Days[n-1].Day != day {
 			v.Days = append(v.Days, dayView{Day: day, Open: n == 0})
 		}
-		line := batchLine{Ordinal: b.Ordinal, Lane: e.words.word("lane." + laneName(b.Lane))}
+		line := batchLine{Ordinal: b.Ordinal, Lane: e.words.Word("lane." + laneName(b.Lane))}
 		for _, vol := range b.Volumes {
 			line.Volumes = append(line.Volumes, volumeLine{
-				Number: vol.Number, Name: vol.Name, Size: e.words.sizeText(vol.Size), Bytes: vol.Size,
+				Number: vol.Number, Name: vol.Name, Size: e.words.Size(vol.Size), Bytes: vol.Size,
 				Path: fmt.Sprintf("/volumes/%d/%d/%s", b.Number, vol.Number, vol.Name),
 			})
 		}

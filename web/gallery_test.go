@@ -17,6 +17,7 @@ import (
 	"postern/crypto"
 	"postern/intake"
 	"postern/intake/form"
+	"postern/locale"
 	"postern/web/visitor"
 )
 
@@ -42,15 +43,15 @@ type scene struct {
 func at(lang, path string) string { return "/" + lang + path }
 
 // titleOf is the title of the pages that a template makes.
-func titleOf(l *locale, template string) string {
+func titleOf(l *locale.Locale, template string) string {
 	if slices.Contains(bare, template) {
-		return l.word("title." + template)
+		return l.Word("title." + template)
 	}
-	return l.word("title."+template) + " · " + l.word("brand")
+	return l.Word("title."+template) + " · " + l.Word("brand")
 }
 
 // alertOn is the title of a page on which an alert stands: who listens hears it first.
-func alertOn(l *locale, title string) string { return l.word("problem") + " " + title }
+func alertOn(l *locale.Locale, title string) string { return l.Word("problem") + " " + title }
 
 // directions are languages enough for what depends on structure and direction
 // alone: the first of each.
@@ -65,9 +66,9 @@ func directions(t *testing.T) (langs []string) {
 	return langs
 }
 
-func wordsOf(t testing.TB, lang string) *locale {
+func wordsOf(t testing.TB, lang string) *locale.Locale {
 	t.Helper()
-	l, err := loadLocale(lang)
+	l, err := locale.Source(lang)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func wordsOf(t testing.TB, lang string) *locale {
 // gallery is a language's.
 type gallery struct {
 	t      *testing.T
-	words  *locale
+	words  *locale.Locale
 	tape   tape
 	scenes []scene
 	shown  map[string]bool // pages, notices and problems
@@ -156,7 +157,7 @@ func (g *gallery) hang(name, template, title string, status int, p *shown) *show
 // problem is keep for a page that names a problem.
 func (g *gallery) problem(name, template, problem string, p *shown) *shown {
 	g.t.Helper()
-	says, _, _ := strings.Cut(g.words.word("problem."+problem), "{")
+	says, _, _ := strings.Cut(g.words.Word("problem."+problem), "{")
 	if !strings.Contains(textOf(p.doc), says) {
 		g.t.Fatalf("%s does not name the problem %q:\n%s", name, problem, textOf(find(p.doc, "main")[0]))
 	}
@@ -167,7 +168,7 @@ func (g *gallery) problem(name, template, problem string, p *shown) *shown {
 // notice is keep for a page that says one thing.
 func (g *gallery) notice(notice string, status int, p *shown) {
 	g.t.Helper()
-	if !strings.Contains(textOf(p.doc), g.words.word("notice."+notice+".text")) {
+	if !strings.Contains(textOf(p.doc), g.words.Word("notice."+notice+".text")) {
 		g.t.Fatalf("not the notice %s:\n%s", notice, textOf(find(p.doc, "main")[0]))
 	}
 	g.shown["notice "+notice] = true
@@ -329,7 +330,7 @@ func (g *gallery) problems() {
 	d := w.service.Directory()
 	typed := &fields{text: "What happened.", bodies: []string{"audit"}}
 	for _, problem := range []string{probClosed, probFull, probHour, probDay, probLine, probInternal} {
-		says := g.words.word("problem." + problem)
+		says := g.words.Word("problem." + problem)
 		g.problem("report-"+problem, "report", problem, g.stage(w, func(s *source, _ *visit) answer {
 			return s.reportAgain(d, s.tickets.start(), typed, problem, true)
 		}))

@@ -35,7 +35,7 @@ func (v enterView) trouble() bool { return v.Problem != "" }
 func (v enterView) Field() codeField { return codeField{Value: v.Code, Problem: v.Problem != ""} }
 
 func (s *source) enterAgain(problem string) answer {
-	return enterPage(enterView{Problem: s.words.word("problem." + problem)})
+	return enterPage(enterView{Problem: s.words.Word("problem." + problem)})
 }
 
 func enterPage(v enterView) answer {
@@ -160,10 +160,10 @@ func (s *source) inboxPage(x *intake.Session, k ticket, list []intake.ReplySumma
 			line.Body = s.bodyName(b)
 		}
 		if r.Day > 0 {
-			line.Day = s.words.dateText(r.Day)
+			line.Day = s.words.Date(r.Day)
 		}
 		if r.Size > small {
-			line.Size = s.words.sizeText(r.Size)
+			line.Size = s.words.Size(r.Size)
 		}
 		view.Replies = append(view.Replies, line)
 	}
@@ -186,7 +186,7 @@ func (s *source) gone(v *visit, x *intake.Session, k ticket) answer {
 	if err != nil {
 		return s.failed(v, "listing replies", err)
 	}
-	return s.inboxPage(x, k, list, inboxState{problem: s.words.word("inbox.gone"), more: more})
+	return s.inboxPage(x, k, list, inboxState{problem: s.words.Word("inbox.gone"), more: more})
 }
 
 // messageAgain shows the form of a message alone, with what was typed. ask: the
@@ -225,10 +225,10 @@ func (s *source) messageInLanguage(v *visit) answer {
 	}
 	k, err := s.tickets.open(actMessage, f.ticket, v.up.arrived)
 	if err != nil {
-		return s.messageAgain(d, k, f, s.words.word("problem."+probExpired), nil, true, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.words.Word("problem."+probExpired), nil, true, v.up.hasFile())
 	}
 	if ok, _ := s.service.Accepting(); !ok { // the inbox has no form
-		return s.messageAgain(d, k, f, s.words.word("problem."+probClosed), nil, false, v.up.hasFile())
+		return s.messageAgain(d, k, f, s.words.Word("problem."+probClosed), nil, false, v.up.hasFile())
 	}
 	// What was typed is worth more than the list of replies: where that cannot be
 	// shown now, the form stands alone.
@@ -264,9 +264,9 @@ func (s *source) message(v *visit) answer {
 	case !f.has(fieldText):
 		return s.nothing(v)
 	case !ok:
-		return again(s.words.word("problem." + probForm))
+		return again(s.words.Word("problem." + probForm))
 	case d == nil:
-		return again(s.words.word("problem." + probClosed))
+		return again(s.words.Word("problem." + probClosed))
 	}
 	var err error
 	if f.ticket == "" {
@@ -281,7 +281,7 @@ func (s *source) message(v *visit) answer {
 		}
 		k = s.tickets.visit(list[0].Code)
 	} else if k, err = s.tickets.open(actMessage, f.ticket, v.up.arrived); err != nil {
-		return again(s.words.word("problem." + probExpired))
+		return again(s.words.Word("problem." + probExpired))
 	}
 	back := func(problem string) answer {
 		return s.messageAgain(d, k, f, s.says(problem, f), s.blame(problem, "message.text", f), false, v.up.hasFile())
@@ -362,10 +362,10 @@ func (s *source) noticeOf(r *intake.Reply, x *intake.Session, k ticket, view *re
 		return
 	}
 	if n.Stage != "" {
-		view.Stage = s.words.word("stage." + n.Stage)
+		view.Stage = s.words.Word("stage." + n.Stage)
 	}
 	if n.Until != 0 {
-		view.By = s.words.dateText(crypto.Day(n.Until))
+		view.By = s.words.Date(crypto.Day(n.Until))
 	}
 	if b := s.asked(r, x); b != nil {
 		to := x.Chosen()
@@ -401,11 +401,11 @@ func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
 	case err != nil:
 		return s.failed(v, "opening a reply", err)
 	case r.Standing == crypto.SignerUnknown:
-		view.Problem = s.words.word("reply.unsigned")
+		view.Problem = s.words.Word("reply.unsigned")
 		return answer{name: "reply", view: view, choice: again, wait: true}
 	}
 	view.Withdrawn = r.Standing == crypto.SignerWithdrawn
-	view.Body, view.Day = r.Body, s.words.dateText(r.Day)
+	view.Body, view.Day = r.Body, s.words.Date(r.Day)
 	if b, ok := s.service.Directory().Body(r.Body); ok {
 		view.Body, view.Kind = s.bodyName(b), s.kindName(b.Kind)
 	}
@@ -423,10 +423,10 @@ func (s *source) replyPage(v *visit, x *intake.Session, k ticket) answer {
 			view.More = len(r.Files) - i
 			break
 		}
-		view.Files = append(view.Files, fileLine{shownName(baseName(f.Name)), s.words.sizeText(f.Size)})
+		view.Files = append(view.Files, fileLine{shownName(baseName(f.Name)), s.words.Size(f.Size)})
 	}
 	if len(r.Files) > 0 {
-		view.Archive, view.Download = s.words.sizeText(r.FilesSize()), s.tickets.seal(actDownload, k)
+		view.Archive, view.Download = s.words.Size(r.FilesSize()), s.tickets.seal(actDownload, k)
 	}
 	return answer{name: "reply", view: view, text: text, choice: again, wait: true}
 }

@@ -24,9 +24,9 @@ func TestAskedForConsent(t *testing.T) {
 	w.reply("audit", first, "", nil, form.Notice{Ask: "ministry"})
 	inbox := w.enter(code)
 	page := inbox.form("/reply").send().want(200, "Reply").has("May we?").
-		has("It is being looked into").has("You will hear more by " + w.first().words.dateText(until)).has("May The press office see your case too?").
-		hasNot(w.first().words.word("bodies.chain"))
-	inbox.form("/reply", 3).send().want(200, "Reply").has("May The ministry office see your case too?").has(w.first().words.word("bodies.chain"))
+		has("It is being looked into").has("You will hear more by " + w.first().words.Date(until)).has("May The press office see your case too?").
+		hasNot(w.first().words.Word("bodies.chain"))
+	inbox.form("/reply", 3).send().want(200, "Reply").has("May The ministry office see your case too?").has(w.first().words.Word("bodies.chain"))
 	for n := range 2 {
 		if p := inbox.form("/reply", n+1).send().want(200, "Reply"); strings.Contains(p.body, "/consent") {
 			t.Errorf("reply %d asks", n+2)

@@ -11,6 +11,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/locale"
 	"postern/web/browsertest"
 	"postern/web/visitor"
 )
@@ -45,7 +46,7 @@ type journey struct {
 	w     *world
 	b     browser
 	hand  hand
-	words *locale
+	words *locale.Locale
 	name  string // of the screenshots' folder
 	url   string
 	down  string // where downloads go

@@ -9,29 +9,9 @@ import (
 	"sync"
 
 	"golang.org/x/text/language"
+
+	"postern/locale"
 )
-
-// Locales are the languages there are words for.
-func Locales() []string {
-	var l []string
-	entries, _ := assets.ReadDir("locales") // embedded: cannot fail
-	for _, e := range entries {
-		if tag, ok := strings.CutSuffix(e.Name(), ".json"); ok {
-			l = append(l, tag)
-		}
-	}
-	return l
-}
-
-// Reviewed says which speaker of a language has read its words, and when; ""
-// when nobody has. Pages in such a language say so.
-func Reviewed(lang string) string {
-	l, err := loadLocale(lang)
-	if err != nil {
-		return ""
-	}
-	return l.Reviewed
-}
 
 // languages serves one [source] for each language. The address says which
 // one: /fr/report is the form in French. An address without a language is
@@ -51,11 +31,11 @@ type tongue struct {
 }
 
 // newLanguages offers the languages of all; in makes one ready.
-func newLanguages(all []*locale, in func(*locale) *source) *languages {
+func newLanguages(all []*locale.Locale, in func(*locale.Locale) *source) *languages {
 	ls := &languages{}
 	var tags []language.Tag
 	for _, l := range all {
-		tags = append(tags, l.tag)
+		tags = append(tags, l.Tag())
 		ls.list = append(ls.list, tongue{l.Lang, sync.OnceValue(func() *source { return in(l) })})
 	}
 	ls.list[0].source() // the one most visitors get; what is wrong with our own files shows at once
@@ -146,16 +126,16 @@ func (s *source) offer(c *choice) *choice {
 }
 
 // openLocales reads the languages that are to be offered, the first one first.
-func openLocales(langs []string) ([]*locale, error) {
+func openLocales(langs []string) ([]*locale.Locale, error) {
 	if len(langs) == 0 {
 		langs = []string{"en"}
 	}
-	var list []*locale
+	var list []*locale.Locale
 	for i, lang := range langs {
 		if slices.Contains(langs[:i], lang) {
 			return nil, fmt.Errorf("language %q stands twice in the list", lang)
 		}
-		l, err := loadLocale(lang)
+		l, err := locale.Source(lang)
 		if err != nil {
 			return nil, err
 		}

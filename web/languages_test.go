@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/html"
 
 	"postern/crypto"
+	"postern/locale"
 )
 
 // everyLanguage offers all there are, English first.
@@ -74,14 +75,14 @@ func TestEveryLanguageAllTheWay(t *testing.T) {
 	w := newWorld(t, everyLanguage)
 	for _, lang := range Locales() {
 		t.Run(lang, func(t *testing.T) {
-			l, err := loadLocale(lang)
+			l, err := locale.Source(lang)
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := "/" + lang
 			in := func(p *shown, name, heading string) *shown {
 				t.Helper()
-				p.want(200, l.word(heading))
+				p.want(200, l.Word(heading))
 				if p.language() != lang || attr(find(p.doc, "html")[0], "dir") != l.Dir {
 					t.Errorf("%s is in %q", name, p.language())
 				}
@@ -99,9 +100,9 @@ func TestEveryLanguageAllTheWay(t *testing.T) {
 			}
 			in(w.get(at+"/"), "the start", "start.heading")
 			f := in(w.get(at+"/report"), "the form", "report.heading").form(at + "/report")
-			in(f.set("text", "").send(), "a form that comes back", "report.heading").has(l.word("problem.empty"))
+			in(f.set("text", "").send(), "a form that comes back", "report.heading").has(l.Word("problem.empty"))
 			p := in(f.set("text", "words in "+lang).send(), "the code", "code.heading")
-			in(p.form(at+"/code").set("code", "x").send(), "a wrong code", "code.heading").has(l.word("problem.words", 1))
+			in(p.form(at+"/code").set("code", "x").send(), "a wrong code", "code.heading").has(l.Word("problem.words", 1))
 			in(p.form(at+"/code").set("code", p.code()).send(), "the code kept", "kept.heading")
 			in(w.get(at+"/inbox"), "the way in", "enter.heading")
 			for _, m := range w.fetchAll("audit") {
@@ -110,14 +111,14 @@ func TestEveryLanguageAllTheWay(t *testing.T) {
 				}
 			}
 			inbox := in(w.get(at+"/inbox").form(at+"/inbox").set("code", p.code()).send(), "the inbox", "inbox.heading")
-			reply := in(inbox.form(at+"/reply").send(), "a reply", "reply.heading").has("an answer").has(l.dateText(crypto.DayOf(w.now())))
+			reply := in(inbox.form(at+"/reply").send(), "a reply", "reply.heading").has("an answer").has(l.Date(crypto.DayOf(w.now())))
 			sure := in(reply.form(at+"/erase").send(), "the question", "erase.one")
-			in(sure.form(at+"/erased").send(), "erased", "erased.heading").has(l.word("erased.when"))
+			in(sure.form(at+"/erased").send(), "erased", "erased.heading").has(l.Word("erased.when"))
 			in(inbox.form(at+"/message").set("text", "more").send(), "sent", "sent.heading")
 			if missing := w.get(at + "/nowhere"); missing.status != 404 || missing.language() != lang {
 				t.Errorf("status %d in %q", missing.status, missing.language())
 			}
-			said := strings.Contains(inbox.body, l.word("language.unreviewed"))
+			said := strings.Contains(inbox.body, l.Word("language.unreviewed"))
 			if said != (l.Reviewed == "") {
 				t.Errorf("the page says that nobody reviewed it: %v", said)
 			}
@@ -170,12 +171,12 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 			t.Errorf("%s came back as %q", name, f.values[name])
 		}
 	}
-	fr, err := loadLocale("fr")
+	fr, err := locale.Source("fr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	turned.has(fr.word("files.again"))
-	shown := f.send().want(200, fr.word("code.heading"))
+	turned.has(fr.Word("files.again"))
+	shown := f.send().want(200, fr.Word("code.heading"))
 	direct := page.form("/report").set("text", text).set("body", "audit").send().code()
 	if shown.code() != direct {
 		t.Error("the form has another code in another language")
@@ -184,18 +185,18 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 	if code.language() != "ar" || code.code() != shown.code() {
 		t.Errorf("the code turned: in %q", code.language())
 	}
-	ar, err := loadLocale("ar")
+	ar, err := locale.Source("ar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := code.form("/ar/code").set("code", code.code()).send().want(200, ar.word("kept.heading"))
+	kept := code.form("/ar/code").set("code", code.code()).send().want(200, ar.Word("kept.heading"))
 	if got := kept.turn("en", nil).want(200, "You have your code").form("/en/files").values["body"]; !slices.Equal(got, []string{"audit"}) {
 		t.Errorf("files would go to %v", got)
 	}
 	code.turn("en", nil).want(200, "Received already").hasNot("<li>" + strings.Fields(direct)[0])
 
 	// A code half typed.
-	half := w.get("/inbox").turn("fr", func(f *fill) { f.set("code", "zoom abacus") }).want(200, fr.word("enter.heading")).form("/fr/inbox")
+	half := w.get("/inbox").turn("fr", func(f *fill) { f.set("code", "zoom abacus") }).want(200, fr.Word("enter.heading")).form("/fr/inbox")
 	if half.values["code"][0] != "zoom abacus" {
 		t.Errorf("the code came back as %q", half.values["code"])
 	}
@@ -207,25 +208,25 @@ func TestTurningKeepsWhatWasTyped(t *testing.T) {
 		}
 	}
 	inbox := w.enter(direct).turn("fr", func(f *fill) { f.set("text", text).set("body", "press").set("q-since", "danger") })
-	inbox.want(200, fr.word("inbox.heading"))
+	inbox.want(200, fr.Word("inbox.heading"))
 	m := inbox.form("/fr/message")
 	if m.values["text"][0] != text || !slices.Equal(m.values["body"], []string{"press"}) || !slices.Equal(m.values["q-since"], []string{"danger"}) {
 		t.Errorf("the message came back as %v", m.values)
 	}
-	reply := inbox.form("/fr/reply").send().want(200, fr.word("reply.heading"))
-	reply.turn("en", nil).want(200, "Reply").has("an answer").form("/en/erase").send().turn("ar", nil).want(200, ar.word("erase.one"))
-	change := inbox.form("/fr/change").send().want(200, fr.word("change.heading"))
+	reply := inbox.form("/fr/reply").send().want(200, fr.Word("reply.heading"))
+	reply.turn("en", nil).want(200, "Reply").has("an answer").form("/en/erase").send().turn("ar", nil).want(200, ar.Word("erase.one"))
+	change := inbox.form("/fr/change").send().want(200, fr.Word("change.heading"))
 	if again := change.turn("en", nil).want(200, "Your new code"); again.code() != change.code() {
 		t.Error("another language, another new code")
 	}
-	m.set("text", "").set("q-since").send().want(200, fr.word("message.heading"))
+	m.set("text", "").set("q-since").send().want(200, fr.Word("message.heading"))
 }
 
 // TestTurningInATroubledTime: also when no messages are taken any more, and when
 // the visit has ended, what was typed comes along.
 func TestTurningInATroubledTime(t *testing.T) {
 	w := newWorld(t, everyLanguage)
-	fr, err := loadLocale("fr")
+	fr, err := locale.Source("fr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestTurningInATroubledTime(t *testing.T) {
 	typed := func(f *fill) { f.set("text", "typed before").set("body", "audit") }
 	inbox := w.enter(code)
 	w.advance(31 * time.Minute)
-	late := inbox.turn("fr", typed).want(200, fr.word("message.heading")).has(fr.word("problem.expired"))
+	late := inbox.turn("fr", typed).want(200, fr.Word("message.heading")).has(fr.Word("problem.expired"))
 	again := late.turn("en", nil).want(200, "Write again").form("/en/message")
 	if again.values["text"][0] != "typed before" || again.values["ticket"] != nil {
 		t.Errorf("what came back: %v", again.values)
@@ -249,7 +250,7 @@ func TestTurningInATroubledTime(t *testing.T) {
 	if ok, _ := w.service.Accepting(); ok {
 		t.Fatal("still open")
 	}
-	if f := inbox.turn("fr", typed).want(200, fr.word("message.heading")).has(fr.word("problem.closed")).form("/fr/message"); f.values["text"][0] != "typed before" {
+	if f := inbox.turn("fr", typed).want(200, fr.Word("message.heading")).has(fr.Word("problem.closed")).form("/fr/message"); f.values["text"][0] != "typed before" {
 		t.Errorf("what came back: %v", f.values)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"postern/locale"
 	"postern/web/markdown"
 )
 
@@ -123,7 +124,7 @@ func TestDirOf(t *testing.T) {
 		}
 	}
 	for _, lang := range Locales() {
-		l, err := loadLocale(lang)
+		l, err := locale.Source(lang)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func (s *source) titleOf(a answer) string {
 	if v, ok := a.view.(titled); ok && v.pageTitle() != "" {
 		return v.pageTitle()
 	}
-	return s.words.word("title." + a.name)
+	return s.words.Word("title." + a.name)
 }
 
 // aboutView is the list of the operator's pages, or one of them.
@@ -146,7 +146,7 @@ type verifyView struct {
 func (s *source) verify(*visit) answer {
 	v := verifyView{}
 	if d := s.signedDirectory(); d != nil {
-		v = verifyView{d.version, s.words.dateText(d.expires), s.words.sizeText(int64(len(d.note))), d.sum, d.roots}
+		v = verifyView{d.version, s.words.Date(d.expires), s.words.Size(int64(len(d.note))), d.sum, d.roots}
 	}
 	return answer{name: "verify", view: v, choice: &choice{Path: "/about/directory"}}
 }

@@ -82,8 +82,8 @@ var (
 
 func (s *source) formView(d *crypto.Directory, f *fields, most int, groups []form.Group) formView {
 	limits := s.service.Limits()
-	v := formView{Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.sizeText(limits.FileSize)}
-	v.Letters, v.Fewest = s.words.letters(crypto.MaxText), roughly(crypto.MaxText/3)
+	v := formView{Groups: map[string]groupView{}, Files: limits.Files, FileSize: s.words.Size(limits.FileSize)}
+	v.Letters, v.Fewest = letters(s.words, crypto.MaxText), roughly(crypto.MaxText/3)
 	v.Sure = f.warned || f.sure
 	v.NextDay, v.NextHour = s.handover(s.service.NextRelease())
 	if d != nil {
@@ -102,12 +102,12 @@ type blamed struct{ ID, Label string }
 func (s *source) blame(problem, text string, f *fields) *blamed {
 	switch problem {
 	case probText, probEmpty, probCode:
-		return &blamed{fieldText, s.words.word(text)}
+		return &blamed{fieldText, s.words.Word(text)}
 	case probQuorum, probBody:
-		return &blamed{"bodies", s.words.word("bodies")}
+		return &blamed{"bodies", s.words.Word("bodies")}
 	case probAnswer:
 		if _, long := answersOf(f.answers); long != "" {
-			return &blamed{fieldAnswer + long, s.words.word("q." + long)}
+			return &blamed{fieldAnswer + long, s.words.Word("q." + long)}
 		}
 	}
 	return nil
@@ -116,9 +116,9 @@ func (s *source) blame(problem, text string, f *fields) *blamed {
 // says is the sentence for a problem with a form.
 func (s *source) says(problem string, f *fields) string {
 	if problem == probText {
-		return s.words.word("problem."+problem, number(f.letters[fieldText]), number(lettersWithin(f.text, crypto.MaxText)))
+		return s.words.Word("problem."+problem, number(f.letters[fieldText]), number(lettersWithin(f.text, crypto.MaxText)))
 	}
-	return s.words.word("problem." + problem)
+	return s.words.Word("problem." + problem)
 }
 
 // reportForm shows an empty report with a fresh code inside its ticket.
@@ -196,9 +196,9 @@ func (s *source) crossed(v *visit, f *fields) answer {
 	case path == "/report" && f.has(fieldText):
 		a = s.reportAgain(d, s.tickets.start(), typed, probCross, v.up.hasFile())
 	case path == "/message" && f.has(fieldText):
-		a = s.messageAgain(d, ticket{}, typed, s.words.word("problem."+probCross), nil, true, v.up.hasFile())
+		a = s.messageAgain(d, ticket{}, typed, s.words.Word("problem."+probCross), nil, true, v.up.hasFile())
 	case path == "/inbox" && f.code != "":
-		a = enterPage(enterView{s.words.word("problem." + probCross), f.code})
+		a = enterPage(enterView{s.words.Word("problem." + probCross), f.code})
 	}
 	a.status = http.StatusForbidden
 	return a
@@ -286,7 +286,7 @@ func (s *source) store(v *visit, x *intake.Session, fs intake.Fields, own crypto
 		return fileResults{}, err
 	}
 	var res fileResults
-	lost := func(name, why string) { res.add(name, s.words.word("lost."+why)) }
+	lost := func(name, why string) { res.add(name, s.words.Word("lost."+why)) }
 	broken := false
 	err := v.up.files(func(name, mediaType string, r io.Reader) {
 		if own != (crypto.Code{}) && crypto.HoldsCode(name, own) {
@@ -318,7 +318,7 @@ func (s *source) store(v *visit, x *intake.Session, fs intake.Fields, own crypto
 		}
 	})
 	if err != nil && !broken { // between two files
-		res.Lost.Spans = append(res.Lost.Spans, fileSpan{Why: s.words.word("lost.line")})
+		res.Lost.Spans = append(res.Lost.Spans, fileSpan{Why: s.words.Word("lost.line")})
 	}
 	return res, nil
 }
@@ -438,7 +438,7 @@ func (s *source) filesView(d *crypto.Directory, a action, k ticket, bodies []str
 	l := s.service.Limits()
 	return filesView{
 		Ticket: s.tickets.seal(a, k), Sure: res.Code, Bodies: bodies, Readers: s.names(d, bodies),
-		Files: l.Files, FileSize: s.words.sizeText(l.FileSize),
+		Files: l.Files, FileSize: s.words.Size(l.FileSize),
 	}
 }
 
@@ -505,7 +505,7 @@ func (s *source) typeBack(v *visit) answer {
 	if s.typed.has(k.form, s.now()) {
 		return answer{name: "again", view: fileResults{}, wait: true}
 	}
-	problem := s.words.word("problem." + probOther)
+	problem := s.words.Word("problem." + probOther)
 	if err != nil {
 		problem = s.codeProblem(err)
 	}
@@ -556,7 +556,7 @@ func (s *source) addFiles(v *visit) answer {
 	bodies := f.bodies
 	back := func(res fileResults, problem string) answer {
 		if problem != "" {
-			problem = s.words.word("problem." + problem)
+			problem = s.words.Word("problem." + problem)
 		}
 		return answer{name: "sent", wait: true, view: sentView{Files: res, Problem: problem, Code: code, More: s.filesView(d, from, k, bodies, res)}}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake"
+	"postern/locale"
 )
 
 // Quantum is the step in time at which pages that depend on a code answer
@@ -55,7 +56,7 @@ type source struct {
 	service   *intake.Service
 	tickets   *Tickets
 	preview   bool
-	words     *locale
+	words     *locale.Locale
 	others    []langView // languages that a page is offered in besides
 	operators string     // the first language: their own pages are in it at least
 	quantum   time.Duration
@@ -97,11 +98,11 @@ func Source(o SourceOptions) http.Handler {
 		quantum: o.Quantum, now: o.Now, log: o.Log, cross: http.NewCrossOriginProtection(),
 		mark: "text" + hex.EncodeToString(random), pages: o.Pages, directory: o.Directory,
 	}
-	return newLanguages(locales, func(l *locale) *source { return common.in(l, locales) })
+	return newLanguages(locales, func(l *locale.Locale) *source { return common.in(l, locales) })
 }
 
 // in is the handler for one of the languages.
-func (s *source) in(words *locale, all []*locale) *source {
+func (s *source) in(words *locale.Locale, all []*locale.Locale) *source {
 	n := &source{
 		service: s.service, tickets: s.tickets, preview: s.preview, typed: s.typed, quantum: s.quantum,
 		now: s.now, log: s.log, cross: s.cross, mark: s.mark, pages: s.pages, directory: s.directory,
@@ -109,7 +110,7 @@ func (s *source) in(words *locale, all []*locale) *source {
 	}
 	for _, l := range all {
 		if l != words {
-			n.others = append(n.others, langView{l.Lang, endonym(l.Lang)})
+			n.others = append(n.others, langView{l.Lang, locale.Endonym(l.Lang)})
 		}
 	}
 	n.templates, n.csp = parseTemplates(words, s.mark, "templates", sourcePages)
@@ -166,7 +167,7 @@ var notices = []string{"missing", "method", "cross", "gateway", "form", "nothing
 
 // parseTemplates parses each page of a folder together with the layout and
 // computes the policy for its style sheet.
-func parseTemplates(l *locale, mark, folder string, names []string, parts ...string) (map[string]*template.Template, string) {
+func parseTemplates(l *locale.Locale, mark, folder string, names []string, parts ...string) (map[string]*template.Template, string) {
 	style, err := assets.ReadFile("static/style.css")
 	if err != nil {
 		panic(err) // embedded
@@ -182,17 +183,17 @@ func parseTemplates(l *locale, mark, folder string, names []string, parts ...str
 }
 
 // templateFuncs are what templates can call.
-func templateFuncs(l *locale, mark string, style []byte) template.FuncMap {
+func templateFuncs(l *locale.Locale, mark string, style []byte) template.FuncMap {
 	return template.FuncMap{
-		"t":          l.t,
-		"endonym":    func() string { return endonym(l.Lang) },
+		"t":          l.T,
+		"endonym":    func() string { return locale.Endonym(l.Lang) },
 		"unreviewed": func() bool { return l.Reviewed == "" },
 		"lang":       func() string { return l.Lang },
 		"dir":        func() string { return l.Dir },
 		"style":      func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
 		"text":       func() string { return mark },
-		"refused":    func(why string) (string, error) { return l.t("refused." + why) },
-		"notice":     func(name, part string) (string, error) { return l.t("notice." + name + "." + part) },
+		"refused":    func(why string) (string, error) { return l.T("refused." + why) },
+		"notice":     func(name, part string) (string, error) { return l.T("notice." + name + "." + part) },
 	}
 }
 
@@ -340,7 +341,7 @@ var bare = []string{"code", "change"}
 func (s *source) frame(a answer, view any) frame {
 	alert := ""
 	if v, ok := view.(interface{ trouble() bool }); ok && v.trouble() {
-		alert = s.words.word("problem")
+		alert = s.words.Word("problem")
 	}
 	return frame{s.titleOf(a), alert, slices.Contains(bare, a.name), s.preview, s.offer(a.choice), view}
 }
@@ -476,7 +477,7 @@ func (s *source) fixedAnswer(f *fixedPages, key string) answer {
 
 // handover is when bodies can fetch what is sent now: a day and an hour, UTC.
 func (s *source) handover(t time.Time) (day, hour string) {
-	return s.words.dateText(crypto.DayOf(t)), t.UTC().Format("15:04")
+	return s.words.Date(crypto.DayOf(t)), t.UTC().Format("15:04")
 }
 
 // startView is the first page.

@@ -298,7 +298,7 @@ func TestFilesBeforeTheCode(t *testing.T) {
 	p := w.report("x")
 	early := p.form("/files")
 	for _, sent := range []*shown{early.send(), early.file("a.txt", strings.NewReader("a")).send()} {
-		sent.hasNot(w.first().words.word("sent.close"))
+		sent.hasNot(w.first().words.Word("sent.close"))
 		if again := sent.form("/again/code").send().want(200, "Received"); again.code() != p.code() {
 			t.Error("another code is shown")
 		}
@@ -309,7 +309,7 @@ func TestFilesBeforeTheCode(t *testing.T) {
 	kept := p.form("/code").set("code", p.code()).send().want(200, "You have your code")
 	for _, f := range []*fill{early, kept.form("/files")} {
 		f.files = []file{{"b.txt", strings.NewReader("b")}}
-		f.send().want(200, "Received").has(w.first().words.word("sent.close")).hasNot("/again/code")
+		f.send().want(200, "Received").has(w.first().words.Word("sent.close")).hasNot("/again/code")
 	}
 	later := w.enter(p.code()).form("/message").set("text", "y").send().want(200, "Received").hasNot("/again/code")
 	later.form("/files").file("c.txt", strings.NewReader("c")).send().want(200, "Received").hasNot("/again/code") // a code that was entered is never shown
@@ -489,7 +489,7 @@ func TestInboxSaysWhatIsNew(t *testing.T) {
 		return list
 	}
 	words := w.first().words
-	day := func(ago int) string { return words.dateText(crypto.DayOf(w.now()) - crypto.Day(ago)) }
+	day := func(ago int) string { return words.Date(crypto.DayOf(w.now()) - crypto.Day(ago)) }
 	p := w.enter(code)
 	if got := lines(p); len(got) != 2 || got[0] != "Reply 1 new The audit office "+day(1)+" Read reply 1" || !strings.HasPrefix(got[1], "Reply 2 new "+day(0)+" with files, at most") {
 		t.Errorf("%q", got)

@@ -10,6 +10,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/locale"
 )
 
 // Bounds of what a directory may put on a page, in bytes as written: longer
@@ -19,13 +20,6 @@ const (
 	maxMandate   = 240
 	maxLanguages = 6
 )
-
-// dateText is a day as people of the language write it, in the Gregorian
-// calendar: the one that everybody who answers here reckons by.
-func (l *locale) dateText(d crypto.Day) string {
-	t := d.Time()
-	return l.word("date", t.Day(), l.word("month."+strconv.Itoa(int(t.Month()))), t.Year())
-}
 
 // bodyView is a body as pages show it.
 type bodyView struct {
@@ -74,7 +68,7 @@ func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
 		bv := s.body(b)
 		bv.Ticked = slices.Contains(ticked, b.ID)
 		for _, l := range b.Languages[:min(len(b.Languages), maxLanguages)] {
-			bv.Languages = append(bv.Languages, langView{l, endonym(l)})
+			bv.Languages = append(bv.Languages, langView{l, locale.Endonym(l)})
 		}
 		if outside(b) {
 			v.Outside = append(v.Outside, bv)
@@ -89,8 +83,8 @@ func (s *source) bodies(d *crypto.Directory, ticked []string) bodiesView {
 // body is a body without its languages.
 func (s *source) body(b *crypto.Body) bodyView {
 	v := bodyView{ID: b.ID, Kind: s.kindName(b.Kind)}
-	v.Name, v.NameIn = inLang(b.Names, s.words.Lang)
-	v.Mandate, v.MandateIn = inLang(b.Mandates, s.words.Lang)
+	v.Name, v.NameIn = locale.In(b.Names, s.words.Lang)
+	v.Mandate, v.MandateIn = locale.In(b.Mandates, s.words.Lang)
 	v.Name, v.Mandate = cut(v.Name, maxName), cut(v.Mandate, maxMandate)
 	if v.Name == "" {
 		v.Name = b.ID
@@ -107,9 +101,9 @@ func (s *source) bodyName(b *crypto.Body) string { return s.body(b).Name }
 
 func (s *source) kindName(kind string) string {
 	if _, ok := form.BodyKindOf(kind); !ok {
-		return s.words.word("kind.other")
+		return s.words.Word("kind.other")
 	}
-	return s.words.word("kind." + kind)
+	return s.words.Word("kind." + kind)
 }
 
 // names are the names of the bodies with these ids, in the directory's order.
@@ -169,13 +163,13 @@ func (s *source) groups(f *fields, most int, want ...form.Group) []groupView {
 			continue
 		}
 		got := f.answers[q.ID]
-		v := questionView{Name: fieldAnswer + q.ID, Label: s.words.word("q." + q.ID)}
-		if s.words.has("q." + q.ID + ".hint") {
-			v.Hint = s.words.word("q." + q.ID + ".hint")
+		v := questionView{Name: fieldAnswer + q.ID, Label: s.words.Word("q." + q.ID)}
+		if s.words.Has("q." + q.ID + ".hint") {
+			v.Hint = s.words.Word("q." + q.ID + ".hint")
 		}
 		switch q.Kind {
 		case form.Text:
-			v.Kind, v.Rows, v.Letters = "text", 2, s.words.letters(q.MaxBytes)
+			v.Kind, v.Rows, v.Letters = "text", 2, letters(s.words, q.MaxBytes)
 			if q.MaxBytes > 300 {
 				v.Rows = 3
 			}
@@ -199,7 +193,7 @@ func (s *source) groups(f *fields, most int, want ...form.Group) []groupView {
 			}
 			for _, o := range q.Options {
 				on := slices.Contains(got, o.ID)
-				v.Options = append(v.Options, optionView{o.ID, s.words.word("q." + q.ID + "." + o.ID), on})
+				v.Options = append(v.Options, optionView{o.ID, s.words.Word("q." + q.ID + "." + o.ID), on})
 				list[i].Open = list[i].Open || on
 			}
 		}
@@ -281,7 +275,7 @@ func roughly(n int) string {
 }
 
 // letters is about how many letters of this language so many bytes hold.
-func (l *locale) letters(bytes int) string {
+func letters(l *locale.Locale, bytes int) string {
 	switch l.Lang {
 	case "ar", "fa", "ru", "sr", "uk": // two bytes, and one for blanks
 		return roughly(bytes * 10 / 19)

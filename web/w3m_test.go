@@ -20,12 +20,13 @@ import (
 
 	"postern/crypto"
 	"postern/intake"
+	"postern/locale"
 )
 
 // w3m is a browser that shows letters alone, at a terminal of its own.
 type w3m struct {
 	*testing.T
-	words  *locale
+	words  *locale.Locale
 	tape   tape // of the pages it was sent
 	home   string
 	screen *os.File // our end of the terminal

@@ -26,7 +26,8 @@ const module = "postern/"
 var arrows = map[string][]string{
 	"cmd/postern":       {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
 	"cmd/postern-desk":  {"reviewer", "crypto", "intake/form", "store/durable"},
-	"web":               {"web/markdown", "intake", "intake/form", "crypto"},
+	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
+	"locale":            {"crypto"},
 	"intake":            {"store", "crypto", "intake/form"},
 	"reviewer":          {"crypto", "intake/form", "store/durable"},
 	"crypto":            {},
@@ -40,10 +41,10 @@ var arrows = map[string][]string{
 }
 
 // helpers may import any room.
-var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "store/storetest", "web/browsertest", "web/visitor"}
+var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "intake/form", "cmd/postern-desk", "web/markdown"}
+var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}

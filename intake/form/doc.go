@@ -13,7 +13,7 @@
 // Ids are part of the format: they stand in sealed reports and in directories,
 // so an id is never renamed or given another meaning; a new one may be added
 // at any place of its list. Labels are English and for the desk. The source's
-// pages take their words from web/locales, where every id must have one.
+// pages take their words from locale/source, where every id must have one.
 //
 // Every question is optional and none leads. There is none for name, contact
 // or motive, and none that asks for more evidence to be gathered: the
