@@ -25,11 +25,12 @@ const module = "postern/"
 // Who is not named here is for tests and the demo only, and no room may import it.
 var arrows = map[string][]string{
 	"cmd/postern":       {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
-	"cmd/postern-desk":  {"reviewer", "crypto", "intake/form", "store/durable"},
+	"cmd/postern-desk":  {"reviewer", "reviewer/window", "crypto", "intake/form", "store/durable"},
 	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
 	"locale":            {"crypto"},
 	"intake":            {"store", "crypto", "intake/form"},
 	"reviewer":          {"crypto", "intake/form", "store/durable"},
+	"reviewer/window":   {},
 	"crypto":            {},
 	"store":             {"store/durable", "store/engine", "store/engine/bolt"},
 	"store/durable":     {},
@@ -44,7 +45,7 @@ var arrows = map[string][]string{
 var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
+var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}
