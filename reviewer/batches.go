@@ -70,8 +70,8 @@ func (s *state) note(b batch, volume int, sound bool) (news, before bool) {
 }
 
 // serverKeys are those of all directories that this vault accepted.
-func (v *Vault) serverKeys() (keys []ed25519.PublicKey) {
-	for _, h := range v.state.History {
+func (desk *Desk) serverKeys() (keys []ed25519.PublicKey) {
+	for _, h := range desk.state.History {
 		keys = append(keys, h.Server)
 	}
 	return keys
@@ -123,19 +123,19 @@ func (s *state) lives(newest crypto.Day) map[string]*life {
 // Broken says what does not fit together of what the server signed: each head names the one
 // before it, so a server that told holders different things, or told one of them less, is
 // found out as soon as one desk holds both (SECURITY.md S-24).
-func (v *Vault) Broken() (out []string) {
+func (desk *Desk) Broken() (out []string) {
 	type number struct {
 		instance string
 		ordinal  uint64
 	}
 	by := make(map[number][]*batch)
-	for i := range v.state.Batches {
-		b := &v.state.Batches[i]
+	for i := range desk.state.Batches {
+		b := &desk.state.Batches[i]
 		n := number{string(b.Instance), b.Ordinal}
 		by[n] = append(by[n], b)
 	}
-	for i := range v.state.Batches {
-		b := &v.state.Batches[i]
+	for i := range desk.state.Batches {
+		b := &desk.state.Batches[i]
 		n := number{string(b.Instance), b.Ordinal}
 		if list := by[n]; len(list) > 1 && list[0] == b {
 			out = append(out, fmt.Sprintf("batch %d of %s was signed in %d versions that contradict each other", b.Ordinal, b.Day, len(list)))
@@ -153,10 +153,10 @@ func (v *Vault) Broken() (out []string) {
 // begun, and batches by number. It counts from the newest batch imported that the server no
 // longer keeps, so that an absence of any length leaves nothing unnamed; without one, from the first.
 // Runs are one line, whatever numbers a volume claims.
-func (v *Vault) Missing() []string {
-	newest := v.newest(v.state)
-	instance := v.state.instance(newest)
-	batches := slices.DeleteFunc(slices.Clone(v.state.Batches), func(b batch) bool {
+func (desk *Desk) Missing() []string {
+	newest := desk.newest(desk.state)
+	instance := desk.state.instance(newest)
+	batches := slices.DeleteFunc(slices.Clone(desk.state.Batches), func(b batch) bool {
 		return !bytes.Equal(b.Instance, instance)
 	})
 	slices.SortFunc(batches, func(a, b batch) int { return cmp.Compare(a.Ordinal, b.Ordinal) })

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"postern/crypto"
+	"postern/reviewer/keeper"
 	"postern/reviewer/reviewertest"
 )
 
 const benchMessages = 10_000
 
 // benchVolume writes a volume of 10,000 reports of as many sources to one holder.
-func benchVolume(b *testing.B) (v *Vault, path string, o Options) {
+func benchVolume(b *testing.B) (v *Desk, path string, o Options) {
 	o = Options{ScryptLogN: 2}
 	v = must(Create(filepath.Join(b.TempDir(), "vault"), "ombuds", "anna", []byte(testPass), o))(b)
 	card, _, err := v.Card()
@@ -65,8 +66,8 @@ func benchVolume(b *testing.B) (v *Vault, path string, o Options) {
 	check(b, os.WriteFile(path, must(s.Release(today, benchMessages, entries...))(b), 0o600))
 	// The vault knows the server by its directory.
 	key := filepath.Join(b.TempDir(), "root")
-	vkey := must(NewRoot(key, "bench", []byte(testPass), o))(b)
-	root := must(OpenRoot(key, []byte(testPass), o))(b)
+	vkey := must(keeper.NewRoot(key, "bench", []byte(testPass), o.ScryptLogN))(b)
+	root := must(keeper.OpenRoot(key, []byte(testPass), o.ScryptLogN))(b)
 	signed := must(root.Sign(must(s.Proposal())(b), nil, today))(b)
 	check(b, v.AcceptDirectory(signed, []string{vkey}, today))
 	return v, path, o
@@ -92,7 +93,7 @@ func BenchmarkImport(b *testing.B) {
 			}
 			_ = f.Close()
 			k.Close()
-			_ = os.RemoveAll(k.dir)
+			_ = os.RemoveAll(k.vault.Dir())
 			b.StartTimer()
 		}
 		b.ReportMetric(float64(benchMessages)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")

@@ -60,7 +60,7 @@ type Message struct {
 }
 
 // File is one file of a case. Name is as the sender's machine called it: pass
-// it through [SafeLine] or [SafeName].
+// it through [plain.SafeLine] or [plain.SafeName].
 type File struct {
 	No int // in the case
 	crypto.File
@@ -94,7 +94,7 @@ type groups struct {
 // group sorts messages into cases (SECURITY.md S-30). Only a message of a source
 // makes one. A reply or event joins the case it names when its signer's body is
 // one that the source named in it; all else is a stranger's.
-func (v *Vault) group(messages []entry) *groups {
+func (desk *Desk) group(messages []entry) *groups {
 	g := &groups{fam: familiesOf(messages), cases: make(map[string][]entry)}
 	named := make(map[string][]crypto.Reader)
 	for i := range messages {
@@ -112,7 +112,7 @@ func (v *Vault) group(messages []entry) *groups {
 			continue
 		}
 		id := g.fam.first(string(e.Case))
-		if g.cases[id] != nil && (e.Own != nil || v.namedSigner(e, named[id])) {
+		if g.cases[id] != nil && (e.Own != nil || desk.namedSigner(e, named[id])) {
 			g.cases[id] = append(g.cases[id], *e)
 		} else {
 			g.strangers = append(g.strangers, e)
@@ -127,8 +127,8 @@ func (v *Vault) group(messages []entry) *groups {
 
 // namedSigner says whether a holder of one of the named bodies, as the bodies
 // were when the message was released, signed it.
-func (v *Vault) namedSigner(e *entry, named []crypto.Reader) bool {
-	b, _, standing := v.signer(e)
+func (desk *Desk) namedSigner(e *entry, named []crypto.Reader) bool {
+	b, _, standing := desk.signer(e)
 	if standing == crypto.SignerUnknown {
 		return false
 	}
@@ -140,15 +140,15 @@ func (v *Vault) namedSigner(e *entry, named []crypto.Reader) bool {
 
 // signer says whose key signed a message of a reviewer, and what it is worth:
 // by the directory in force when the server released it, and by what was withdrawn since.
-func (v *Vault) signer(e *entry) (*crypto.Body, *crypto.Holder, crypto.SignerStanding) {
-	if v.dirs == nil {
+func (desk *Desk) signer(e *entry) (*crypto.Body, *crypto.Holder, crypto.SignerStanding) {
+	if desk.dirs == nil {
 		return nil, nil, crypto.SignerUnknown
 	}
-	version := v.dirs.Version
+	version := desk.dirs.Version
 	if e.Release != nil {
 		version = e.Release.Directory
 	}
-	return v.dirs.Signer(e.Signer, version)
+	return desk.dirs.Signer(e.Signer, version)
 }
 
 // reading orders the messages of a case: by day, then as they were released, then as their
@@ -192,11 +192,11 @@ func (g *groups) shorten() {
 func (g *groups) name(first string) string { return g.short[FullID(crypto.CaseID([]byte(first)))] }
 
 // Cases are all cases, the one with the newest message first.
-func (v *Vault) Cases() []Case {
-	g := v.group(v.state.Messages)
+func (desk *Desk) Cases() []Case {
+	g := desk.group(desk.state.Messages)
 	out := make([]Case, 0, len(g.cases))
 	for id := range g.cases {
-		out = append(out, v.newCase(g, id))
+		out = append(out, desk.newCase(g, id))
 	}
 	slices.SortFunc(out, func(a, b Case) int {
 		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
@@ -206,16 +206,16 @@ func (v *Vault) Cases() []Case {
 
 // Strangers is how many messages are kept that belong to no case: no message of
 // their case's source is here, or it did not choose whoever signed them.
-func (v *Vault) Strangers() int { return len(v.group(v.state.Messages).strangers) }
+func (desk *Desk) Strangers() int { return len(desk.group(desk.state.Messages).strangers) }
 
 // Case finds a case by its short id or a longer or shorter beginning of it,
 // at least four characters. The id of each code of a source will do.
-func (v *Vault) Case(name string) (*Case, error) {
+func (desk *Desk) Case(name string) (*Case, error) {
 	want := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), "-", ""))
 	if len(want) < 4 {
 		return nil, fmt.Errorf("%w: give at least four characters of its id, as list shows it", ErrNoCase)
 	}
-	g := v.group(v.state.Messages)
+	g := desk.group(desk.state.Messages)
 	var found []string
 	for first := range g.cases {
 		if slices.ContainsFunc(g.fam.chain(first), func(id string) bool {
@@ -228,14 +228,14 @@ func (v *Vault) Case(name string) (*Case, error) {
 	case 0:
 		return nil, fmt.Errorf("%w: list shows the ids", ErrNoCase)
 	case 1:
-		c := v.newCase(g, found[0])
+		c := desk.newCase(g, found[0])
 		return &c, nil
 	}
 	return nil, fmt.Errorf("%w: %d begin like that: give more characters, as list shows them", ErrNoCase, len(found))
 }
 
 // newCase makes the view of a case.
-func (v *Vault) newCase(g *groups, first string) Case {
+func (desk *Desk) newCase(g *groups, first string) Case {
 	entries, fam := g.cases[first], g.fam
 	chain := fam.chain(first)
 	c := Case{ID: crypto.CaseID([]byte(first)), Short: g.name(first), entries: entries, tip: chain[len(chain)-1]}
@@ -253,7 +253,7 @@ func (v *Vault) newCase(g *groups, first string) Case {
 	marks, opened := marksOf(entries), openedBy(entries, fam)
 	for i := range entries {
 		e := &entries[i]
-		m := v.newMessage(e, i)
+		m := desk.newMessage(e, i)
 		m.Mark, m.Late = marks[i], fam.late(e)
 		m.Opened = opened[string(e.ID[:min(len(e.ID), len(crypto.Receipt{}))])] && e.Kind == crypto.KindReply
 		for j, f := range e.Files {
@@ -329,13 +329,13 @@ func openedBy(entries []entry, fam *families) map[string]bool {
 	return m
 }
 
-func (v *Vault) newMessage(e *entry, at int) Message {
+func (desk *Desk) newMessage(e *entry, at int) Message {
 	m := Message{
 		No: at + 1, Kind: e.Kind, Day: e.Day, Source: e.fromSource(),
 		Readers: e.Readers, Text: e.Text, Answers: e.Answers, Files: make([]File, len(e.Files)),
 		Own: e.Own != nil, at: at,
 	}
-	m.Version, _ = v.versionOf(e.DirHash)
+	m.Version, _ = desk.versionOf(e.DirHash)
 	if o := e.Own; o != nil {
 		switch {
 		case e.Release != nil:
@@ -352,7 +352,7 @@ func (v *Vault) newMessage(e *entry, at int) Message {
 	if m.Source {
 		return m
 	}
-	b, h, s := v.signer(e)
+	b, h, s := desk.signer(e)
 	m.Standing = s
 	if b != nil && h != nil {
 		m.Body, m.Holder = b.ID, h.ID
@@ -429,7 +429,7 @@ func (e *entry) before(o *entry) bool {
 }
 
 // Letter is a message with its words. Text is as the writer wrote it: pass it
-// through [SafeText].
+// through [plain.SafeText].
 type Letter struct {
 	Message
 	Words   string
@@ -441,8 +441,8 @@ type Letter struct {
 }
 
 // Read opens one message of a case and verifies it again.
-func (v *Vault) Read(c *Case, m *Message) (*Letter, error) {
-	r, closer, err := v.openBlob(c.entries[m.at].Blob)
+func (desk *Desk) Read(c *Case, m *Message) (*Letter, error) {
+	r, closer, err := desk.vault.OpenBlob(c.entries[m.at].Blob)
 	if err != nil {
 		return nil, fmt.Errorf("reading message %d: %w", m.No, err)
 	}

@@ -8,8 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"postern/crypto"
+	"postern/reviewer/keeper"
 	"postern/reviewer/reviewertest"
+	"postern/reviewer/vault"
 )
 
 // Only what the roots signed, newer than what is in force and of the same salt, is accepted.
@@ -21,11 +25,12 @@ func TestDirectoryIsRootSigned(t *testing.T) {
 	if err := v.AcceptDirectory(first, nil, w.today()); !errors.Is(err, crypto.ErrRolledBack) {
 		t.Errorf("an older directory: %v", err)
 	}
-	other := w.newRoot("other")
-	vkey := other.Key()
+	skey, vkey, err := crypto.NewRoot("other")
+	check(t, err)
+	other := must(note.NewSigner(skey))(t)
 	w.server.Directory.Version++
 	proposal := must(w.server.Proposal())(t)
-	forged := must(crypto.SignDirectory(must(ReadProposal(proposal))(t), nil, other.signer))(t)
+	forged := must(crypto.SignDirectory(must(keeper.ReadProposal(proposal))(t), nil, other))(t)
 	if err := v.AcceptDirectory(forged, nil, w.today()); !errors.Is(err, crypto.ErrUnsigned) {
 		t.Errorf("another root: %v", err)
 	}
@@ -41,7 +46,7 @@ func TestDirectoryIsRootSigned(t *testing.T) {
 	w.server.Directory.Version++
 	// A change of roots is signed by both.
 	ours := must(w.root.Sign(must(w.server.Proposal())(t), w.signed, w.today()))(t)
-	both := must(crypto.SignDirectory(must(ReadProposal(ours))(t), ours, other.signer))(t)
+	both := must(crypto.SignDirectory(must(keeper.ReadProposal(ours))(t), ours, other))(t)
 	check(t, v.AcceptDirectory(both, []string{vkey}, w.today()))
 	if !slices.Equal(w.reopen("anna").Roots(), []string{vkey}) {
 		t.Error("the new root did not take over")
@@ -76,7 +81,7 @@ func TestAdvance(t *testing.T) {
 	if err := v.Advance(november+2, []byte(testPass)); !errors.Is(err, ErrTooEarly) {
 		t.Errorf("a month too many: %v", err)
 	}
-	if err := v.Advance(november+1, []byte("wrong")); !errors.Is(err, ErrPassphrase) {
+	if err := v.Advance(november+1, []byte("wrong")); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 	check(t, v.Advance(november+1, []byte(testPass)))

@@ -10,6 +10,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer/reviewertest"
+	"postern/reviewer/vault"
 )
 
 // What names a body that this vault is not of was sealed to it by another than its
@@ -119,15 +120,15 @@ func TestReplyNamesItsReaders(t *testing.T) {
 // A vault that is open elsewhere is not even looked into.
 func TestLockComesFirst(t *testing.T) {
 	w := newWorld(t)
-	dir := w.desks["dora"].dir
-	if _, err := Open(dir, []byte("wrong"), w.options()); !errors.Is(err, ErrInUse) {
+	dir := w.desks["dora"].vault.Dir()
+	if _, err := Open(dir, []byte("wrong"), w.options()); !errors.Is(err, vault.ErrInUse) {
 		t.Errorf("%v", err)
 	}
-	check(t, os.Rename(filepath.Join(dir, keyName), filepath.Join(dir, "kept")))
-	check(t, os.Mkdir(filepath.Join(dir, keyName), 0o700)) // reading it fails
-	if _, err := Open(dir, []byte(testPass), w.options()); !errors.Is(err, ErrInUse) {
+	check(t, os.Rename(filepath.Join(dir, "vault.age"), filepath.Join(dir, "kept")))
+	check(t, os.Mkdir(filepath.Join(dir, "vault.age"), 0o700)) // reading it fails
+	if _, err := Open(dir, []byte(testPass), w.options()); !errors.Is(err, vault.ErrInUse) {
 		t.Errorf("the key file was read before the lock: %v", err)
 	}
-	check(t, os.Remove(filepath.Join(dir, keyName)))
-	check(t, os.Rename(filepath.Join(dir, "kept"), filepath.Join(dir, keyName)))
+	check(t, os.Remove(filepath.Join(dir, "vault.age")))
+	check(t, os.Rename(filepath.Join(dir, "kept"), filepath.Join(dir, "vault.age")))
 }

@@ -26,8 +26,8 @@ type Clock struct {
 }
 
 // Clock reads the machine's clock and the newest batch's day.
-func (v *Vault) Clock() Clock {
-	return Clock{Machine: crypto.DayOf(v.o.now()), Batch: v.newest(v.state)}
+func (desk *Desk) Clock() Clock {
+	return Clock{Machine: crypto.DayOf(desk.o.now()), Batch: desk.newest(desk.state)}
 }
 
 // Today is the day to go by: the machine's, and never before the newest batch.
@@ -47,10 +47,10 @@ func (c Clock) Doubtful() bool {
 // on, each at most [maxLeap] days after one before it, or because the holder said
 // yes. So one wrong date moves nothing, and what a desk believes does not depend
 // on the order in which batches came.
-func (v *Vault) newest(s *state) (newest crypto.Day) {
+func (desk *Desk) newest(s *state) (newest crypto.Day) {
 	var known crypto.Day
-	if v.dirs != nil {
-		known = v.dirs.Issued
+	if desk.dirs != nil {
+		known = desk.dirs.Issued
 	}
 	days := make([]crypto.Day, 0, len(s.Batches))
 	for i := range s.Batches {
@@ -66,13 +66,13 @@ func (v *Vault) newest(s *state) (newest crypto.Day) {
 }
 
 // leaps says whether a batch of this day would move the clock only with a yes.
-func (v *Vault) leaps(d crypto.Day) bool {
-	s := v.state.clone()
+func (desk *Desk) leaps(d crypto.Day) bool {
+	s := desk.state.clone()
 	s.Batches = append(s.Batches, batch{Day: d})
 	s.Believed = append(s.Believed, d)
-	with := v.newest(s)
-	s.Believed = v.state.Believed
-	return v.newest(s) < with
+	with := desk.newest(s)
+	s.Believed = desk.state.Believed
+	return desk.newest(s) < with
 }
 
 // believe notes the holder's yes to a day.
@@ -86,8 +86,8 @@ func (s *state) believe(d crypto.Day) {
 
 // Disbelieve takes back every yes to a batch of a later day than last, and
 // believes no such batch that is here: the clock goes by what is left. It returns the clock.
-func (v *Vault) Disbelieve(last crypto.Day) (Clock, error) {
-	next := v.state.clone()
+func (desk *Desk) Disbelieve(last crypto.Day) (Clock, error) {
+	next := desk.state.clone()
 	next.Believed = slices.DeleteFunc(next.Believed, func(d crypto.Day) bool { return d > last })
 	for i := range next.Batches {
 		if d := next.Batches[i].Day; d > last && !slices.Contains(next.Doubted, d) {
@@ -95,8 +95,8 @@ func (v *Vault) Disbelieve(last crypto.Day) (Clock, error) {
 		}
 	}
 	slices.Sort(next.Doubted)
-	if err := v.commit(next); err != nil {
+	if err := desk.commit(next); err != nil {
 		return Clock{}, fmt.Errorf("setting the clock back: %w", err)
 	}
-	return v.Clock(), nil
+	return desk.Clock(), nil
 }

@@ -105,7 +105,7 @@ func TestKilledImport(t *testing.T) {
 			t.Fatalf("round %d: importing again: %+v", i, again)
 		}
 		for j := range k.state.Messages {
-			rd, c, err := k.openBlob(k.state.Messages[j].Blob)
+			rd, c, err := k.vault.OpenBlob(k.state.Messages[j].Blob)
 			check(t, err)
 			_ = rd
 			check(t, c.Close())

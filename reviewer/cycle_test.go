@@ -18,6 +18,7 @@ import (
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer/reviewertest"
+	"postern/reviewer/vault"
 )
 
 // A report goes to two of three bodies; both read it, the one left out sees
@@ -133,12 +134,12 @@ func TestImportTwiceChangesNothing(t *testing.T) {
 	volume := w.release(4, must(src.Say(f, w.today(), "one", nil, "ombuds"))(t), must(src.Attach(f, w.today(), "a", []byte("x"), "ombuds"))(t))
 	w.imports("anna", volume)
 	v := w.desks["anna"]
-	before := snapshot(t, v.dir)
+	before := snapshot(t, v.vault.Dir())
 	r := w.imports("anna", volume)
 	if r.New != 0 || r.Known != 2 {
 		t.Errorf("second import: %+v", r)
 	}
-	if snapshot(t, v.dir) != before {
+	if snapshot(t, v.vault.Dir()) != before {
 		t.Error("the second import changed the vault's files")
 	}
 }
@@ -263,9 +264,9 @@ func TestNoiseAndDamage(t *testing.T) {
 	}
 }
 
-func packs(t *testing.T, v *Vault) int {
+func packs(t *testing.T, v *Desk) int {
 	t.Helper()
-	return len(must(os.ReadDir(filepath.Join(v.dir, packDir)))(t))
+	return len(must(os.ReadDir(filepath.Join(v.vault.Dir(), "packs")))(t))
 }
 
 func TestTruncatedVolume(t *testing.T) {
@@ -274,13 +275,13 @@ func TestTruncatedVolume(t *testing.T) {
 	f := reviewertest.NewForm()
 	volume := w.release(3, must(src.Say(f, w.today(), "one", nil, "ombuds"))(t), must(src.Attach(f, w.today(), "a", make([]byte, 2<<20), "ombuds"))(t))
 	v := w.desks["anna"]
-	before := snapshot(t, v.dir)
+	before := snapshot(t, v.vault.Dir())
 	for _, n := range []int{0, 3, 50, 1000, len(volume) / 3, len(volume) / 2, len(volume) - 40, len(volume) - 1} {
 		_, err := v.Import(bytes.NewReader(volume[:n]), ImportOptions{})
 		if !errors.Is(err, ErrVolume) {
 			t.Errorf("a volume cut to %d of %d bytes: %v", n, len(volume), err)
 		}
-		if snapshot(t, v.dir) != before {
+		if snapshot(t, v.vault.Dir()) != before {
 			t.Fatalf("a volume cut to %d bytes left something", n)
 		}
 	}
@@ -426,7 +427,7 @@ func TestErase(t *testing.T) {
 	var old []string // every ciphertext of the case
 	for _, e := range c.entries {
 		for _, b := range e.blobs() {
-			p := must(os.ReadFile(filepath.Join(v.dir, packDir, b.Pack)))(t)
+			p := must(os.ReadFile(filepath.Join(v.vault.Dir(), "packs", b.Pack)))(t)
 			old = append(old, string(p[b.Off+200:b.Off+600]))
 		}
 	}
@@ -440,7 +441,7 @@ func TestErase(t *testing.T) {
 	if _, err := v.Export(t.TempDir()); !errors.Is(err, ErrNothing) {
 		t.Errorf("its reply is still there: %v", err)
 	}
-	check(t, filepath.WalkDir(v.dir, func(p string, d os.DirEntry, err error) error {
+	check(t, filepath.WalkDir(v.vault.Dir(), func(p string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -473,7 +474,7 @@ func TestBackupRestore(t *testing.T) {
 	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "kept", nil, "ombuds"))(t)))
 	v := w.desks["anna"]
 	file := filepath.Join(t.TempDir(), "backup.age")
-	if err := v.BackupFile(file, []byte("another passphrase, long enough")); !errors.Is(err, ErrPassphrase) {
+	if err := v.BackupFile(file, []byte("another passphrase, long enough")); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("a backup under another passphrase: %v", err)
 	}
 	check(t, v.BackupFile(file, []byte(testPass)))
@@ -482,11 +483,11 @@ func TestBackupRestore(t *testing.T) {
 		t.Error("the backup shows what is in it")
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
-	if _, err := Restore(bytes.NewReader(b), dir, []byte("wrong"), w.options()); !errors.Is(err, ErrPassphrase) {
+	if _, err := Restore(bytes.NewReader(b), dir, []byte("wrong"), w.options()); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 	for _, n := range []int{0, 100, 300, len(b) / 2, len(b) - 1} {
-		if _, err := Restore(bytes.NewReader(b[:n]), dir, []byte(testPass), w.options()); err == nil || Exists(dir) == nil {
+		if _, err := Restore(bytes.NewReader(b[:n]), dir, []byte(testPass), w.options()); err == nil || vault.Exists(dir) == nil {
 			t.Errorf("a backup cut to %d of %d bytes was restored (%v)", n, len(b), err)
 		}
 	}
@@ -498,7 +499,7 @@ func TestBackupRestore(t *testing.T) {
 	if one.String() != two.String() || r.Holder() != "anna" || r.Directory().Hash() != v.Directory().Hash() {
 		t.Error("the restored vault differs")
 	}
-	if _, err := Restore(bytes.NewReader(b), dir, []byte(testPass), w.options()); !errors.Is(err, ErrExists) {
+	if _, err := Restore(bytes.NewReader(b), dir, []byte(testPass), w.options()); !errors.Is(err, vault.ErrExists) {
 		t.Errorf("over an existing vault: %v", err)
 	}
 }
@@ -506,24 +507,24 @@ func TestBackupRestore(t *testing.T) {
 func TestPassphrase(t *testing.T) {
 	w := newWorld(t)
 	v := w.desks["dora"]
-	if _, err := Open(v.dir, []byte(testPass), w.options()); !errors.Is(err, ErrInUse) {
+	if _, err := Open(v.vault.Dir(), []byte(testPass), w.options()); !errors.Is(err, vault.ErrInUse) {
 		t.Errorf("a second desk on one vault: %v", err)
 	}
 	next := []byte("another passphrase, long enough")
 	check(t, v.SetPassphrase(next))
 	v.Close()
-	if _, err := Open(v.dir, []byte(testPass), w.options()); !errors.Is(err, ErrPassphrase) {
+	if _, err := Open(v.vault.Dir(), []byte(testPass), w.options()); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("the old passphrase: %v", err)
 	}
-	w.desks["dora"] = must(Open(v.dir, next, w.options()))(t)
-	if _, err := Open(t.TempDir(), next, w.options()); !errors.Is(err, ErrNoVault) {
+	w.desks["dora"] = must(Open(v.vault.Dir(), next, w.options()))(t)
+	if _, err := Open(t.TempDir(), next, w.options()); !errors.Is(err, vault.ErrNoVault) {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if _, err := Create(v.dir, "a", "b", next, w.options()); !errors.Is(err, ErrExists) {
+	if _, err := Create(v.vault.Dir(), "a", "b", next, w.options()); !errors.Is(err, vault.ErrExists) {
 		t.Errorf("over an existing vault: %v", err)
 	}
-	st := must(os.Stat(filepath.Join(v.dir, keyName)))(t)
-	di := must(os.Stat(v.dir))(t)
+	st := must(os.Stat(filepath.Join(v.vault.Dir(), "vault.age")))(t)
+	di := must(os.Stat(v.vault.Dir()))(t)
 	if st.Mode().Perm() != 0o600 || di.Mode().Perm() != 0o700 {
 		t.Errorf("modes %v and %v", st.Mode(), di.Mode())
 	}
@@ -539,9 +540,9 @@ func TestVaultShowsNothing(t *testing.T) {
 		must(src.Say(f, w.today(), secret, nil, "ombuds"))(t),
 		must(src.Attach(f, w.today(), "filename-marker.pdf", []byte("bytes marker 0815"), "ombuds"))(t)))
 	w.reply("anna", w.only("anna"), "reply marker 1234")
-	files := snapshot(t, w.desks["anna"].dir)
+	files := snapshot(t, w.desks["anna"].vault.Dir())
 	v := w.desks["anna"]
-	for _, m := range []string{secret, "filename-marker", "bytes marker", "reply marker", "ombuds", "anna", string(src.Case[:]), string(v.keys.Seed), string(v.keys.Data)} {
+	for _, m := range []string{secret, "filename-marker", "bytes marker", "reply marker", "ombuds", "anna", string(src.Case[:]), string(v.keys.Seed), string(v.keys.Tombs)} {
 		if strings.Contains(files, hex.EncodeToString([]byte(m))) {
 			t.Errorf("the vault's files hold %q", m)
 		}

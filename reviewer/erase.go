@@ -3,6 +3,8 @@ package reviewer
 import (
 	"fmt"
 	"slices"
+
+	"postern/reviewer/vault"
 )
 
 // Erase forgets a case: the keys of its messages leave the vault for ever, their ciphertext is
@@ -10,9 +12,9 @@ import (
 // bring it back. Files extracted before, backups, and the copies of other bodies
 // stay where they are. What the source writes later is a new case. That the source
 // changed the code is forgotten with the messages that said so.
-func (v *Vault) Erase(c *Case) error {
-	next := v.state.clone()
-	var gone []blob
+func (desk *Desk) Erase(c *Case) error {
+	next := desk.state.clone()
+	var gone []vault.Blob
 	ids := make(map[string]bool) // of all codes of the source
 	for i := range c.entries {
 		ids[string(c.entries[i].Case)] = true
@@ -22,11 +24,11 @@ func (v *Vault) Erase(c *Case) error {
 			return false
 		}
 		gone = append(gone, e.blobs()...)
-		next.Erased = append(next.Erased, v.tombstone(e.ID))
+		next.Erased = append(next.Erased, desk.tombstone(e.ID))
 		return true
 	})
 	gone = append(gone, next.dropBundles()...)
-	if err := v.commit(next, gone...); err != nil {
+	if err := desk.commit(next, gone...); err != nil {
 		return fmt.Errorf("erasing: %w", err)
 	}
 	return nil

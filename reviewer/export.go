@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/reviewer/vault"
 	"postern/store/durable"
 )
 
@@ -39,25 +40,25 @@ func bundleFile(id []byte) string { return "postern-bundle-" + bundleName(id) + 
 // Export writes all waiting replies as bundles into dir, each a new file that
 // only the server opens; more than 4 replies make more than one. Bundles of few
 // and of many replies look alike. The replies count as sent when all files are on the disk.
-func (v *Vault) Export(dir string) ([]Bundle, error) {
+func (desk *Desk) Export(dir string) ([]Bundle, error) {
 	var waiting []int
-	for i := range v.state.Messages {
-		if o := v.state.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) == 0 {
+	for i := range desk.state.Messages {
+		if o := desk.state.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) == 0 {
 			waiting = append(waiting, i)
 		}
 	}
 	if len(waiting) == 0 {
 		return nil, ErrNothing
 	}
-	next := v.state.clone()
-	var packs []*pack
-	out, err := v.export(dir, next, waiting, &packs)
+	next := desk.state.clone()
+	var packs []*vault.Pack
+	out, err := desk.export(dir, next, waiting, &packs)
 	if err == nil {
-		err = v.commit(next)
+		err = desk.commit(next)
 	}
 	if err != nil {
 		for _, p := range packs {
-			p.abandon()
+			p.Abandon()
 		}
 		for _, b := range out { // its replies still wait: they go out in another one
 			_ = os.Remove(b.Path)
@@ -67,22 +68,22 @@ func (v *Vault) Export(dir string) ([]Bundle, error) {
 	return out, nil
 }
 
-func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (out []Bundle, err error) {
+func (desk *Desk) export(dir string, next *state, waiting []int, packs *[]*vault.Pack) (out []Bundle, err error) {
 	for part := range slices.Chunk(waiting, crypto.BundleEntries) {
 		var id crypto.BundleID
 		_, _ = rand.Read(id[:])
-		dummies, err := v.newDummies(crypto.BundleEntries-len(part), packs)
+		dummies, err := desk.newDummies(crypto.BundleEntries-len(part), packs)
 		if err != nil {
 			return out, err
 		}
-		b, err := v.writeBundle(dir, id, part, dummies)
+		b, err := desk.writeBundle(dir, id, part, dummies)
 		if err != nil {
 			return out, err
 		}
 		out = append(out, *b)
 		for _, i := range part {
 			o := *next.Messages[i].Own
-			o.Bundle, o.Sent, o.Instance = id[:], v.Clock().Today(), next.instance(v.newest(next))
+			o.Bundle, o.Sent, o.Instance = id[:], desk.Clock().Today(), next.instance(desk.newest(next))
 			next.Messages[i].Own = &o
 		}
 		if len(dummies) > 0 {
@@ -93,43 +94,43 @@ func (v *Vault) export(dir string, next *state, waiting []int, packs *[]*pack) (
 }
 
 // newDummies makes what fills a bundle up, and keeps it in a pack.
-func (v *Vault) newDummies(n int, packs *[]*pack) (out []parcel, err error) {
-	if v.dirs == nil {
+func (desk *Desk) newDummies(n int, packs *[]*vault.Pack) (out []parcel, err error) {
+	if desk.dirs == nil {
 		return nil, ErrNoDirectory
 	}
 	if n == 0 {
 		return nil, nil
 	}
-	p, err := v.newPack()
+	p, err := desk.vault.NewPack()
 	if err != nil {
 		return nil, err
 	}
 	*packs = append(*packs, p)
 	for range n {
-		drop, source, readers, err := crypto.NewDummy(v.dirs.Policy)
+		drop, source, readers, err := crypto.NewDummy(desk.dirs.Policy)
 		if err != nil {
 			return nil, err
 		}
 		d := parcel{Drop: drop[:], Size: int64(len(source))}
 		for _, c := range []struct {
 			file []byte
-			to   *blob
+			to   *vault.Blob
 		}{{source, &d.Source}, {readers, &d.Readers}} {
-			sealed, key, err := sealBlob(c.file)
+			sealed, key, err := vault.SealBlob(c.file)
 			if err != nil {
 				return nil, err
 			}
-			if *c.to, err = p.add(sealed, key); err != nil {
+			if *c.to, err = p.Add(sealed, key); err != nil {
 				return nil, err
 			}
 		}
 		out = append(out, d)
 	}
-	return out, p.finish()
+	return out, p.Finish()
 }
 
 // dropBundles forgets the dummies of bundles that are not kept any more, and returns their blobs.
-func (s *state) dropBundles() (gone []blob) {
+func (s *state) dropBundles() (gone []vault.Blob) {
 	kept := make(map[string]bool)
 	for i := range s.Messages {
 		if o := s.Messages[i].Own; o != nil && o.Wire != nil {
@@ -151,14 +152,14 @@ func (s *state) dropBundles() (gone []blob) {
 // ExportAgain writes a bundle once more, under the same id: for a lost stick,
 // or a server that was restored. It has the same entries, dummies too; only its head, which
 // names the batches imported, is of today. Handing one in twice changes nothing.
-func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
+func (desk *Desk) ExportAgain(dir, id string) (*Bundle, error) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(crypto.BundleID{}) {
 		return nil, errors.New("exporting: this is no bundle id: show gives it beside each reply")
 	}
 	var part []int
-	for i := range v.state.Messages {
-		if o := v.state.Messages[i].Own; o != nil && o.Wire != nil && slices.Equal(o.Bundle, raw) {
+	for i := range desk.state.Messages {
+		if o := desk.state.Messages[i].Own; o != nil && o.Wire != nil && slices.Equal(o.Bundle, raw) {
 			part = append(part, i)
 		}
 	}
@@ -166,14 +167,14 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 		return nil, fmt.Errorf("exporting: no reply of this bundle is kept: %d days after their release replies are kept in their case only", handInDays)
 	}
 	var dummies []parcel
-	for _, b := range v.state.Bundles {
+	for _, b := range desk.state.Bundles {
 		if slices.Equal(b.ID, raw) {
 			dummies = b.Dummies
 		}
 	}
-	b, err := v.writeBundle(dir, crypto.BundleID(raw), part, dummies)
+	b, err := desk.writeBundle(dir, crypto.BundleID(raw), part, dummies)
 	if err == nil {
-		err = errors.Join(durable.SyncDir(dir), v.exportedAgain(part))
+		err = errors.Join(durable.SyncDir(dir), desk.exportedAgain(part))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("exporting: %w", err)
@@ -182,9 +183,9 @@ func (v *Vault) ExportAgain(dir, id string) (*Bundle, error) {
 }
 
 // exportedAgain notes to which life of the server replies went last.
-func (v *Vault) exportedAgain(part []int) error {
-	next := v.state.clone()
-	instance := next.instance(v.newest(next))
+func (desk *Desk) exportedAgain(part []int) error {
+	next := desk.state.clone()
+	instance := next.instance(desk.newest(next))
 	changed := false
 	for _, i := range part {
 		o := *next.Messages[i].Own
@@ -195,18 +196,18 @@ func (v *Vault) exportedAgain(part []int) error {
 	if !changed {
 		return nil
 	}
-	return v.commit(next)
+	return desk.commit(next)
 }
 
 // HandIn names the bundles to hand in again: the server was restored from a backup
 // after they were exported and may have lost them. Where the days do not say which of
 // two lives of the server came first, they may have been: handing in twice changes nothing.
-func (v *Vault) HandIn() []string {
-	newest := v.newest(v.state)
-	lives := v.state.lives(newest)
+func (desk *Desk) HandIn() []string {
+	newest := desk.newest(desk.state)
+	lives := desk.state.lives(newest)
 	ids := make(map[string]bool)
-	for i := range v.state.Messages {
-		o := v.state.Messages[i].Own
+	for i := range desk.state.Messages {
+		o := desk.state.Messages[i].Own
 		if o == nil || o.Wire == nil || len(o.Bundle) == 0 || o.Sent+handInDays < newest {
 			continue
 		}
@@ -222,8 +223,8 @@ func (v *Vault) HandIn() []string {
 
 // writeBundle writes replies, by their places in state, and dummies. What an
 // erased case leaves empty is filled up with new dummies.
-func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies []parcel) (*Bundle, error) {
-	if v.dirs == nil {
+func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []int, dummies []parcel) (*Bundle, error) {
+	if desk.dirs == nil {
 		return nil, ErrNoDirectory
 	}
 	var entries []crypto.BundleEntry
@@ -233,8 +234,8 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 			_ = c.Close()
 		}
 	}()
-	file := func(b blob, size int64) (crypto.BundleFile, error) {
-		r, closer, err := v.openBlob(b)
+	file := func(b vault.Blob, size int64) (crypto.BundleFile, error) {
+		r, closer, err := desk.vault.OpenBlob(b)
 		if err == nil {
 			open = append(open, closer)
 		}
@@ -242,7 +243,7 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 	}
 	parcels := slices.Clone(dummies)
 	for _, i := range part {
-		parcels = append(parcels, *v.state.Messages[i].Own.Wire)
+		parcels = append(parcels, *desk.state.Messages[i].Own.Wire)
 	}
 	for _, p := range parcels {
 		e := crypto.BundleEntry{Drop: crypto.Drop(p.Drop)}
@@ -256,9 +257,9 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 		entries = append(entries, e)
 	}
 	path := filepath.Join(dir, bundleFile(id[:]))
-	head := crypto.Bundle{ID: id, Batches: v.imported()}
+	head := crypto.Bundle{ID: id, Batches: desk.imported()}
 	err := durable.Create(path, func(w io.Writer) error {
-		return crypto.WriteBundle(w, v.dirs.Policy, v.dirs.Transfer, head, entries)
+		return crypto.WriteBundle(w, desk.dirs.Policy, desk.dirs.Transfer, head, entries)
 	})
 	if err != nil {
 		return nil, err
@@ -268,10 +269,10 @@ func (v *Vault) writeBundle(dir string, id crypto.BundleID, part []int, dummies 
 
 // imported names the batches that are here in full and that the server still
 // keeps, the newest first, as many as a bundle can name.
-func (v *Vault) imported() []crypto.BatchRef {
+func (desk *Desk) imported() []crypto.BatchRef {
 	var out []crypto.BatchRef
-	newest := v.newest(v.state)
-	batches := slices.SortedFunc(slices.Values(v.state.Batches), func(a, b batch) int {
+	newest := desk.newest(desk.state)
+	batches := slices.SortedFunc(slices.Values(desk.state.Batches), func(a, b batch) int {
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(b.Ordinal, a.Ordinal))
 	})
 	for _, b := range batches {

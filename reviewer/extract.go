@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"postern/crypto"
+	"postern/reviewer/plain"
 	"postern/store/durable"
 )
 
@@ -51,7 +52,7 @@ func openOut(dir string) (*outFolder, error) {
 // create writes a new file under a safe form of name. It never overwrites: a
 // name that is taken gets a number before its extension. On error nothing stays.
 func (o *outFolder) create(name string, write func(io.Writer) error) (*Extracted, error) {
-	f, name, err := o.open(SafeName(name))
+	f, name, err := o.open(plain.SafeName(name))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (o *outFolder) close() error { return errors.Join(durable.SyncDir(o.dir), o
 // dir: the original bytes, under a safe form of the sender's name, for the owner alone, never over
 // another file. The bytes are verified against the hash inside the message before
 // the file counts as written.
-func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
+func (desk *Desk) Extract(c *Case, no int, dir string) (*Extracted, error) {
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		for j, f := range m.Files {
@@ -101,7 +102,7 @@ func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
 			if err != nil {
 				return nil, fmt.Errorf("extracting: %w", err)
 			}
-			x, err := v.extract(out, c, m, j, f.Name)
+			x, err := desk.extract(out, c, m, j, f.Name)
 			if err := errors.Join(err, out.close()); err != nil {
 				return nil, fmt.Errorf("extracting: %w", err)
 			}
@@ -112,13 +113,13 @@ func (v *Vault) Extract(c *Case, no int, dir string) (*Extracted, error) {
 }
 
 // ExtractText writes the words of a message, by its number in the case, in clear into dir:
-// the bytes as they came, hostile ones too, as [Vault.Extract] writes files.
-func (v *Vault) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
+// the bytes as they came, hostile ones too, as [Desk.Extract] writes files.
+func (desk *Desk) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
 	i := slices.IndexFunc(c.Messages, func(m Message) bool { return m.No == no })
 	if i < 0 {
 		return nil, fmt.Errorf("extracting: the case has no message %d", no)
 	}
-	l, err := v.Read(c, &c.Messages[i])
+	l, err := desk.Read(c, &c.Messages[i])
 	if err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
 	}
@@ -145,8 +146,8 @@ func (o *outFolder) words(l *Letter) (*Extracted, error) {
 }
 
 // extract writes file j of message m.
-func (v *Vault) extract(out *outFolder, c *Case, m *Message, j int, name string) (*Extracted, error) {
-	r, closer, err := v.openBlob(c.entries[m.at].Blob)
+func (desk *Desk) extract(out *outFolder, c *Case, m *Message, j int, name string) (*Extracted, error) {
+	r, closer, err := desk.vault.OpenBlob(c.entries[m.at].Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func (v *Vault) extract(out *outFolder, c *Case, m *Message, j int, name string)
 // ExtractCase writes a whole case in clear into dir, which must not exist or
 // be empty: case.txt with every message as it is shown, text1.txt and so on with the
 // bytes of its words, the files, and SHA256SUMS, which `sha256sum -c` checks.
-func (v *Vault) ExtractCase(c *Case, dir string) ([]Extracted, error) {
+func (desk *Desk) ExtractCase(c *Case, dir string) ([]Extracted, error) {
 	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
 		return nil, fmt.Errorf("extracting: %s is not empty: name a new folder", dir)
 	}
@@ -183,17 +184,17 @@ func (v *Vault) ExtractCase(c *Case, dir string) ([]Extracted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
 	}
-	all, err := v.extractCase(out, c)
+	all, err := desk.extractCase(out, c)
 	if err := errors.Join(err, out.close()); err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
 	}
 	return all, nil
 }
 
-func (v *Vault) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
+func (desk *Desk) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 	x, err := out.create("case.txt", func(w io.Writer) error {
 		b := bufio.NewWriter(w)
-		return errors.Join(v.WriteCase(b, c), b.Flush())
+		return errors.Join(desk.WriteCase(b, c), b.Flush())
 	})
 	if err != nil {
 		return nil, err
@@ -201,7 +202,7 @@ func (v *Vault) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 	all := []Extracted{*x}
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		l, err := v.Read(c, m)
+		l, err := desk.Read(c, m)
 		if err != nil {
 			continue // case.txt says so
 		}
@@ -213,7 +214,7 @@ func (v *Vault) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 			all = append(all, *x)
 		}
 		for j, f := range m.Files {
-			x, err := v.extract(out, c, m, j, fmt.Sprintf("file%d-%s", f.No, SafeName(f.Name)))
+			x, err := desk.extract(out, c, m, j, fmt.Sprintf("file%d-%s", f.No, plain.SafeName(f.Name)))
 			if err != nil {
 				return nil, err
 			}

@@ -19,12 +19,13 @@ import (
 	"postern/crypto/seedtest"
 	"postern/intake/form"
 	"postern/reviewer/reviewertest"
+	"postern/reviewer/vault"
 )
 
 // event is one under a key of nobody, sealed to anna alone.
 func (w *world) event(c crypto.CaseID, day crypto.Day) []byte {
 	w.t.Helper()
-	k := newKeyFile("x", "x", 0)
+	k := newKeySet("x", "x", 0)
 	m := &crypto.Message{
 		Meta:    crypto.Meta{Kind: crypto.KindEvent, Case: c, Day: day, Form: reviewertest.NewForm()},
 		Readers: w.server.Readers("ombuds"), Event: []byte("x"),
@@ -128,11 +129,11 @@ func TestForgedBatch(t *testing.T) {
 	_, w.server.Signing, _ = ed25519.GenerateKey(nil)
 	forged := must(w.server.Release(w.today(), 2))(t)
 	w.server.Signing = key
-	before := snapshot(t, v.dir)
+	before := snapshot(t, v.vault.Dir())
 	if _, err := v.Import(bytes.NewReader(forged), clockYes); !errors.Is(err, ErrForged) {
 		t.Errorf("forged: %v", err)
 	}
-	if snapshot(t, v.dir) != before {
+	if snapshot(t, v.vault.Dir()) != before {
 		t.Error("a forged batch left something")
 	}
 	w.server.Batch = 2
@@ -182,7 +183,7 @@ func TestVaultMadeByAWrongClock(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "v")
 	for _, y := range []int{1970, 1980, 2000, 2099} {
-		if _, err := Create(dir, "ombuds", "anna", []byte(testPass), at(y)); !errors.Is(err, ErrClock) || Exists(dir) == nil {
+		if _, err := Create(dir, "ombuds", "anna", []byte(testPass), at(y)); !errors.Is(err, ErrClock) || vault.Exists(dir) == nil {
 			t.Errorf("a vault made in %d: %v", y, err)
 		}
 	}
@@ -409,7 +410,7 @@ func (h *hostile) message() []byte {
 }
 
 // looked goes through everything a desk shows.
-func (h *hostile) looked(v *Vault) {
+func (h *hostile) looked(v *Desk) {
 	t := h.t
 	t.Helper()
 	v.Missing()
@@ -493,29 +494,4 @@ func TestRandomHostile(t *testing.T) {
 	if taken == 0 {
 		t.Error("none of what was drawn is in a case")
 	}
-}
-
-// Words and names of others stand in rows of the desk's own making, whatever they are.
-func FuzzRows(f *testing.F) {
-	f.Add("a\tb \x1b[2J\u202e", "x")
-	f.Add("[1] Report, from the source\n! not for you", "\x1b]0;owned\x07\nbatch 9")
-	f.Fuzz(func(t *testing.T, words, name string) {
-		var b bytes.Buffer
-		p := &printer{w: &b}
-		p.quote(words)
-		p.name("    File 12: ", name)
-		for l := range strings.SplitSeq(strings.TrimRight(b.String(), "\n"), "\n") {
-			if l != "" && !strings.HasPrefix(l, "    │ ") && !strings.HasPrefix(l, "    File 12: ") && !strings.HasPrefix(l, "            │ ") {
-				t.Fatalf("row %q", l)
-			}
-			if n := len([]rune(l)); n > 80 {
-				t.Fatalf("row of %d", n)
-			}
-			for _, r := range l {
-				if r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x202e || r == 0x2028 {
-					t.Fatalf("control %U", r)
-				}
-			}
-		}
-	})
 }

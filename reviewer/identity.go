@@ -13,25 +13,25 @@ import (
 // Card makes the enrolment card for the operator: public keys only, twelve
 // months from today on. words are the six of the signing key, to read aloud to the operator
 // and to the keeper of the root key: both see them again.
-func (v *Vault) Card() (text []byte, words []string, err error) {
-	if err := plausible(v.o.now()); err != nil {
+func (desk *Desk) Card() (text []byte, words []string, err error) {
+	if err := plausible(desk.o.now()); err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
 	}
-	today := crypto.MonthOf(v.Clock().Today().Time())
-	if today < v.keys.Month {
-		return nil, nil, fmt.Errorf("making the card: this machine's clock says %s, and the keys of this vault begin with %s: it was made while the clock was wrong, or the clock is wrong now. Set the clock; if the vault is wrong, make a new one", today, v.keys.Month)
+	today := crypto.MonthOf(desk.Clock().Today().Time())
+	if today < desk.keys.Month {
+		return nil, nil, fmt.Errorf("making the card: this machine's clock says %s, and the keys of this vault begin with %s: it was made while the clock was wrong, or the clock is wrong now. Set the clock; if the vault is wrong, make a new one", today, desk.keys.Month)
 	}
-	access, err := v.keys.access()
+	access, err := desk.keys.access()
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
 	}
-	key := v.keys.signing()
+	key := desk.keys.signing()
 	c := &crypto.Card{
-		Body: v.keys.Body, Holder: v.keys.Holder,
+		Body: desk.keys.Body, Holder: desk.keys.Holder,
 		Signing: key.Public().(ed25519.PublicKey),
 		Access:  [32]byte(access.PublicKey().Bytes()),
 	}
-	s, err := v.keys.seed(today)
+	s, err := desk.keys.seed(today)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the card: %w", err)
 	}
@@ -51,7 +51,7 @@ const AccessName = ".auth_private"
 // AccessFile is the line of the key file that lets Tor Browser reach the
 // holder's exchange at onion, "…56 characters….onion". The line is secret:
 // whoever has it can reach the exchange, though open nothing there.
-func (v *Vault) AccessFile(onion string) ([]byte, error) {
+func (desk *Desk) AccessFile(onion string) ([]byte, error) {
 	host := strings.ToLower(strings.TrimSpace(onion))
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "http://"), "/")
 	host, ok := strings.CutSuffix(host, ".onion")
@@ -60,5 +60,5 @@ func (v *Vault) AccessFile(onion string) ([]byte, error) {
 	if !ok || err != nil || len(host) != 56 || raw[34] != 3 {
 		return nil, errors.New("this is not an onion address of version 3: it has 56 letters and digits and ends in .onion; copy it from the operator's answer")
 	}
-	return fmt.Appendf(nil, "%s:descriptor:x25519:%s\n", host, b32.EncodeToString(v.keys.Access)), nil
+	return fmt.Appendf(nil, "%s:descriptor:x25519:%s\n", host, b32.EncodeToString(desk.keys.Access)), nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"postern/crypto"
+	"postern/reviewer/vault"
 )
 
 // smallEntry bounds what is opened in memory, in bytes; larger entries are
@@ -23,7 +24,7 @@ const smallEntry = 1 << 20
 // seed: every month is a step of the key schedule.
 const maxMonthsAhead = 600
 
-// Errors of [Vault.Import], for errors.Is.
+// Errors of [Desk.Import], for errors.Is.
 var (
 	// ErrVolume says that a volume is not whole. Nothing of it was kept.
 	ErrVolume = errors.New("this file is not a whole volume: fetch it again and compare its size with the page it came from")
@@ -31,7 +32,7 @@ var (
 	ErrForged = errors.New("THIS FILE IS NOT FROM THE SERVER: no key that a directory here names has signed it. If there is a newer directory, accept it and import again; if not, somebody made or changed the file on its way: fetch the volume again, and tell the operator")
 )
 
-// ImportOptions of [Vault.Import].
+// ImportOptions of [Desk.Import].
 type ImportOptions struct {
 	// ClockOK is asked when the volume's day leaps ahead of what is known, or when it
 	// is the newest and the machine's clock differs by more than 2 days; false stops the
@@ -51,7 +52,7 @@ type Report struct {
 	Mended    int        // of Known: their words were lost from the vault, and are back
 	Again     int        // of New: sent again, unchanged
 	Changed   int        // of New: sent again, changed
-	Strangers int        // messages from strangers that were not here before: see [Vault.Strangers]
+	Strangers int        // messages from strangers that were not here before: see [Desk.Strangers]
 	Damaged   int        // for us, but not of the format; not kept
 	Differs   int        // entries that are not those the server signed; not read, and the volume counts as missing
 	Missing   []string   // batches and volumes not imported, below the newest
@@ -72,7 +73,7 @@ type opened struct {
 	read     *crypto.Read // nil: known
 	sealed   []byte       // a small one: sealed under key, not yet in a pack
 	key      crypto.Key
-	blob     blob
+	blob     vault.Blob
 	bad      bool // not of the format
 	stranger bool // does not name this vault's body: another than its writer sealed it to us
 }
@@ -82,22 +83,22 @@ type opened struct {
 // or a power cut, the vault is as before. [ErrVolume] when the file is not whole, [ErrForged]
 // when the server did not sign it. What was imported is a set to which this adds: all that a desk
 // shows follows from the set.
-func (v *Vault) Import(src io.Reader, o ImportOptions) (*Report, error) {
-	if v.dirs == nil {
+func (desk *Desk) Import(src io.Reader, o ImportOptions) (*Report, error) {
+	if desk.dirs == nil {
 		return nil, fmt.Errorf("importing: %w", ErrNoDirectory)
 	}
-	im := &importer{v: v, o: o, known: make(map[string]bool, len(v.state.Messages))}
-	packs, err := v.packNames()
+	im := &importer{desk: desk, o: o, known: make(map[string]bool, len(desk.state.Messages))}
+	packs, err := desk.vault.Packs()
 	if err != nil {
 		return nil, fmt.Errorf("importing: %w", err)
 	}
-	for i := range v.state.Messages {
+	for i := range desk.state.Messages {
 		// A message whose pack was lost is not known: its batch brings it back.
-		if e := &v.state.Messages[i]; packs[e.Blob.Pack] {
+		if e := &desk.state.Messages[i]; packs[e.Blob.Pack] {
 			im.known[string(e.ID)] = true
 		}
 	}
-	for _, t := range v.state.Erased {
+	for _, t := range desk.state.Erased {
 		im.known[string(t)] = true
 	}
 	found, err := im.read(src)
@@ -112,11 +113,11 @@ func (v *Vault) Import(src io.Reader, o ImportOptions) (*Report, error) {
 }
 
 type importer struct {
-	v      *Vault
+	desk   *Desk
 	o      ImportOptions
 	known  map[string]bool // message ids and tombstones; read-only while workers run
 	keys   []monthKey
-	packs  []*pack
+	packs  []*vault.Pack
 	added  map[string]bool // ids of messages that were not here
 	yes    bool            // the holder said yes to a day that leaps ahead
 	report Report
@@ -130,7 +131,7 @@ type monthKey struct {
 
 func (im *importer) abandon() {
 	for _, p := range im.packs {
-		p.abandon()
+		p.Abandon()
 	}
 }
 
@@ -151,7 +152,7 @@ func (im *importer) read(src io.Reader) ([]opened, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil && m != nil && m.sealed != nil {
-			m.blob, err = small.add(m.sealed, m.key)
+			m.blob, err = small.Add(m.sealed, m.key)
 			m.sealed = nil
 		}
 		if err != nil {
@@ -170,7 +171,7 @@ func (im *importer) read(src io.Reader) ([]opened, error) {
 			}
 		})
 	}
-	err = crypto.ReadVolume(src, im.v.serverKeys(), im.head, func(_ int, e crypto.EntryRef, r io.Reader) error {
+	err = crypto.ReadVolume(src, im.desk.serverKeys(), im.head, func(_ int, e crypto.EntryRef, r io.Reader) error {
 		if e.Size > smallEntry {
 			m, err := im.openLarge(r)
 			if err == nil {
@@ -221,8 +222,8 @@ func (im *importer) whole(r io.Reader) error {
 	return err
 }
 
-func (im *importer) newPack() (*pack, error) {
-	p, err := im.v.newPack()
+func (im *importer) newPack() (*vault.Pack, error) {
+	p, err := im.desk.vault.NewPack()
 	if err == nil {
 		im.packs = append(im.packs, p)
 	}
@@ -236,8 +237,8 @@ func (im *importer) newPack() (*pack, error) {
 // in this order, so only entries that the first three do not open cost more: 0.7 ms for
 // each further month and entry.
 func (im *importer) head(h *crypto.BatchHead, volume int, _ []byte) error {
-	c := im.v.Clock()
-	leap := im.v.leaps(h.Day)
+	c := im.desk.Clock()
+	leap := im.desk.leaps(h.Day)
 	if h.Day >= c.Batch {
 		c.Batch, c.Leap = h.Day, leap
 		if c.Doubtful() && (im.o.ClockOK == nil || !im.o.ClockOK(c)) {
@@ -247,11 +248,11 @@ func (im *importer) head(h *crypto.BatchHead, volume int, _ []byte) error {
 	im.yes = leap
 	im.report.Head, im.report.Volume = h, volume
 	m := crypto.MonthOf(h.Day.Time())
-	if m > im.v.keys.Month+maxMonthsAhead {
+	if m > im.desk.keys.Month+maxMonthsAhead {
 		return fmt.Errorf("the batch says it is of %s: that cannot be", h.Day)
 	}
-	last := min(max(m+1, im.v.lastMonth()), im.v.keys.Month+maxMonthsAhead)
-	s, err := im.v.keys.seed(im.v.keys.Month)
+	last := min(max(m+1, im.desk.lastMonth()), im.desk.keys.Month+maxMonthsAhead)
+	s, err := im.desk.keys.seed(im.desk.keys.Month)
 	if err != nil {
 		return err
 	}
@@ -270,15 +271,15 @@ func (im *importer) head(h *crypto.BatchHead, volume int, _ []byte) error {
 		return maxMonthsAhead + int(k.month-m)
 	}
 	slices.SortFunc(im.keys, func(a, b monthKey) int { return cmp.Compare(far(a), far(b)) })
-	im.report.OldKeys = m < im.v.keys.Month
+	im.report.OldKeys = m < im.desk.keys.Month
 	return nil
 }
 
 // lastMonth is the last one of which the directory lists a key of this vault's holder.
-func (v *Vault) lastMonth() (last crypto.Month) {
-	if b, ok := v.dirs.Body(v.keys.Body); ok {
+func (desk *Desk) lastMonth() (last crypto.Month) {
+	if b, ok := desk.dirs.Body(desk.keys.Body); ok {
 		for _, h := range b.Holders {
-			if n := len(h.Epochs); n > 0 && h.ID == v.keys.Holder {
+			if n := len(h.Epochs); n > 0 && h.ID == desk.keys.Holder {
 				last = max(last, h.Epochs[n-1].Month)
 			}
 		}
@@ -329,10 +330,10 @@ func (im *importer) openSmall(entry []byte, scratch *bytes.Buffer) (*opened, err
 		return &opened{bad: true}, nil //nolint:nilerr // reported as damaged
 	case m.read.Meta.Kind == crypto.KindCover:
 		return nil, nil
-	case !names(m.read.Readers, im.v.keys.Body):
+	case !names(m.read.Readers, im.desk.keys.Body):
 		return &opened{stranger: true}, nil
 	}
-	m.sealed, m.key, err = sealBlob(box)
+	m.sealed, m.key, err = vault.SealBlob(box)
 	return m, err
 }
 
@@ -362,7 +363,7 @@ func (im *importer) openLarge(entry io.Reader) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, done, err := p.seal()
+	w, done, err := p.Seal()
 	if err != nil {
 		return nil, err
 	}
@@ -387,7 +388,7 @@ func (im *importer) openLarge(entry io.Reader) (*opened, error) {
 		im.drop(p)
 		m.read = nil
 		return m, nil
-	case !names(read.Readers, im.v.keys.Body):
+	case !names(read.Readers, im.desk.keys.Body):
 		im.drop(p)
 		return &opened{stranger: true}, nil
 	}
@@ -399,46 +400,46 @@ func (im *importer) openLarge(entry io.Reader) (*opened, error) {
 }
 
 // drop removes a pack that turned out not to be needed.
-func (im *importer) drop(p *pack) { im.dropNamed(p.name) }
+func (im *importer) drop(p *vault.Pack) { im.dropNamed(p.Name()) }
 
 func (im *importer) dropNamed(name string) {
-	im.packs = slices.DeleteFunc(im.packs, func(q *pack) bool {
-		if q.name != name {
+	im.packs = slices.DeleteFunc(im.packs, func(q *vault.Pack) bool {
+		if q.Name() != name {
 			return false
 		}
-		q.abandon()
+		q.Abandon()
 		return true
 	})
 }
 
 // seen says whether a message is known or was erased here.
 func (im *importer) seen(id [32]byte) bool {
-	return im.known[string(id[:])] || len(im.v.state.Erased) > 0 && im.known[string(im.v.tombstone(id[:]))]
+	return im.known[string(id[:])] || len(im.desk.state.Erased) > 0 && im.known[string(im.desk.tombstone(id[:]))]
 }
 
 // store commits what was found.
 func (im *importer) store(found []opened) error {
-	v := im.v
+	desk := im.desk
 	next, gained, changed := im.merge(found)
 	if gained {
 		for _, p := range im.packs {
-			if err := p.finish(); err != nil {
+			if err := p.Finish(); err != nil {
 				return err
 			}
 		}
 	} else {
 		im.abandon()
 	}
-	before := v.group(v.state.Messages)
+	before := desk.group(desk.state.Messages)
 	if gained || changed {
-		if err := v.commit(next, v.prune(next)...); err != nil {
+		if err := desk.commit(next, desk.prune(next)...); err != nil {
 			return err
 		}
 	}
-	im.compare(before, v.group(v.state.Messages))
+	im.compare(before, desk.group(desk.state.Messages))
 	r := &im.report
-	r.Missing, r.Broken, r.HandIn, r.Day = v.Missing(), v.Broken(), v.HandIn(), v.newest(v.state)
-	if v.dirs.Version < r.Head.DirVersion {
+	r.Missing, r.Broken, r.HandIn, r.Day = desk.Missing(), desk.Broken(), desk.HandIn(), desk.newest(desk.state)
+	if desk.dirs.Version < r.Head.DirVersion {
 		r.Directory = r.Head.DirVersion
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"postern/intake"
 	"postern/intake/form"
 	"postern/reviewer"
+	"postern/reviewer/keeper"
 	"postern/reviewer/reviewertest"
 	"postern/store"
 )
@@ -37,7 +38,7 @@ func TestAskThroughTheIntake(t *testing.T) {
 
 	// Two bodies enrol.
 	proposal := reviewertest.NewServer(today)
-	desks := make(map[string]*reviewer.Vault)
+	desks := make(map[string]*reviewer.Desk)
 	for body, kind := range map[string]string{"ombuds": "ombuds", "audit": "audit"} {
 		v, err := reviewer.Create(filepath.Join(t.TempDir(), "vault"), body, body+"-1", pass, o)
 		check(err)
@@ -48,9 +49,9 @@ func TestAskThroughTheIntake(t *testing.T) {
 		check(proposal.Enrol(card, kind))
 	}
 	file := filepath.Join(t.TempDir(), "root")
-	vkey, err := reviewer.NewRoot(file, "test", pass, o)
+	vkey, err := keeper.NewRoot(file, "test", pass, o.ScryptLogN)
 	check(err)
-	root, err := reviewer.OpenRoot(file, pass, o)
+	root, err := keeper.OpenRoot(file, pass, o.ScryptLogN)
 	check(err)
 	text, err := proposal.Proposal()
 	check(err)

@@ -80,7 +80,7 @@ func TestLostPack(t *testing.T) {
 		if m.Own != nil {
 			lost = m.Own.Wire.Readers.Pack
 		}
-		check(t, os.Remove(filepath.Join(v.dir, packDir, lost)))
+		check(t, os.Remove(filepath.Join(v.vault.Dir(), "packs", lost)))
 	}
 	w.now = w.now.AddDate(0, 0, handInDays+2)
 	last := w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the last", nil, "ombuds"))(t))

@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/reviewer/vault"
 )
 
 // merge adds what a volume held to what is known. Nothing in the result says which came
 // first. gained: it refers to the packs of this import; changed: it differs otherwise.
 func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
-	v, r := im.v, &im.report
-	next = v.state.clone()
+	desk, r := im.desk, &im.report
+	next = desk.state.clone()
 	b := newBatch(r.Head)
 	rel := b.release()
 	changed, r.Before = next.note(b, r.Volume, r.Differs == 0)
@@ -35,7 +36,7 @@ func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
 		case here:
 			r.Known++
 			e := next.Messages[i]
-			if m.read != nil && !v.whole(&e) { // its pack was lost: this is it again
+			if m.read != nil && !desk.vault.HasPack(e.Blob.Pack) { // its pack was lost: this is it again
 				e.Blob, gained = m.blob, true
 				r.Mended++
 			}
@@ -112,9 +113,9 @@ const handInDays = 60
 // whose case did not turn up, and batches so old that no server keeps them. It returns the blobs to
 // forget. While machine and batches disagree about today it drops nothing: what is dropped does not
 // come back when a wrong yes is taken back.
-func (v *Vault) prune(next *state) (old []blob) {
-	newest := v.newest(next)
-	if (Clock{Machine: v.Clock().Machine, Batch: newest}).Doubtful() {
+func (desk *Desk) prune(next *state) (old []vault.Blob) {
+	newest := desk.newest(next)
+	if (Clock{Machine: desk.Clock().Machine, Batch: newest}).Doubtful() {
 		return nil
 	}
 	wanted := make(map[string]bool) // bundles of which a reply may be wanted again: they stay whole
@@ -135,7 +136,7 @@ func (v *Vault) prune(next *state) (old []blob) {
 	}
 	old = append(old, next.dropBundles()...)
 	gone := make(map[string]bool)
-	for _, e := range v.group(next.Messages).strangers {
+	for _, e := range desk.group(next.Messages).strangers {
 		if e.Release != nil && e.Release.Day+2*keptDays < newest {
 			gone[string(e.ID)] = true
 			old = append(old, e.Blob)
@@ -155,7 +156,7 @@ func (v *Vault) prune(next *state) (old []blob) {
 	return old
 }
 
-func newEntry(id [32]byte, r *crypto.Read, b blob) entry {
+func newEntry(id [32]byte, r *crypto.Read, b vault.Blob) entry {
 	e := entry{
 		ID:   id[:],
 		Case: r.Meta.Case[:], Kind: r.Meta.Kind, Day: r.Meta.Day, Counter: r.Meta.Counter,

@@ -9,6 +9,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/plain"
 )
 
 // Published is what a reply told the source besides words.
@@ -201,7 +202,7 @@ func (s *Situation) Marks() (out []string) {
 }
 
 // CheckNotice says what is wrong with telling the source this: nil when nothing is.
-func (v *Vault) CheckNotice(p *Plan, n *form.Notice) error {
+func (desk *Desk) CheckNotice(p *Plan, n *form.Notice) error {
 	if n == nil {
 		return nil
 	}
@@ -215,14 +216,14 @@ func (v *Vault) CheckNotice(p *Plan, n *form.Notice) error {
 		return fmt.Errorf("the source cannot be promised to hear more by %s: that day is past; name a day from %s on", d, p.today)
 	}
 	if n.Ask != "" {
-		return v.checkAsk(p, n.Ask)
+		return desk.checkAsk(p, n.Ask)
 	}
 	return nil
 }
 
 // encodeNotice is the frame of a notice that CheckNotice takes; nil without one.
-func (v *Vault) encodeNotice(p *Plan, n *form.Notice) ([]byte, error) {
-	if err := v.CheckNotice(p, n); n == nil || err != nil {
+func (desk *Desk) encodeNotice(p *Plan, n *form.Notice) ([]byte, error) {
+	if err := desk.CheckNotice(p, n); n == nil || err != nil {
 		return nil, err
 	}
 	return n.Encode()
@@ -238,18 +239,18 @@ var ErrStage = func() error {
 }()
 
 // checkAsk says why the source cannot be asked about a body.
-func (v *Vault) checkAsk(p *Plan, id string) error {
-	b, ok := v.dirs.Body(id)
+func (desk *Desk) checkAsk(p *Plan, id string) error {
+	b, ok := desk.dirs.Body(id)
 	reads := func(b *crypto.Body) bool { return slices.Contains(p.view.readers, b.Reader()) }
 	switch {
 	case ok && reads(b):
-		return fmt.Errorf("%s reads this case already: the source chose it", v.bodyName(id))
+		return fmt.Errorf("%s reads this case already: the source chose it", desk.bodyName(id))
 	case ok && b.Active():
 		return nil
 	}
 	var ids []string
-	for i := range v.dirs.Bodies {
-		if b := &v.dirs.Bodies[i]; b.Active() && !reads(b) {
+	for i := range desk.dirs.Bodies {
+		if b := &desk.dirs.Bodies[i]; b.Active() && !reads(b) {
 			ids = append(ids, b.ID)
 		}
 	}
@@ -257,13 +258,13 @@ func (v *Vault) checkAsk(p *Plan, id string) error {
 	case len(ids) == 0:
 		return errors.New("there is no body to ask about: every one that the directory lists with a reader has this case already")
 	case ok:
-		return fmt.Errorf("nobody reads for %s at present; the source can be asked about: %s", v.bodyName(id), strings.Join(ids, ", "))
+		return fmt.Errorf("nobody reads for %s at present; the source can be asked about: %s", desk.bodyName(id), strings.Join(ids, ", "))
 	}
-	return fmt.Errorf("no body %s is in the directory; the source can be asked about: %s", SafeLine(id), strings.Join(ids, ", "))
+	return fmt.Errorf("no body %s is in the directory; the source can be asked about: %s", plain.SafeLine(id), strings.Join(ids, ", "))
 }
 
 // NoticeLines say in words what a notice tells the source.
-func (v *Vault) NoticeLines(n *form.Notice) (out []string) {
+func (desk *Desk) NoticeLines(n *form.Notice) (out []string) {
 	if n.Stage != "" {
 		out = append(out, "Stage told to the source: "+form.Label(form.Stages(), n.Stage)+".")
 	}
@@ -271,22 +272,22 @@ func (v *Vault) NoticeLines(n *form.Notice) (out []string) {
 		out = append(out, fmt.Sprintf("Promised to the source: more by %s.", crypto.Day(n.Until)))
 	}
 	if n.Ask != "" {
-		out = append(out, fmt.Sprintf("Asked: may this case be shown to %s?", v.bodyName(n.Ask)))
+		out = append(out, fmt.Sprintf("Asked: may this case be shown to %s?", desk.bodyName(n.Ask)))
 	}
 	return out
 }
 
 // ConsentLine says in words what the source answered.
-func (v *Vault) ConsentLine(c Consent) string {
+func (desk *Desk) ConsentLine(c Consent) string {
 	say := "The source says NO: this case may not be shown to %s (signed, %s)."
 	if c.Yes {
 		say = "The source says YES: this case may be shown to %s (signed, %s)."
 	}
-	return fmt.Sprintf(say, v.ReaderName(c.about()), c.Day)
+	return fmt.Sprintf(say, desk.ReaderName(c.about()), c.Day)
 }
 
 // situationLines are the head of a case.
-func (v *Vault) situationLines(s *Situation) (out []string) {
+func (desk *Desk) situationLines(s *Situation) (out []string) {
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
 	if s.Retaliation != 0 {
 		say("! RETALIATION against the source or others since the report, the source says (%s).", s.Retaliation)
@@ -298,19 +299,19 @@ func (v *Vault) situationLines(s *Situation) (out []string) {
 		say("! THE SOURCE WITHDRAWS THE REPORT (%s).", s.Withdrawn)
 	}
 	if p := s.Stage; p != nil {
-		say("Stage told to the source: %s (%s, %s).", form.Label(form.Stages(), p.Stage), v.bodyName(p.Body), p.Day)
+		say("Stage told to the source: %s (%s, %s).", form.Label(form.Stages(), p.Stage), desk.bodyName(p.Body), p.Day)
 	}
 	if p := s.Promise; p != nil {
-		say("Promised to the source: more by %s (%s, %s).", crypto.Day(p.Until), v.bodyName(p.Body), p.Day)
-		if s.Overdue(v.Clock().Today()) {
+		say("Promised to the source: more by %s (%s, %s).", crypto.Day(p.Until), desk.bodyName(p.Body), p.Day)
+		if s.Overdue(desk.Clock().Today()) {
 			say("! That day has passed, and the source has heard nothing more from them.")
 		}
 	}
 	for _, p := range s.Asked {
-		say("Asked, not yet answered: may this case be shown to %s? (%s, %s)", v.bodyName(p.Ask), v.bodyName(p.Body), p.Day)
+		say("Asked, not yet answered: may this case be shown to %s? (%s, %s)", desk.bodyName(p.Ask), desk.bodyName(p.Body), p.Day)
 	}
 	for _, c := range s.Consents {
-		out = append(out, v.ConsentLine(c))
+		out = append(out, desk.ConsentLine(c))
 	}
 	return out
 }

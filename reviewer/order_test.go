@@ -17,7 +17,7 @@ import (
 )
 
 // shown is everything a desk shows, and what an answer would do.
-func (w *world) shown(t testing.TB, v *Vault) string {
+func (w *world) shown(t testing.TB, v *Desk) string {
 	var b bytes.Buffer
 	for _, c := range v.Cases() {
 		fmt.Fprintf(&b, "%s %s %s readers %v, files %d, waiting %d, sent %d, opened %d, again %d, changed %v, rivals %v, now %+v\n",
@@ -39,10 +39,10 @@ func (w *world) shown(t testing.TB, v *Vault) string {
 }
 
 // fresh is a copy of a desk's vault as it is on the disk.
-func (w *world) fresh(holder string) *Vault {
+func (w *world) fresh(holder string) *Desk {
 	w.t.Helper()
 	dir := filepath.Join(w.t.TempDir(), "vault")
-	check(w.t, os.CopyFS(dir, os.DirFS(w.desks[holder].dir)))
+	check(w.t, os.CopyFS(dir, os.DirFS(w.desks[holder].vault.Dir())))
 	return must(Open(dir, []byte(testPass), w.options()))(w.t)
 }
 
@@ -180,7 +180,7 @@ func (s *story) toAnna(c crypto.CaseID) {
 	} else {
 		m.Event = []byte("x")
 	}
-	k := newKeyFile("x", "x", 0)
+	k := newKeySet("x", "x", 0)
 	key := k.signing()
 	if h := rapid.SampledFrom([]string{"", "ben", "cleo", "dora"}).Draw(s.r, "signer"); h != "" {
 		key = s.desks[h].keys.signing()
@@ -273,7 +273,7 @@ func TestAnyOrderShowsTheSame(t *testing.T) {
 			}
 			got := w.shown(t, v)
 			v.Close()
-			check(t, os.RemoveAll(v.dir))
+			check(t, os.RemoveAll(v.vault.Dir()))
 			if n == 0 {
 				want = got
 			} else if got != want {

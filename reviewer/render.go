@@ -6,78 +6,77 @@ import (
 	"io"
 	"strings"
 
-	"unicode/utf8"
-
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/plain"
 )
 
 // WriteCase writes a case as text for a person: every message with its words,
 // hostile ones shown safely. Words of others stand behind a bar, so that they
 // cannot pass for lines of the desk (SECURITY.md S-15).
-func (v *Vault) WriteCase(w io.Writer, c *Case) error {
-	p := &printer{w: w}
-	p.line("Case %s", c.Short)
+func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
+	p := plain.NewPrinter(w)
+	p.Line("Case %s", c.Short)
 	if c.First != 0 {
-		p.line("First message of the source %s, newest message %s.", c.First, c.Last)
+		p.Line("First message of the source %s, newest message %s.", c.First, c.Last)
 	}
 	if len(c.Readers) > 0 {
-		p.line("The source chose: %s.", strings.Join(v.readerNames(c.Readers), ", "))
-		if !names(c.Readers, v.keys.Body) {
-			p.line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
+		p.Line("The source chose: %s.", strings.Join(desk.readerNames(c.Readers), ", "))
+		if !names(c.Readers, desk.keys.Body) {
+			p.Line("! YOUR BODY IS NOT AMONG THEM. No answer can be sealed.")
 		}
 	}
 	for _, d := range c.Changed {
-		p.line("The source changed the code on %s.", d)
+		p.Line("The source changed the code on %s.", d)
 	}
 	for _, r := range c.Rivals {
-		p.line("! CASE %s CLAIMS TO FOLLOW THE SAME EARLIER CODE. Two people had that code; one of them is not the source.", r)
-		p.line("! Until you know which, answer in neither case what could harm the source.")
+		p.Line("! CASE %s CLAIMS TO FOLLOW THE SAME EARLIER CODE. Two people had that code; one of them is not the source.", r)
+		p.Line("! Until you know which, answer in neither case what could harm the source.")
 	}
-	for _, l := range v.situationLines(&c.Now) {
-		p.line("%s", l)
+	for _, l := range desk.situationLines(&c.Now) {
+		p.Line("%s", l)
 	}
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		if m.Kind == crypto.KindChange {
 			continue // no words: the head says when the source changed the code
 		}
-		p.line("")
+		p.Line("")
 		if m.Mark == MarkAgain {
-			p.line("[%d] %s: sent again on %s, unchanged.", m.No, kindWord(m.Kind), m.Day)
+			p.Line("[%d] %s: sent again on %s, unchanged.", m.No, kindWord(m.Kind), m.Day)
 			continue
 		}
-		l, err := v.Read(c, m)
+		l, err := desk.Read(c, m)
 		if err != nil {
-			p.line("[%d] %s, %s, %s: unreadable", m.No, kindWord(m.Kind), v.writer(m), m.Day)
-			p.line("    ! Its words cannot be read from this vault: import its batch again, or restore a backup.")
+			p.Line("[%d] %s, %s, %s: unreadable", m.No, kindWord(m.Kind), desk.writer(m), m.Day)
+			p.Line("    ! Its words cannot be read from this vault: import its batch again, or restore a backup.")
 			continue
 		}
-		v.writeLetter(p, l)
+		desk.writeLetter(p, l)
 	}
-	return p.err
+	return p.Err()
 }
 
-func (v *Vault) writeLetter(p *printer, l *Letter) {
-	p.line("[%d] %s, %s, %s", l.No, kindWord(l.Kind), v.writer(&l.Message), l.Day)
-	for _, note := range v.notes(&l.Message) {
-		p.line("    %s", note)
+func (desk *Desk) writeLetter(p *plain.Printer, l *Letter) {
+	p.Line("[%d] %s, %s, %s", l.No, kindWord(l.Kind), desk.writer(&l.Message), l.Day)
+	for _, note := range desk.notes(&l.Message) {
+		p.Line("    %s", note)
 	}
 	switch {
 	case l.Unclear && l.Kind == crypto.KindReply:
-		p.line("    ! It tells the source something this desk does not know: use a newer desk to see it.")
+		p.Line("    ! It tells the source something this desk does not know: use a newer desk to see it.")
 	case l.Unclear:
-		p.line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
+		p.Line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
 	}
 	for _, a := range l.Told {
 		q, ok := form.QuestionOf(a.ID)
 		switch {
 		case !ok:
-			p.name("    Question ", a.ID)
-			p.quote(strings.Join(a.Values, "\n"))
+			p.Name("    Question ", a.ID)
+			p.Quote(strings.Join(a.Values, "\n"))
 		case q.Kind == form.Text:
-			p.line("    %s:", q.Label)
-			p.quote(strings.Join(a.Values, "\n"))
+			p.Line("    %s:", q.Label)
+			p.Quote(strings.Join(a.Values, "\n"))
 		default:
 			labels := make([]string, len(a.Values))
 			for i, o := range a.Values {
@@ -85,47 +84,47 @@ func (v *Vault) writeLetter(p *printer, l *Letter) {
 					labels[i] = o
 				}
 			}
-			p.line("    %s:", q.Label)
-			p.quote(strings.Join(labels, "\n"))
+			p.Line("    %s:", q.Label)
+			p.Quote(strings.Join(labels, "\n"))
 		}
 	}
 	if l.Event != nil {
-		p.line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
-		p.quote(l.Event.Note)
+		p.Line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
+		p.Quote(l.Event.Note)
 	}
 	if l.Notice != nil {
-		for _, s := range v.NoticeLines(l.Notice) {
-			p.line("    %s", s)
+		for _, s := range desk.NoticeLines(l.Notice) {
+			p.Line("    %s", s)
 		}
 	}
 	for _, c := range l.Agreed {
-		p.line("    %s", v.ConsentLine(c))
+		p.Line("    %s", desk.ConsentLine(c))
 	}
-	p.quote(l.Words)
+	p.Quote(l.Words)
 	for _, f := range l.Files {
-		p.name(fmt.Sprintf("    File %d: ", f.No), f.Name)
-		p.name(fmt.Sprintf("            %d bytes, said to be ", f.Size), f.MediaType)
-		p.line("    sha256 %s", hex.EncodeToString(f.SHA256[:]))
+		p.Name(fmt.Sprintf("    File %d: ", f.No), f.Name)
+		p.Name(fmt.Sprintf("            %d bytes, said to be ", f.Size), f.MediaType)
+		p.Line("    sha256 %s", hex.EncodeToString(f.SHA256[:]))
 	}
 }
 
 // writer says who wrote a message.
-func (v *Vault) writer(m *Message) string {
+func (desk *Desk) writer(m *Message) string {
 	switch {
 	case m.Source:
 		return "from the source"
 	case m.Own:
 		return "from you"
 	case m.Standing == crypto.SignerGood:
-		return fmt.Sprintf("from %s (holder %s)", v.bodyName(m.Body), SafeLine(m.Holder))
+		return fmt.Sprintf("from %s (holder %s)", desk.bodyName(m.Body), plain.SafeLine(m.Holder))
 	case m.Standing == crypto.SignerWithdrawn:
-		return fmt.Sprintf("signed with a WITHDRAWN key of %s (holder %s)", v.bodyName(m.Body), SafeLine(m.Holder))
+		return fmt.Sprintf("signed with a WITHDRAWN key of %s (holder %s)", desk.bodyName(m.Body), plain.SafeLine(m.Holder))
 	}
 	return "signed by NOBODY in the directory"
 }
 
 // notes are what a reader must know before the words of a message.
-func (v *Vault) notes(m *Message) []string {
+func (desk *Desk) notes(m *Message) []string {
 	var out []string
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
 	if m.Mark == MarkChanged {
@@ -142,7 +141,7 @@ func (v *Vault) notes(m *Message) []string {
 	case m.Standing == crypto.SignerWithdrawn:
 		say("! This key was withdrawn: the words may be somebody else's.")
 	}
-	if m.Version == 0 && len(v.state.History) > 0 {
+	if m.Version == 0 && len(desk.state.History) > 0 {
 		say("It was written under a directory that this desk does not know.")
 	}
 	if m.Own {
@@ -159,7 +158,7 @@ func (v *Vault) notes(m *Message) []string {
 		say("The source has read it.")
 	}
 	if len(m.Readers) > 0 {
-		say("Read by: %s.", strings.Join(v.readerNames(m.Readers), ", "))
+		say("Read by: %s.", strings.Join(desk.readerNames(m.Readers), ", "))
 	}
 	return out
 }
@@ -200,38 +199,4 @@ func KindName(k crypto.Kind) string {
 		return "change"
 	}
 	return "unknown"
-}
-
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, a ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", a...)
-	}
-}
-
-// quote writes words of others, each row behind a bar.
-func (p *printer) quote(words string) {
-	if words == "" {
-		return
-	}
-	for l := range strings.SplitSeq(strings.TrimRight(SafeText(words), "\n"), "\n") {
-		for _, row := range fold(l, rowWidth) {
-			p.line("    │ %s", row)
-		}
-	}
-}
-
-// name writes one line of others' words after words of the desk; what does not fit follows behind a bar.
-func (p *printer) name(before, words string) {
-	for i, row := range fold(SafeLine(words), rowWidth-utf8.RuneCountInString(before)) {
-		if i == 0 {
-			p.line("%s%s", before, row)
-		} else {
-			p.line("            │ %s", row)
-		}
-	}
 }

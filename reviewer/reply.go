@@ -13,6 +13,8 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 )
 
 // Plan is what a reply would do: show it before it is written.
@@ -27,7 +29,7 @@ type Plan struct {
 	view   sourceView
 }
 
-// Errors of [Vault.PlanReply].
+// Errors of [Desk.PlanReply].
 var (
 	ErrNoPlace     = errors.New("the source's words, with the key to answer them, are not here yet: import the batches that are missing, and newer ones")
 	ErrNotChosen   = errors.New("the source no longer chooses your body, so no answer can be sealed")
@@ -37,26 +39,26 @@ var (
 )
 
 // PlanReply says who would read a reply in the case today.
-func (v *Vault) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
-	if v.dirs == nil {
+func (desk *Desk) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
+	if desk.dirs == nil {
 		return nil, ErrNoDirectory
 	}
-	if listed, _ := v.Enrolled(v.dirs); !listed {
+	if listed, _ := desk.Enrolled(desk.dirs); !listed {
 		return nil, ErrNotEnrolled
 	}
 	view, ok := c.newest()
 	switch {
 	case !ok || view.at < 0:
 		return nil, ErrNoPlace
-	case !names(view.readers, v.keys.Body):
+	case !names(view.readers, desk.keys.Body):
 		return nil, ErrNotChosen
 	}
 	p := &Plan{Case: c, Narrowed: view.narrowed, today: today, view: view}
 	month := crypto.MonthOf(today.Time())
 	for _, r := range view.readers {
-		b, ok := v.dirs.BodyOf(r)
+		b, ok := desk.dirs.BodyOf(r)
 		switch {
-		case !ok && r.ID == v.keys.Body:
+		case !ok && r.ID == desk.keys.Body:
 			return nil, ErrBecame
 		case !ok || len(b.Recipients(month)) == 0:
 			p.Unable = append(p.Unable, r)
@@ -95,8 +97,8 @@ func (d *Draft) valid() error {
 }
 
 // Reply seals a reply as planned, signs it with the holder's key, and keeps it in the vault:
-// in the case, and waiting for [Vault.Export]. It returns the message's number in the case.
-func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
+// in the case, and waiting for [Desk.Export]. It returns the message's number in the case.
+func (desk *Desk) Reply(p *Plan, d Draft) (int, error) {
 	if !utf8.ValidString(d.Text) {
 		return 0, errors.New("reply: the text is not UTF-8: save it as UTF-8")
 	}
@@ -104,11 +106,11 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 	if err := d.valid(); err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	notice, err := v.encodeNotice(p, d.Notice)
+	notice, err := desk.encodeNotice(p, d.Notice)
 	if err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	to, err := v.replyTo(p)
+	to, err := desk.replyTo(p)
 	if err != nil {
 		return 0, fmt.Errorf("reply: %w", err)
 	}
@@ -118,25 +120,25 @@ func (v *Vault) Reply(p *Plan, d Draft) (int, error) {
 	m := &crypto.Message{
 		Meta: crypto.Meta{
 			Kind: crypto.KindReply, Case: crypto.CaseID(p.Case.entries[p.view.at].Case), Counter: p.counter(), Form: id,
-			DirHash: v.dirs.Hash(), Day: p.today,
+			DirHash: desk.dirs.Hash(), Day: p.today,
 		},
 		Readers: p.Bodies, Text: d.Text, Notice: notice, Drop: &drop,
 	}
-	e, packs, err := v.sealReply(m, p, d.Files, to)
+	e, packs, err := desk.sealReply(m, p, d.Files, to)
 	if err == nil {
-		next := v.state.clone()
+		next := desk.state.clone()
 		next.Messages = append(next.Messages, *e)
 		next.sort()
-		err = v.commit(next)
+		err = desk.commit(next)
 	}
 	if err != nil {
 		for _, k := range packs {
-			k.abandon()
+			k.Abandon()
 		}
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	g := v.group(v.state.Messages)
-	for _, m := range v.newCase(g, string(p.Case.ID[:])).Messages {
+	g := desk.group(desk.state.Messages)
+	for _, m := range desk.newCase(g, string(p.Case.ID[:])).Messages {
 		if bytes.Equal(g.cases[string(p.Case.ID[:])][m.at].ID, e.ID) {
 			return m.No, nil
 		}
@@ -159,8 +161,8 @@ func (p *Plan) counter() uint64 {
 }
 
 // replyTo reads the source's reply key from the message that brought it.
-func (v *Vault) replyTo(p *Plan) (*crypto.Recipient, error) {
-	r, closer, err := v.openBlob(p.Case.entries[p.view.at].Blob)
+func (desk *Desk) replyTo(p *Plan) (*crypto.Recipient, error) {
+	r, closer, err := desk.vault.OpenBlob(p.Case.entries[p.view.at].Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -174,35 +176,35 @@ func (v *Vault) replyTo(p *Plan) (*crypto.Recipient, error) {
 
 // sealReply writes the reply three times in one pass: sealed to the source and to its
 // readers, for the server, and as a container under a vault key, for the case.
-func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (_ *entry, packs []*pack, err error) {
+func (desk *Desk) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (_ *entry, packs []*vault.Pack, err error) {
 	var out []io.Writer
-	var done []func() blob
+	var done []func() vault.Blob
 	var ends []func() error
 	open := func() (io.Writer, error) {
-		k, err := v.newPack()
+		k, err := desk.vault.NewPack()
 		if err != nil {
 			return nil, err
 		}
 		packs = append(packs, k)
-		w, d, err := k.seal()
+		w, d, err := k.Seal()
 		if err != nil {
 			return nil, err
 		}
 		done = append(done, d)
-		ends = append(ends, w.Close, k.finish)
+		ends = append(ends, w.Close, k.Finish)
 		return w, nil
 	}
 	sealed := new(countWriter)
 	for _, to := range []struct {
 		bodies [][]*crypto.Recipient
 		extra  []*crypto.Recipient
-	}{{nil, []*crypto.Recipient{to}}, {p.bodies, v.mine(p)}} {
+	}{{nil, []*crypto.Recipient{to}}, {p.bodies, desk.mine(p)}} {
 		w, err := open()
 		if err != nil {
 			return nil, packs, err
 		}
 		sealed = &countWriter{w: w}
-		s, err := crypto.Seal(sealed, v.dirs.Policy, to.bodies, to.extra...)
+		s, err := crypto.Seal(sealed, desk.dirs.Policy, to.bodies, to.extra...)
 		if err != nil {
 			return nil, packs, err
 		}
@@ -214,7 +216,7 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 		return nil, packs, err
 	}
 	h := sha256.New()
-	mw, err := crypto.NewMessageWriter(io.MultiWriter(append(out, kept, h)...), m, v.keys.signing())
+	mw, err := crypto.NewMessageWriter(io.MultiWriter(append(out, kept, h)...), m, desk.keys.signing())
 	if err != nil {
 		return nil, packs, err
 	}
@@ -230,7 +232,7 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 	}
 	// Read back what was written: a reply that its readers would refuse must not leave.
 	b := done[2]()
-	r, closer, err := v.openBlob(b)
+	r, closer, err := desk.vault.OpenBlob(b)
 	if err != nil {
 		return nil, packs, err
 	}
@@ -246,8 +248,8 @@ func (v *Vault) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *cr
 
 // mine is the holder's own recipient, should the directory not list it for this month
 // and a place be left.
-func (v *Vault) mine(p *Plan) []*crypto.Recipient {
-	s, err := v.keys.seed(crypto.MonthOf(p.today.Time()))
+func (desk *Desk) mine(p *Plan) []*crypto.Recipient {
+	s, err := desk.keys.seed(crypto.MonthOf(p.today.Time()))
 	if err != nil {
 		return nil
 	}
@@ -258,7 +260,7 @@ func (v *Vault) mine(p *Plan) []*crypto.Recipient {
 			return nil
 		}
 	}
-	if n >= v.dirs.Policy.Slots {
+	if n >= desk.dirs.Policy.Slots {
 		return nil
 	}
 	return []*crypto.Recipient{mine}
@@ -275,7 +277,7 @@ func attach(mw *crypto.MessageWriter, f Attachment) error {
 		return fmt.Errorf("attaching a file: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	w, err := mw.File(SafeName(filepath.Base(f.Name)), "application/octet-stream")
+	w, err := mw.File(plain.SafeName(filepath.Base(f.Name)), "application/octet-stream")
 	if err != nil {
 		return fmt.Errorf("attaching a file: %w", err)
 	}

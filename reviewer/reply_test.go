@@ -181,7 +181,7 @@ func TestStanding(t *testing.T) {
 	}
 	all = append(all, must(w.server.Seal(m, stranger, nil))(t))
 	m.Text = "from nobody"
-	k := newKeyFile("x", "x", 0)
+	k := newKeySet("x", "x", 0)
 	all = append(all, must(w.server.Seal(m, k.signing(), nil))(t))
 	if r := w.imports("anna", w.release(8, all...)); r.New != 1 || r.Strangers != 2 {
 		t.Errorf("%+v", r)

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"postern/crypto"
+	"postern/reviewer/keeper"
+	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 )
 
 // A second root joins, then two signatures are needed: at every step the
@@ -103,13 +106,13 @@ func TestRootRemembers(t *testing.T) {
 	d := w.server.Directory
 	first := w.signed
 	withdrawn := func() { w.server.End("ben", crypto.StatusRevoked) }
-	back := *must(ReadProposal(first))(t)
+	back := *must(keeper.ReadProposal(first))(t)
 	w.next(func(*crypto.Directory) { withdrawn() })
 	second := w.signed
 
 	back.Version = 3
 	text := must(back.Marshal())(t)
-	for _, root := range []*Root{w.root, must(OpenRoot(w.root.path, []byte(testPass), w.options()))(t)} { // also another day
+	for _, root := range []*keeper.Root{w.root, must(keeper.OpenRoot(w.files[w.root], []byte(testPass), w.options().ScryptLogN))(t)} { // also another day
 		for name, previous := range map[string][]byte{"the first named": first, "none named": nil} {
 			if _, err := root.Sign(text, previous, w.today()); !errors.Is(err, crypto.ErrHistory) {
 				t.Errorf("a withdrawn key is back, %s: %v", name, err)
@@ -119,10 +122,10 @@ func TestRootRemembers(t *testing.T) {
 	// A second text of version 2, and version 1 once more.
 	other := *d
 	other.Expires++
-	if _, err := w.root.Sign(must(other.Marshal())(t), first, w.today()); !errors.Is(err, ErrTwoTexts) {
+	if _, err := w.root.Sign(must(other.Marshal())(t), first, w.today()); !errors.Is(err, keeper.ErrTwoTexts) {
 		t.Errorf("a second text of one version: %v", err)
 	}
-	if _, err := w.root.Sign(first, nil, w.today()); !errors.Is(err, ErrTwoTexts) {
+	if _, err := w.root.Sign(first, nil, w.today()); !errors.Is(err, keeper.ErrTwoTexts) {
 		t.Errorf("an older version: %v", err)
 	}
 	if again := must(w.root.Sign(second, nil, w.today()))(t); !bytes.Equal(again, second) {
@@ -130,7 +133,7 @@ func TestRootRemembers(t *testing.T) {
 	}
 	// It is remembered before the signature leaves: a file that cannot be written signs nothing.
 	d.Version++
-	check(t, os.RemoveAll(filepath.Dir(w.root.path)))
+	check(t, os.RemoveAll(filepath.Dir(w.files[w.root])))
 	if signed, err := w.root.Sign(must(w.server.Proposal())(t), nil, w.today()); err == nil || signed != nil {
 		t.Error("a signature left that the file does not remember")
 	}
@@ -141,7 +144,7 @@ func TestRootRemembers(t *testing.T) {
 			t.Error("a root signed after a directory that it never signed")
 		}
 	}
-	if _, err := OpenRoot(stranger.path, []byte("wrong"), w.options()); !errors.Is(err, ErrPassphrase) {
+	if _, err := keeper.OpenRoot(w.files[stranger], []byte("wrong"), w.options().ScryptLogN); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 	if p := must(stranger.Phrase())(t); len(p) != 10 {
@@ -152,8 +155,8 @@ func TestRootRemembers(t *testing.T) {
 // The keeper sees six words for every signing key, those of the holder's card, and what changes in words.
 func TestKeeperSeesWords(t *testing.T) {
 	w := newWorld(t)
-	old := must(ReadProposal(w.signed))(t)
-	lines := strings.Join(DescribeDirectory(nil, old), "\n")
+	old := must(keeper.ReadProposal(w.signed))(t)
+	lines := strings.Join(plain.DescribeDirectory(nil, old), "\n")
 	seen := make(map[string]bool)
 	for _, h := range testHolders {
 		_, words, err := w.desks[h.holder].Card()
@@ -188,8 +191,8 @@ func TestKeeperSeesWords(t *testing.T) {
 	ngo.Kind, ngo.Independent = "ministry", false
 	ngo.Mandates["en"] = "another mandate"
 	ngo.Names["en"] = "Ministry of the Interior"
-	next := must(ReadProposal(must(w.server.Proposal())(t)))(t)
-	got := strings.Join(DescribeDirectory(old, next), "\n")
+	next := must(keeper.ReadProposal(must(w.server.Proposal())(t)))(t)
+	got := strings.Join(plain.DescribeDirectory(old, next), "\n")
 	for _, want := range []string{
 		"!   holder cleo: active, reads 2026-11 to 2027-10 (ANOTHER SIGNING KEY)",
 		"!   holder anna-old: retired, reads nothing new (was active)",

@@ -8,12 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"postern/crypto"
-	"postern/store/durable"
+	"postern/reviewer/vault"
 )
 
 // state is everything a vault knows besides its keys. It is sealed as a whole
@@ -34,8 +32,6 @@ type state struct {
 
 const (
 	stateVersion = 1
-	stateName    = "state"
-	stateAAD     = "postern-desk state"
 )
 
 // dirVersion is one directory this vault accepted.
@@ -64,7 +60,7 @@ type entry struct {
 	Text     int             `json:"text,omitempty"`    // bytes
 	Answers  int             `json:"answers,omitempty"` // frames
 	Files    []crypto.File   `json:"files,omitempty"`
-	Blob     blob            `json:"blob"` // the container
+	Blob     vault.Blob      `json:"blob"` // the container
 	Own      *own            `json:"own,omitempty"`
 	Aside    aside           `json:"aside,omitzero"` // what it says besides words
 
@@ -110,13 +106,13 @@ type own struct {
 
 // parcel is an entry of a bundle: a reply's two copies, or a dummy's.
 type parcel struct {
-	Drop    []byte `json:"drop"`
-	Size    int64  `json:"size"` // of each copy
-	Source  blob   `json:"source"`
-	Readers blob   `json:"readers"`
+	Drop    []byte     `json:"drop"`
+	Size    int64      `json:"size"` // of each copy
+	Source  vault.Blob `json:"source"`
+	Readers vault.Blob `json:"readers"`
 }
 
-func (p *parcel) blobs() []blob { return []blob{p.Source, p.Readers} }
+func (p *parcel) blobs() []vault.Blob { return []vault.Blob{p.Source, p.Readers} }
 
 // bundle is what a vault keeps of a bundle besides its replies: written once
 // more, it has the same entries, or a server that compares both copies would see which are dummies.
@@ -127,8 +123,8 @@ type bundle struct {
 
 // blobs are the ciphertexts an entry refers to. An own message that was found
 // in a batch keeps the container it was written as.
-func (e *entry) blobs() []blob {
-	b := []blob{e.Blob}
+func (e *entry) blobs() []vault.Blob {
+	b := []vault.Blob{e.Blob}
 	if e.Own != nil && e.Own.Wire != nil {
 		b = append(b, e.Own.Wire.blobs()...)
 	}
@@ -173,90 +169,62 @@ func (s *state) clone() *state {
 	return &n
 }
 
-// tombstone is the keyed hash of an erased message's id.
-func (v *Vault) tombstone(id []byte) []byte {
-	m := hmac.New(sha256.New, v.keys.tombKey())
+// tombstone is the keyed hash of an erased message's id: keyed, so that state tells a
+// thief of the open vault only by trial which messages were erased.
+func (desk *Desk) tombstone(id []byte) []byte {
+	m := hmac.New(sha256.New, desk.keys.Tombs)
 	m.Write(id)
 	return m.Sum(nil)[:16]
 }
 
-// commit makes next the state of the vault and forgets the blobs that only the
-// state before referred to. Packs it refers to must be finished. On error the vault is as
-// before. Once the new state is in place nothing is an error any more: what fails
-// then leaves a warning, and everything both states refer to.
-func (v *Vault) commit(next *state, gone ...blob) error {
-	if err := durable.SyncDir(filepath.Join(v.dir, packDir)); err != nil {
-		return fmt.Errorf("writing the vault: %w", err)
+// packs are those that the state refers to.
+func (s *state) packs() map[string]bool {
+	live := make(map[string]bool)
+	for _, e := range s.Messages {
+		for _, b := range e.blobs() {
+			live[b.Pack] = true
+		}
 	}
+	for _, b := range s.Bundles {
+		for _, d := range b.Dummies {
+			for _, b := range d.blobs() {
+				live[b.Pack] = true
+			}
+		}
+	}
+	return live
+}
+
+// commit makes next the state of the vault and forgets the blobs that only the
+// state before referred to: see [vault.Vault.Commit].
+func (desk *Desk) commit(next *state, gone ...vault.Blob) error {
 	text, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("writing the vault: %w", err)
 	}
-	box := crypto.SealBox(v.keys.stateKey(), text, []byte(stateAAD))
-	clear(text)
-	stays, err := v.replace(stateName, box)
-	if err != nil {
-		return fmt.Errorf("writing the vault: %w", err)
+	if err := desk.vault.Commit(text, next.packs(), gone...); err != nil {
+		return err
 	}
-	v.state = next
-	if stays && len(gone) > 0 {
-		if err := v.forget(gone); err != nil {
-			v.warn(fmt.Errorf("keys were forgotten, but not all of their ciphertext was overwritten: %w", err))
-		}
-	}
+	desk.state = next
 	return nil
 }
 
-// replace a file of the vault and overwrite what it replaced: it held keys that were just
-// forgotten. Once the new one is in place nothing is an error any more; when it might not
-// stay, nothing that either of the two refers to may be removed or overwritten.
-func (v *Vault) replace(name string, data []byte) (stays bool, err error) {
-	err = durable.ReplaceSecret(filepath.Join(v.dir, name), data)
-	stays = !errors.Is(err, durable.ErrNotSynced)
-	if !stays || errors.Is(err, durable.ErrNotScrubbed) {
-		v.warn(err)
-		err = nil
-	}
-	return stays, err
-}
-
-// warn keeps what went wrong after a step was done.
-func (v *Vault) warn(err error) { v.warnings = append(v.warnings, err.Error()) }
-
-// Warnings are what went wrong since the last call without undoing anything: steps after
-// a change was in the vault, like overwriting what it replaced.
-func (v *Vault) Warnings() []string {
-	w := v.warnings
-	v.warnings = nil
-	return w
-}
-
-func (v *Vault) loadState() error {
-	box, err := os.ReadFile(filepath.Join(v.dir, stateName))
-	if err != nil {
-		return fmt.Errorf("reading the vault: %w", err)
-	}
-	text, err := crypto.OpenBox(v.keys.stateKey(), box, []byte(stateAAD))
-	if err != nil {
-		return errors.New("the vault's state is damaged: restore a backup")
-	}
-	defer clear(text)
+func decodeState(text []byte) (*state, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	var head struct {
 		Version int `json:"version"`
 	}
 	if err := d.Decode(&head); err != nil {
-		return errors.New("the vault's state is damaged: restore a backup")
+		return nil, errors.New("the vault's state is damaged: restore a backup")
 	}
 	if head.Version != stateVersion {
-		return fmt.Errorf("the vault's state is of version %d; this desk reads version %d: use a newer desk", head.Version, stateVersion)
+		return nil, fmt.Errorf("the vault's state is of version %d; this desk reads version %d: use a newer desk", head.Version, stateVersion)
 	}
 	d = json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var s state
 	if err := d.Decode(&s); err != nil {
-		return errors.New("the vault's state is damaged: restore a backup")
+		return nil, errors.New("the vault's state is damaged: restore a backup")
 	}
-	v.state = &s
-	return nil
+	return &s, nil
 }

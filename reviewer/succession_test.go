@@ -175,7 +175,7 @@ func TestCodeChangedInAnyOrder(t *testing.T) {
 		"announcement lost": {report, stolen, later, last}, "announcement late": {stolen, report, last, later, announced},
 	} {
 		dir := t.TempDir() + "/vault"
-		check(t, os.CopyFS(dir, os.DirFS(w.desks["anna"].dir)))
+		check(t, os.CopyFS(dir, os.DirFS(w.desks["anna"].vault.Dir())))
 		v := must(Open(dir, []byte(testPass), w.options()))(t)
 		for _, volume := range volumes {
 			must(v.Import(bytes.NewReader(volume), ImportOptions{ClockOK: func(Clock) bool { return true }}))(t)

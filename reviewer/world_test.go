@@ -10,6 +10,7 @@ import (
 
 	"postern/crypto"
 	"postern/crypto/seedtest"
+	"postern/reviewer/keeper"
 	"postern/reviewer/reviewertest"
 )
 
@@ -18,10 +19,11 @@ type world struct {
 	t      *testing.T
 	now    time.Time
 	server *reviewertest.Server
-	desks  map[string]*Vault // by holder id
+	desks  map[string]*Desk // by holder id
 	vkey   string
-	root   *Root
+	root   *keeper.Root
 	signed []byte
+	files  map[*keeper.Root]string // of keys
 }
 
 const testPass = "seven random words are good enough here"
@@ -46,7 +48,7 @@ var testHolders = []struct{ body, holder, kind string }{
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	seedtest.Set(t)
-	w := &world{t: t, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), desks: make(map[string]*Vault)}
+	w := &world{t: t, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), desks: make(map[string]*Desk), files: make(map[*keeper.Root]string)}
 	w.server = reviewertest.NewServer(w.today())
 	for _, h := range testHolders {
 		v := must(Create(filepath.Join(t.TempDir(), "vault"), h.body, h.holder, []byte(testPass), w.options()))(t)
@@ -73,11 +75,13 @@ func newWorld(t *testing.T) *world {
 }
 
 // newRoot makes a root key in a file of its own.
-func (w *world) newRoot(name string) *Root {
+func (w *world) newRoot(name string) *keeper.Root {
 	w.t.Helper()
 	path := filepath.Join(w.t.TempDir(), "root.age")
-	must(NewRoot(path, name, []byte(testPass), w.options()))(w.t)
-	return must(OpenRoot(path, []byte(testPass), w.options()))(w.t)
+	must(keeper.NewRoot(path, name, []byte(testPass), w.options().ScryptLogN))(w.t)
+	r := must(keeper.OpenRoot(path, []byte(testPass), w.options().ScryptLogN))(w.t)
+	w.files[r] = path
+	return r
 }
 
 // must takes a call's results as they are; what it returns stops the test on an error.
@@ -161,11 +165,11 @@ func (w *world) only(holder string) *Case {
 }
 
 // reopen closes a vault and opens it from the disk.
-func (w *world) reopen(holder string) *Vault {
+func (w *world) reopen(holder string) *Desk {
 	w.t.Helper()
 	v := w.desks[holder]
 	v.Close()
-	w.desks[holder] = must(Open(v.dir, []byte(testPass), w.options()))(w.t)
+	w.desks[holder] = must(Open(v.vault.Dir(), []byte(testPass), w.options()))(w.t)
 	return w.desks[holder]
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postern/reviewer"
+	"postern/store/durable"
 )
 
 var cmdAccess = &command{
@@ -29,7 +30,7 @@ stick. Whoever has the file can reach the exchange, though open nothing there.`,
 			if err != nil {
 				return err
 			}
-			if err := reviewer.CreateFile(*to, line); err != nil {
+			if err := durable.CreateFile(*to, line); err != nil {
 				return err
 			}
 			d.printf("The key is in %s. Carry it to Tor Browser's folder TorBrowser/Data/Tor/onion-auth, then wipe it from the stick.\n", shown(*to))

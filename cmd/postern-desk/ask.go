@@ -17,6 +17,7 @@ import (
 
 	"postern/crypto/passphrase"
 	"postern/reviewer"
+	"postern/reviewer/vault"
 )
 
 // minPassphrase is how many characters a new passphrase needs. Seven random
@@ -153,7 +154,7 @@ func (d *desk) line() string {
 }
 
 // open opens the vault. Close it.
-func (d *desk) open() (*reviewer.Vault, error) {
+func (d *desk) open() (*reviewer.Desk, error) {
 	v, _, err := d.openKeeping()
 	return v, err
 }
@@ -166,9 +167,9 @@ func (d *desk) now() time.Time {
 }
 
 // openKeeping also returns the passphrase, for commands that seal with it.
-func (d *desk) openKeeping() (*reviewer.Vault, []byte, error) {
+func (d *desk) openKeeping() (*reviewer.Desk, []byte, error) {
 	// Without a vault nobody should be asked for its passphrase.
-	if err := reviewer.Exists(d.vaultDir); err != nil {
+	if err := vault.Exists(d.vaultDir); err != nil {
 		return nil, nil, err
 	}
 	p, err := d.passphrase("the vault")

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"postern/reviewer"
+	"postern/reviewer/vault"
 )
 
 var cmdVaultBackup = &command{
@@ -43,8 +44,8 @@ since are missing in it: their reply places may look free though they are used.`
 				return fmt.Errorf("reading the backup: %w", err)
 			}
 			defer func() { _ = f.Close() }()
-			if reviewer.Exists(d.vaultDir) == nil {
-				return reviewer.ErrExists
+			if vault.Exists(d.vaultDir) == nil {
+				return vault.ErrExists
 			}
 			pass, err := d.passphrase("the backup")
 			if err != nil {

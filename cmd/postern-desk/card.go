@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"postern/crypto"
-	"postern/reviewer"
+	"postern/store/durable"
 )
 
 var cmdCard = &command{
@@ -34,7 +34,7 @@ months end.`,
 			if err != nil {
 				return err
 			}
-			if err := reviewer.CreateFile(*out, text); err != nil {
+			if err := durable.CreateFile(*out, text); err != nil {
 				return err
 			}
 			if d.json {

@@ -7,6 +7,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/plain"
 )
 
 // list is a flag that can be given several times.
@@ -41,7 +42,7 @@ ones must have signed.`,
 	},
 }
 
-func (d *desk) showDirectory(v *reviewer.Vault) error {
+func (d *desk) showDirectory(v *reviewer.Desk) error {
 	dir := v.Directory()
 	if dir == nil {
 		return reviewer.ErrNoDirectory
@@ -50,7 +51,7 @@ func (d *desk) showDirectory(v *reviewer.Vault) error {
 	return d.rootPhrases(v.Roots())
 }
 
-func (d *desk) acceptDirectory(v *reviewer.Vault, file string, roots []string) error {
+func (d *desk) acceptDirectory(v *reviewer.Desk, file string, roots []string) error {
 	if err := d.checkClock(v.Clock()); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (d *desk) acceptDirectory(v *reviewer.Vault, file string, roots []string) e
 }
 
 func (d *desk) describe(old, next *crypto.Directory) {
-	for _, l := range reviewer.DescribeDirectory(old, next) {
+	for _, l := range plain.DescribeDirectory(old, next) {
 		d.printf("%s\n", l)
 	}
 }

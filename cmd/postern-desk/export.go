@@ -49,7 +49,7 @@ erased.`,
 	},
 }
 
-func export(v *reviewer.Vault, to string, again []string) ([]reviewer.Bundle, error) {
+func export(v *reviewer.Desk, to string, again []string) ([]reviewer.Bundle, error) {
 	if len(again) == 0 {
 		return v.Export(to)
 	}

@@ -28,14 +28,14 @@ of strangers, and their words, only on a machine you can do without.`,
 			}
 			type wanted struct {
 				no    int
-				write func(*reviewer.Vault, *reviewer.Case, int, string) (*reviewer.Extracted, error)
+				write func(*reviewer.Desk, *reviewer.Case, int, string) (*reviewer.Extracted, error)
 			}
 			var list []wanted
 			for _, a := range args[1:] {
-				w := wanted{write: (*reviewer.Vault).Extract}
+				w := wanted{write: (*reviewer.Desk).Extract}
 				number, text := strings.CutPrefix(a, "text")
 				if text {
-					w.write = (*reviewer.Vault).ExtractText
+					w.write = (*reviewer.Desk).ExtractText
 				}
 				var err error
 				if w.no, err = strconv.Atoi(number); err != nil {
@@ -67,7 +67,7 @@ of strangers, and their words, only on a machine you can do without.`,
 	},
 }
 
-func (d *desk) extractAll(v *reviewer.Vault, c *reviewer.Case, to string) error {
+func (d *desk) extractAll(v *reviewer.Desk, c *reviewer.Case, to string) error {
 	all, err := v.ExtractCase(c, to)
 	if err != nil {
 		return err

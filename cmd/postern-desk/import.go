@@ -50,7 +50,7 @@ server did not sign is refused: accept the signed directory before the first imp
 	},
 }
 
-func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, error) {
+func (d *desk) importOne(v *reviewer.Desk, file string) (*reviewer.Report, error) {
 	f, err := os.Open(file) //nolint:gosec // named by the holder
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (d *desk) importOne(v *reviewer.Vault, file string) (*reviewer.Report, erro
 }
 
 // reportMissing says what is not here, or does not fit together, of what the server made.
-func (d *desk) reportMissing(v *reviewer.Vault) {
+func (d *desk) reportMissing(v *reviewer.Desk) {
 	if m := v.Missing(); len(m) > 0 {
 		d.printf("Not imported yet: %s.\n", strings.Join(m, ", "))
 	}

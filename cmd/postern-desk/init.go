@@ -4,6 +4,7 @@ import (
 	"flag"
 
 	"postern/reviewer"
+	"postern/reviewer/vault"
 )
 
 var cmdInit = &command{
@@ -19,8 +20,8 @@ the vault; nobody can open it without, and nobody can reset it.`,
 			if *body == "" || *holder == "" {
 				return usagef("init: --body and --holder are needed: ids agreed with the operator")
 			}
-			if reviewer.Exists(d.vaultDir) == nil {
-				return reviewer.ErrExists
+			if vault.Exists(d.vaultDir) == nil {
+				return vault.ErrExists
 			}
 			p, err := d.newPassphrase(d.passFile, "the vault")
 			if err != nil {

@@ -133,7 +133,7 @@ it expires, and replies that wait.`,
 	},
 }
 
-func (d *desk) status(v *reviewer.Vault) {
+func (d *desk) status(v *reviewer.Desk) {
 	first, next := v.Months()
 	clock := v.Clock()
 	d.printf("Vault of holder %s of body %s.\n", v.Holder(), v.Body())

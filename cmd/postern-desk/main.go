@@ -23,6 +23,9 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/keeper"
+	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 )
 
 func main() {
@@ -47,7 +50,7 @@ type desk struct {
 	yes      bool
 	clockOK  bool
 
-	vault *reviewer.Vault // that a command opened
+	vault *reviewer.Desk // that a command opened
 }
 
 // command is one subcommand. args names its positional arguments for help.
@@ -108,19 +111,19 @@ var hints = []struct {
 	err error
 	do  string
 }{
-	{reviewer.ErrExists, "--vault FOLDER names another one"},
-	{reviewer.ErrNoVault, "postern-desk init makes one, --vault FOLDER names another"},
+	{vault.ErrExists, "--vault FOLDER names another one"},
+	{vault.ErrNoVault, "postern-desk init makes one, --vault FOLDER names another"},
 	{reviewer.ErrNoDirectory, "postern-desk directory FILE --root KEY accepts it"},
 	{reviewer.ErrNoRoot, "--root KEY names it"},
-	{reviewer.ErrNoPrevious, "--previous FILE names it"},
-	{reviewer.ErrOtherRoot, "--previous-root KEY names it"},
-	{reviewer.ErrTwoTexts, "postern-desk root last writes what it signed once more"},
+	{keeper.ErrNoPrevious, "--previous FILE names it"},
+	{keeper.ErrOtherRoot, "--previous-root KEY names it"},
+	{keeper.ErrTwoTexts, "postern-desk root last writes what it signed once more"},
 }
 
 // errorf writes an error. Names in it are whatever somebody called a file, so it is shown
 // safely, and what a name could begin as a line of its own is indented (SECURITY.md S-15).
 func (d *desk) errorf(format string, a ...any) {
-	text := reviewer.SafeText(fmt.Sprintf("postern-desk: "+format, a...))
+	text := plain.SafeText(fmt.Sprintf("postern-desk: "+format, a...))
 	_, _ = io.WriteString(d.stderr, strings.ReplaceAll(text, "\n", "\n    ")+"\n")
 }
 

@@ -34,7 +34,7 @@ func stageIDs() (ids []string) {
 const maxPromise = 3650
 
 // notice reads the flags; whether the case's source can be told this is for
-// [reviewer.Vault.CheckNotice] to say. It is nil when none was given.
+// [reviewer.Desk.CheckNotice] to say. It is nil when none was given.
 func (n *noticeFlags) notice(today crypto.Day) (*form.Notice, error) {
 	if !n.given() {
 		return nil, nil
@@ -63,7 +63,7 @@ func (n *noticeFlags) notice(today crypto.Day) (*form.Notice, error) {
 }
 
 // showNotice says in a plan what the source will be told, and what it answered before.
-func showNotice(w io.Writer, v *reviewer.Vault, p *reviewer.Plan, n *form.Notice) {
+func showNotice(w io.Writer, v *reviewer.Desk, p *reviewer.Plan, n *form.Notice) {
 	if n == nil {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"postern/reviewer"
+	"postern/reviewer/plain"
 )
 
 // writeJSON writes one JSON document in ASCII only: a terminal that shows it
@@ -43,7 +43,7 @@ func asciiJSON(in []byte) []byte {
 }
 
 // shown is the name of a file for a terminal: somebody else may have chosen it (SECURITY.md S-15).
-func shown(name string) string { return reviewer.SafeLine(name) }
+func shown(name string) string { return plain.SafeLine(name) }
 
 // some writes a number with the right word.
 func some(n int, one, many string) string {

@@ -96,7 +96,7 @@ case may be shown to one more body (--ask). Each of them can also stand alone.`,
 	},
 }
 
-func showPlan(w io.Writer, v *reviewer.Vault, p *reviewer.Plan) {
+func showPlan(w io.Writer, v *reviewer.Desk, p *reviewer.Plan) {
 	say := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format, a...) }
 	names := make([]string, len(p.Bodies))
 	for i, b := range p.Bodies {

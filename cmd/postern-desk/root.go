@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"postern/crypto"
-	"postern/reviewer"
+	"postern/reviewer/keeper"
+	"postern/store/durable"
 )
 
 var cmdRootInit = &command{
@@ -35,7 +36,7 @@ Keep file and passphrase away from the server and from any vault.`,
 			if err != nil {
 				return err
 			}
-			vkey, err := reviewer.NewRoot(*out, *name, pass, d.options)
+			vkey, err := keeper.NewRoot(*out, *name, pass, d.options.ScryptLogN)
 			if err != nil {
 				return err
 			}
@@ -88,14 +89,14 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	if _, err := os.Stat(key); err != nil {
 		return fmt.Errorf("reading the root key: %w", err)
 	}
-	if _, err := reviewer.ReadProposal(text); err != nil {
+	if _, err := keeper.ReadProposal(text); err != nil {
 		return err
 	}
 	pass, err := d.passphrase("the root key")
 	if err != nil {
 		return err
 	}
-	root, err := reviewer.OpenRoot(key, pass, d.options)
+	root, err := keeper.OpenRoot(key, pass, d.options.ScryptLogN)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 	if err != nil {
 		return err
 	}
-	if err := reviewer.CreateFile(out, signed); err != nil {
+	if err := durable.CreateFile(out, signed); err != nil {
 		return err
 	}
 	d.printf("The signed directory is in %s. It is public: give it to the operator.\n", shown(out))
@@ -147,14 +148,14 @@ operator who lost it: what comes next can only follow it.`,
 			if err != nil {
 				return err
 			}
-			root, err := reviewer.OpenRoot(*key, pass, d.options)
+			root, err := keeper.OpenRoot(*key, pass, d.options.ScryptLogN)
 			if err != nil {
 				return err
 			}
 			if root.Last() == nil {
 				return errors.New("this root signed no directory yet")
 			}
-			return reviewer.CreateFile(*out, root.Last())
+			return durable.CreateFile(*out, root.Last())
 		}
 	},
 }

@@ -8,6 +8,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/plain"
 )
 
 var cmdShow = &command{
@@ -70,7 +71,7 @@ type fileJSON struct {
 	SHA256    string `json:"sha256"`
 }
 
-func (d *desk) showJSON(v *reviewer.Vault, c *reviewer.Case) error {
+func (d *desk) showJSON(v *reviewer.Desk, c *reviewer.Case) error {
 	out := struct {
 		caseJSON
 		List []messageJSON `json:"list"`
@@ -109,7 +110,7 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 		m.Answers[a.ID] = a.Values
 	}
 	for _, f := range l.Files {
-		m.Files = append(m.Files, fileJSON{f.No, f.Name, reviewer.SafeName(f.Name), f.MediaType, f.Size, hex.EncodeToString(f.SHA256[:])})
+		m.Files = append(m.Files, fileJSON{f.No, f.Name, plain.SafeName(f.Name), f.MediaType, f.Size, hex.EncodeToString(f.SHA256[:])})
 	}
 	return m
 }

@@ -25,11 +25,14 @@ const module = "postern/"
 // Who is not named here is for tests and the demo only, and no room may import it.
 var arrows = map[string][]string{
 	"cmd/postern":       {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
-	"cmd/postern-desk":  {"reviewer", "reviewer/window", "crypto", "intake/form", "store/durable"},
-	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
 	"locale":            {"crypto"},
+	"cmd/postern-desk":  {"reviewer", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "crypto", "intake/form", "store/durable"},
+	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
 	"intake":            {"store", "crypto", "intake/form"},
-	"reviewer":          {"crypto", "intake/form", "store/durable"},
+	"reviewer":          {"reviewer/plain", "reviewer/vault", "crypto", "intake/form", "store/durable"},
+	"reviewer/keeper":   {"crypto", "store/durable"},
+	"reviewer/plain":    {"crypto"},
+	"reviewer/vault":    {"crypto", "store/durable"},
 	"reviewer/window":   {},
 	"crypto":            {},
 	"store":             {"store/durable", "store/engine", "store/engine/bolt"},
@@ -45,7 +48,7 @@ var arrows = map[string][]string{
 var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
+var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}
@@ -190,6 +193,8 @@ func TestArrowsAreNoticed(t *testing.T) {
 		{"the server with the desk's room", goPackage{ImportPath: "postern/cmd/postern", Imports: []string{"postern/reviewer"}}, "cmd/postern imports postern/reviewer"},
 		{"a room with a helper", goPackage{ImportPath: "postern/intake", Imports: []string{"postern/store/storetest"}}, "intake imports postern/store/storetest"},
 		{"the desk with the store beside its helper", goPackage{ImportPath: "postern/reviewer", Imports: []string{"postern/store/durable", "postern/store"}}, "reviewer imports postern/store"},
+		{"the vault knows no desk", goPackage{ImportPath: "postern/reviewer/vault", Imports: []string{"postern/reviewer"}}, "reviewer/vault imports postern/reviewer"},
+		{"the vault knows no form", goPackage{ImportPath: "postern/reviewer/vault", Imports: []string{"postern/intake/form"}}, "reviewer/vault imports postern/intake/form"},
 		{"a new room", goPackage{ImportPath: "postern/attic"}, "attic lies in no known room"},
 		{"tor outside its room", goPackage{ImportPath: "postern/web", Imports: []string{"github.com/cretz/bine/control"}}, "web imports github.com/cretz/bine/control"},
 		{"bbolt outside its room", goPackage{ImportPath: "postern/store", Imports: []string{"go.etcd.io/bbolt"}}, "store imports go.etcd.io/bbolt"},

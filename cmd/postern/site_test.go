@@ -33,7 +33,7 @@ import (
 // that with what the reviewer reads.
 type site struct {
 	*daemon
-	desk    *reviewer.Vault
+	desk    *reviewer.Desk
 	fetched map[string]bool // volumes, by their link
 	seed    uint64          // of what its sources send
 

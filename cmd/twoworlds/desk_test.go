@@ -11,6 +11,7 @@ import (
 	"postern/crypto"
 	"postern/crypto/seedtest"
 	"postern/reviewer"
+	"postern/reviewer/keeper"
 	"postern/reviewer/reviewertest"
 )
 
@@ -45,9 +46,9 @@ func correspondence(t *testing.T, others bool) (seen []string) {
 	try(err)
 	try(server.Enrol(card, "ombuds"))
 	path := filepath.Join(t.TempDir(), "root.age")
-	_, err = reviewer.NewRoot(path, "test", pass, o)
+	_, err = keeper.NewRoot(path, "test", pass, o.ScryptLogN)
 	try(err)
-	root, err := reviewer.OpenRoot(path, pass, o)
+	root, err := keeper.OpenRoot(path, pass, o.ScryptLogN)
 	try(err)
 	proposal, err := server.Proposal()
 	try(err)

@@ -52,6 +52,14 @@ func Create(path string, write func(io.Writer) error) error {
 	return finish(f, write)
 }
 
+// CreateFile writes a new file, name and all, down to the disk; an existing name is an error.
+func CreateFile(path string, data []byte) error {
+	if err := Create(path, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
 // finish writes, syncs and closes a new file, or removes it.
 func finish(f *os.File, write func(io.Writer) error) error {
 	err := write(f)

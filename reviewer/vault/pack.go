@@ -1,4 +1,4 @@
-package reviewer
+package vault
 
 import (
 	"bytes"
@@ -21,8 +21,8 @@ import (
 // packDir is the folder of packs inside a vault.
 const packDir = "packs"
 
-// blob is one sealed byte string inside a pack. Without its key it is noise.
-type blob struct {
+// Blob is one sealed byte string inside a pack. Without its key it is noise.
+type Blob struct {
 	Pack string `json:"pack"`
 	Off  int64  `json:"off"`
 	Len  int64  `json:"len"` // of the age file
@@ -53,17 +53,17 @@ func (k blobKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return nil, age.ErrIncorrectIdentity
 }
 
-// pack is a file of blobs being written. Nothing refers to it before state is
+// Pack is a file of blobs being written. Nothing refers to it before state is
 // committed; an unfinished one is swept away at the next start.
-type pack struct {
+type Pack struct {
 	f    *os.File
 	path string
 	name string
 	n    int64
 }
 
-// newPack creates an empty pack under a random name.
-func (v *Vault) newPack() (*pack, error) {
+// NewPack creates an empty pack under a random name.
+func (v *Vault) NewPack() (*Pack, error) {
 	var id [15]byte
 	_, _ = rand.Read(id[:])
 	name := strings.ToLower(base32.StdEncoding.EncodeToString(id[:]))
@@ -72,24 +72,24 @@ func (v *Vault) newPack() (*pack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating a pack: %w", err)
 	}
-	return &pack{f: f, path: p, name: name}, nil
+	return &Pack{f: f, path: p, name: name}, nil
 }
 
 // Write appends to the pack.
-func (p *pack) Write(b []byte) (int, error) {
+func (p *Pack) Write(b []byte) (int, error) {
 	n, err := p.f.Write(b)
 	p.n += int64(n)
 	return n, err
 }
 
-// seal streams one blob into the pack: write what it is to hold to the
+// Seal streams one blob into the pack: write what it is to hold to the
 // result and close it, then take done.
-func (p *pack) seal() (w io.WriteCloser, done func() blob, err error) {
+func (p *Pack) Seal() (w io.WriteCloser, done func() Blob, err error) {
 	key, off := crypto.NewKey(), p.n
 	if w, err = encryptBlob(p, key); err != nil {
 		return nil, nil, err
 	}
-	return w, func() blob { return blob{Pack: p.name, Off: off, Len: p.n - off, Key: key[:]} }, nil
+	return w, func() Blob { return Blob{Pack: p.name, Off: off, Len: p.n - off, Key: key[:]} }, nil
 }
 
 func encryptBlob(dst io.Writer, key crypto.Key) (io.WriteCloser, error) {
@@ -100,8 +100,8 @@ func encryptBlob(dst io.Writer, key crypto.Key) (io.WriteCloser, error) {
 	return w, nil
 }
 
-// sealBlob seals a small container in memory, for add.
-func sealBlob(box []byte) ([]byte, crypto.Key, error) {
+// SealBlob seals a small container in memory, for [Pack.Add].
+func SealBlob(box []byte) ([]byte, crypto.Key, error) {
 	var b bytes.Buffer
 	b.Grow(len(box) + 4<<10)
 	key := crypto.NewKey()
@@ -118,32 +118,32 @@ func sealBlob(box []byte) ([]byte, crypto.Key, error) {
 	return b.Bytes(), key, nil
 }
 
-// add appends bytes that sealBlob made.
-func (p *pack) add(sealed []byte, key crypto.Key) (blob, error) {
-	b := blob{Pack: p.name, Off: p.n, Len: int64(len(sealed)), Key: key[:]}
+// Add appends bytes that SealBlob made.
+func (p *Pack) Add(sealed []byte, key crypto.Key) (Blob, error) {
+	b := Blob{Pack: p.name, Off: p.n, Len: int64(len(sealed)), Key: key[:]}
 	if _, err := p.Write(sealed); err != nil {
-		return blob{}, fmt.Errorf("writing a pack: %w", err)
+		return Blob{}, fmt.Errorf("writing a pack: %w", err)
 	}
 	return b, nil
 }
 
-// finish brings the pack to the disk; its name is durable once the folder is
+// Finish brings the pack to the disk; its name is durable once the folder is
 // synced too, which the commit does.
-func (p *pack) finish() error {
+func (p *Pack) Finish() error {
 	if err := errors.Join(p.f.Sync(), p.f.Close()); err != nil {
 		return fmt.Errorf("writing a pack: %w", err)
 	}
 	return nil
 }
 
-// abandon removes the pack.
-func (p *pack) abandon() {
+// Abandon removes the pack.
+func (p *Pack) Abandon() {
 	_ = p.f.Close()
 	_ = os.Remove(p.path)
 }
 
-// openBlob opens a blob for reading. Close the closer.
-func (v *Vault) openBlob(b blob) (io.Reader, io.Closer, error) {
+// OpenBlob opens a blob for reading. Close the closer.
+func (v *Vault) OpenBlob(b Blob) (io.Reader, io.Closer, error) {
 	f, err := os.Open(filepath.Join(v.dir, packDir, b.Pack)) //nolint:gosec // the name is ours, from sealed state
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening a pack: %w", err)
@@ -158,22 +158,10 @@ func (v *Vault) openBlob(b blob) (io.Reader, io.Closer, error) {
 	return r, f, nil
 }
 
-// sweep removes packs that nothing refers to: left by an interrupted command.
-func (v *Vault) sweep() error {
-	live := make(map[string]bool)
-	for _, e := range v.state.Messages {
-		for _, b := range e.blobs() {
-			live[b.Pack] = true
-		}
-	}
-	for _, b := range v.state.Bundles {
-		for _, d := range b.Dummies {
-			for _, b := range d.blobs() {
-				live[b.Pack] = true
-			}
-		}
-	}
-	names, err := v.packNames()
+// Sweep removes packs that nothing refers to: left by an interrupted command. live
+// are those that something refers to.
+func (v *Vault) Sweep(live map[string]bool) error {
+	names, err := v.Packs()
 	if err != nil {
 		return err
 	}
@@ -188,7 +176,7 @@ func (v *Vault) sweep() error {
 }
 
 // forget overwrites blobs whose keys were just forgotten, and removes packs that hold nothing else.
-func (v *Vault) forget(blobs []blob) error {
+func (v *Vault) forget(live map[string]bool, blobs []Blob) error {
 	var failed []error
 	for _, b := range blobs {
 		f, err := os.OpenFile(filepath.Join(v.dir, packDir, b.Pack), os.O_WRONLY, 0)
@@ -203,11 +191,11 @@ func (v *Vault) forget(blobs []blob) error {
 			}
 		}
 	}
-	return errors.Join(append(failed, v.sweep(), durable.SyncDir(filepath.Join(v.dir, packDir)))...)
+	return errors.Join(append(failed, v.Sweep(live), durable.SyncDir(filepath.Join(v.dir, packDir)))...)
 }
 
-// packNames are the packs that are there.
-func (v *Vault) packNames() (map[string]bool, error) {
+// Packs are the packs that are there.
+func (v *Vault) Packs() (map[string]bool, error) {
 	entries, err := os.ReadDir(filepath.Join(v.dir, packDir))
 	if err != nil {
 		return nil, fmt.Errorf("reading the vault: %w", err)
@@ -219,8 +207,11 @@ func (v *Vault) packNames() (map[string]bool, error) {
 	return names, nil
 }
 
-// whole says whether the pack of a message's container is there.
-func (v *Vault) whole(e *entry) bool {
-	_, err := os.Stat(filepath.Join(v.dir, packDir, e.Blob.Pack))
+// HasPack says whether a pack is there.
+func (v *Vault) HasPack(name string) bool {
+	_, err := os.Stat(filepath.Join(v.dir, packDir, name))
 	return !errors.Is(err, fs.ErrNotExist)
 }
+
+// Name is the pack's name, as a [Blob] gives it.
+func (p *Pack) Name() string { return p.name }

@@ -1,4 +1,4 @@
-package reviewer
+package vault
 
 import (
 	"archive/tar"
@@ -16,9 +16,9 @@ import (
 	"postern/store/durable"
 )
 
-// Backup writes the whole vault, keys and cases, as one age file under pass, which
-// should be the vault's own: [Restore] opens both with one. The file holds the seeds of all
-// months the vault holds today: destroy old backups after [Vault.Advance] and [Vault.Erase].
+// Backup writes the whole vault as one age file under pass, which must be the vault's
+// own: [Restore] opens both with one. The file holds what the vault holds today: destroy old
+// backups after something was erased.
 func (v *Vault) Backup(dst io.Writer, pass []byte) error {
 	if err := v.backup(dst, pass); err != nil {
 		return fmt.Errorf("backing up: %w", err)
@@ -36,7 +36,7 @@ func (v *Vault) BackupFile(path string, pass []byte) error {
 
 func (v *Vault) backup(dst io.Writer, pass []byte) error {
 	// What the passphrase does not open could not be restored with it.
-	if err := v.checkPassphrase(pass); err != nil {
+	if err := v.CheckPassphrase(pass); err != nil {
 		return err
 	}
 	w, err := passphrase.Seal(dst, pass, v.o.ScryptLogN)

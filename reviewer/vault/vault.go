@@ -1,13 +1,11 @@
-package reviewer
+package vault
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,16 +21,6 @@ type Options struct {
 	// ScryptLogN is the work factor of passphrase files as a power of two;
 	// 0 is age's own (18, about a second). Tests lower it.
 	ScryptLogN int
-	// Now is the machine's clock, which nobody sets on an offline machine:
-	// see [Vault.Today]. nil is time.Now.
-	Now func() time.Time
-}
-
-func (o Options) now() time.Time {
-	if o.Now != nil {
-		return o.Now()
-	}
-	return time.Now()
 }
 
 // Vault is an open vault. It is not safe for concurrent use, and no second
@@ -42,8 +30,7 @@ type Vault struct {
 	o     Options
 	lock  *os.File
 	keys  *keyFile
-	dirs  *crypto.Directory // the directory in force, nil before the first
-	state *state
+	state []byte
 
 	warnings []string
 }
@@ -55,64 +42,34 @@ var (
 	ErrInUse   = errors.New("another desk has this vault open: close it first")
 )
 
-// Create makes a new vault with new keys in dir, which must not exist or be
-// empty, and opens it. body and holder are the ids agreed with the operator: up to 16
-// characters of a–z, 0–9 and hyphen.
-func Create(dir, body, holder string, pass []byte, o Options) (*Vault, error) {
-	for what, id := range map[string]string{"body": body, "holder": holder} {
-		if err := validID(what, id); err != nil {
-			return nil, err
-		}
-	}
-	if err := plausible(o.now()); err != nil {
-		return nil, fmt.Errorf("creating the vault: %w", err)
-	}
+// Create makes a new vault in dir, which must not exist or be empty, and opens it.
+// secret is what the owner keeps under the passphrase itself, beside the vault's
+// own keys: see [Vault.Secret]. state is the first one.
+func Create(dir string, pass, secret, state []byte, o Options) (*Vault, error) {
 	if err := emptyDir(dir); err != nil {
 		return nil, err
 	}
-	keys := newKeyFile(body, holder, crypto.MonthOf(o.now()))
-	v := &Vault{dir: dir, o: o, keys: &keys}
+	data := crypto.NewKey()
+	v := &Vault{dir: dir, o: o, keys: &keyFile{Version: keyFileVersion, Data: data[:], Secret: secret}}
 	if err := v.take(); err != nil {
 		return nil, err
 	}
-	if err := v.create(pass); err != nil {
+	if err := v.create(pass, state); err != nil {
 		v.Close()
 		return nil, fmt.Errorf("creating the vault: %w", err)
 	}
 	return v, nil
 }
 
-func (v *Vault) create(pass []byte) error {
+func (v *Vault) create(pass, state []byte) error {
 	if err := os.MkdirAll(filepath.Join(v.dir, packDir), 0o700); err != nil {
 		return err
 	}
-	if err := v.commit(&state{Version: stateVersion}); err != nil {
+	if err := v.Commit(state, nil); err != nil {
 		return err
 	}
 	// The key file comes last: a vault without one is not there yet.
 	return v.writeKeys(pass)
-}
-
-// ErrClock says that the machine's clock cannot be right.
-var ErrClock = errors.New("this machine's clock cannot be right: set it")
-
-// plausible says whether a clock may be right: it is not before this program was
-// written, as one with an empty battery is, nor decades after. The keys of a vault
-// begin with the month in which it is made, so a wrong one would spoil it.
-func plausible(t time.Time) error {
-	const first, last = 2026, 2050
-	if y := t.UTC().Year(); y < first || y > last {
-		return fmt.Errorf("%w (it says %s)", ErrClock, t.UTC().Format(time.DateOnly))
-	}
-	return nil
-}
-
-// validID checks a body's or holder's id.
-func validID(what, id string) error {
-	if !crypto.ValidID(id) {
-		return fmt.Errorf("%s id %q: use 1 to %d of a-z, 0-9 and, inside, hyphen, as agreed with the operator", what, id, crypto.MaxBodyID)
-	}
-	return nil
 }
 
 // emptyDir makes dir, or checks that it is an empty folder, and that nobody else may look in.
@@ -128,7 +85,7 @@ func emptyDir(dir string) error {
 		return fmt.Errorf("creating the vault: %w", err)
 	}
 	for _, n := range names {
-		switch n.Name() { // left by an init that was interrupted before its key file
+		switch n.Name() { // left by one that was interrupted before its key file
 		case "lock", packDir, stateName, stateName + ".new", keyName + ".new":
 		default:
 			return fmt.Errorf("creating the vault: %s is not empty: name a new folder", dir)
@@ -152,7 +109,6 @@ func Exists(dir string) error {
 }
 
 // Open opens the vault in dir. [ErrNoVault], [ErrPassphrase], [ErrInUse].
-// What an interrupted command left unfinished is removed.
 func Open(dir string, pass []byte, o Options) (*Vault, error) {
 	if err := Exists(dir); err != nil {
 		return nil, err
@@ -169,7 +125,7 @@ func Open(dir string, pass []byte, o Options) (*Vault, error) {
 }
 
 // open reads the vault's files. The lock is held: read before, the key file could be the one that
-// another desk just replaced, and its months would come back with the next change of the passphrase.
+// another desk just replaced, and what it forgot would come back with the next change of the passphrase.
 func (v *Vault) open(pass []byte) error {
 	for _, name := range []string{keyName, stateName} {
 		if err := durable.Settle(filepath.Join(v.dir, name)); err != nil {
@@ -183,13 +139,7 @@ func (v *Vault) open(pass []byte) error {
 	if v.keys, err = openKeyFile(sealed, pass); err != nil {
 		return err
 	}
-	if err := v.loadState(); err != nil {
-		return err
-	}
-	if err := v.loadDirectory(); err != nil {
-		return err
-	}
-	return v.sweep()
+	return v.loadState()
 }
 
 // take locks the vault's directory for this process.
@@ -206,57 +156,28 @@ func (v *Vault) take() error {
 	return nil
 }
 
-func (v *Vault) writeKeys(pass []byte) error {
-	sealed, err := v.keys.seal(pass, v.o.ScryptLogN)
-	if err != nil {
-		return err
-	}
-	_, err = v.replace(keyName, sealed)
-	return err
-}
-
-// checkPassphrase says whether pass is the vault's.
-func (v *Vault) checkPassphrase(pass []byte) error {
-	sealed, err := os.ReadFile(filepath.Join(v.dir, keyName))
-	if err != nil {
-		return err
-	}
-	_, err = openKeyFile(sealed, pass)
-	return err
-}
-
-// SetPassphrase seals the key file under another passphrase. Copies and
-// backups made before keep the old one.
-func (v *Vault) SetPassphrase(pass []byte) error {
-	if err := v.writeKeys(pass); err != nil {
-		return fmt.Errorf("changing the passphrase: %w", err)
-	}
-	return nil
-}
-
-// Body is the body's id the vault was made for.
-func (v *Vault) Body() string { return v.keys.Body }
-
-// Holder is the holder's id the vault was made for.
-func (v *Vault) Holder() string { return v.keys.Holder }
-
-// CreateFile writes a new file for its owner alone, down to the disk; it never overwrites.
-func CreateFile(path string, data []byte) error {
-	if err := durable.Create(path, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
-		return fmt.Errorf("writing a file: %w", err)
-	}
-	return durable.SyncDir(filepath.Dir(path))
-}
+// Dir is the vault's directory.
+func (v *Vault) Dir() string { return v.dir }
 
 // Close wipes the keys, as far as Go allows, and lets the next desk in.
 func (v *Vault) Close() {
 	if v.keys != nil {
-		for _, b := range [][]byte{v.keys.Seed, v.keys.Signing, v.keys.Access, v.keys.Data} {
-			clear(b)
-		}
+		clear(v.keys.Data)
+		clear(v.keys.Secret)
 	}
 	if v.lock != nil {
 		_ = v.lock.Close()
 		v.lock = nil
 	}
+}
+
+// warn keeps what went wrong after a step was done.
+func (v *Vault) warn(err error) { v.warnings = append(v.warnings, err.Error()) }
+
+// Warnings are what went wrong since the last call without undoing anything: steps after
+// a change was in the vault, like overwriting what it replaced.
+func (v *Vault) Warnings() []string {
+	w := v.warnings
+	v.warnings = nil
+	return w
 }

@@ -1,4 +1,4 @@
-package reviewer
+package keeper
 
 import (
 	"bytes"
@@ -16,23 +16,19 @@ import (
 	"postern/store/durable"
 )
 
-// The root key signs the directory: who may read. It lives on the offline
-// machine of its keeper, in a file of its own under a passphrase, apart from
-// any vault. Several roots may be needed (directory, "roots m"): each keeper
-// signs what the one before signed.
-
 // NewRoot makes a root key called name (the operator's name for the instance,
 // without spaces or plus signs) in a new file at path, sealed under pass, and returns
-// its public key. The public key and its [crypto.RootPhrase] go to everybody.
-func NewRoot(path, name string, pass []byte, o Options) (vkey string, err error) {
+// its public key. The public key and its [crypto.RootPhrase] go to everybody. logN is the work
+// factor of the passphrase as a power of two; 0 is age's own (18, about a second).
+func NewRoot(path, name string, pass []byte, logN int) (vkey string, err error) {
 	skey, vkey, err := crypto.NewRoot(name)
 	if err != nil {
 		return "", fmt.Errorf("making a root key: %w", err)
 	}
-	r := &Root{path: path, pass: pass, o: o, skey: skey, vkey: vkey}
+	r := &Root{path: path, pass: pass, logN: logN, skey: skey, vkey: vkey}
 	sealed, err := r.seal()
 	if err == nil {
-		err = CreateFile(path, sealed)
+		err = durable.CreateFile(path, sealed)
 	}
 	if err != nil {
 		return "", fmt.Errorf("making a root key: %w", err)
@@ -51,14 +47,14 @@ type Root struct {
 
 	path string
 	pass []byte
-	o    Options
+	logN int // see [NewRoot]
 }
 
 // maxRoot bounds a root file's plaintext in bytes: two keys and a directory.
 const maxRoot = 5 << 20
 
-// OpenRoot opens the file that [NewRoot] made. [ErrPassphrase].
-func OpenRoot(path string, pass []byte, o Options) (*Root, error) {
+// OpenRoot opens the file that [NewRoot] made. [passphrase.ErrWrong].
+func OpenRoot(path string, pass []byte, logN int) (*Root, error) {
 	file, err := os.ReadFile(path) //nolint:gosec // named by the keeper
 	if err != nil {
 		return nil, fmt.Errorf("opening the root key: %w", err)
@@ -73,7 +69,7 @@ func OpenRoot(path string, pass []byte, o Options) (*Root, error) {
 	}
 	skey, rest, _ := strings.Cut(string(text), "\n")
 	vkey, last, _ := strings.Cut(rest, "\n")
-	r := &Root{skey: skey, vkey: vkey, path: path, pass: pass, o: o}
+	r := &Root{skey: skey, vkey: vkey, path: path, pass: pass, logN: logN}
 	if r.signer, err = note.NewSigner(skey); err != nil {
 		return nil, errors.New("opening the root key: the file holds no root key")
 	}
@@ -88,7 +84,7 @@ func OpenRoot(path string, pass []byte, o Options) (*Root, error) {
 
 func (r *Root) seal() ([]byte, error) {
 	var b bytes.Buffer
-	w, err := passphrase.Seal(&b, r.pass, r.o.ScryptLogN)
+	w, err := passphrase.Seal(&b, r.pass, r.logN)
 	if err != nil {
 		return nil, err
 	}

@@ -1,22 +1,22 @@
-package reviewer
+package plain
 
 import (
 	"strings"
 	"unicode"
 )
 
-// rowWidth is how many columns a row of others' words takes at most. With what
+// RowWidth is how many columns a row of others' words takes at most. With what
 // stands before it a row fits any terminal of 80 columns, so that no terminal
 // wraps it: what it put at the beginning of a line could pass for a line of the desk.
-const rowWidth = 70
+const RowWidth = 70
 
 // tabWidth is what tabs are expanded to.
 const tabWidth = 8
 
-// fold cuts a line into rows of at most width columns, after a space where
+// Fold cuts a line into rows of at most width columns, after a space where
 // there is one in the second half, and not between a letter and its marks, nor inside an
 // emoji. Tabs become spaces. There is at least one row.
-func fold(line string, width int) (rows []string) {
+func Fold(line string, width int) (rows []string) {
 	var row strings.Builder
 	used := 0                  // columns
 	space, spaceUsed := 0, 0   // place after the last space, and its column
@@ -55,7 +55,7 @@ func fold(line string, width int) (rows []string) {
 			}
 			continue
 		}
-		put(r, columns(r))
+		put(r, Columns(r))
 	}
 	return append(rows, row.String())
 }
@@ -65,10 +65,10 @@ func belongs(before, r rune) bool {
 	return unicode.Is(unicode.M, r) || unicode.Is(unicode.Sk, r) && r > 0xffff || r == zwj || r == zwnj || before == zwj || r >= 0xe0020 && r <= 0xe007f
 }
 
-// columns is how wide a terminal may show a rune. Too many only folds early, so marks,
+// Columns is how wide a terminal may show a rune. Too many only folds early, so marks,
 // which most terminals set above the letter before, count, and what is not known to be
 // narrow counts twice.
-func columns(r rune) int {
+func Columns(r rune) int {
 	switch {
 	case r < 0x1100, // the alphabets before Hangul
 		r >= 0x1e00 && r < 0x2000,    // more Latin, Greek
