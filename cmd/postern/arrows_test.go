@@ -26,10 +26,11 @@ const module = "postern/"
 var arrows = map[string][]string{
 	"cmd/postern":       {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
 	"locale":            {"crypto"},
-	"cmd/postern-desk":  {"reviewer", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "crypto", "intake/form", "store/durable"},
+	"cmd/postern-desk":  {"reviewer", "reviewer/casework", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "crypto", "intake/form", "store/durable"},
 	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
 	"intake":            {"store", "crypto", "intake/form"},
-	"reviewer":          {"reviewer/plain", "reviewer/vault", "crypto", "intake/form", "store/durable"},
+	"reviewer":          {"reviewer/casework", "reviewer/plain", "reviewer/vault", "crypto", "intake/form", "store/durable"},
+	"reviewer/casework": {"crypto", "intake/form"},
 	"reviewer/keeper":   {"crypto", "store/durable"},
 	"reviewer/plain":    {"crypto"},
 	"reviewer/vault":    {"crypto", "store/durable"},

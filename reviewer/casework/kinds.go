@@ -311,7 +311,7 @@ func KindOf(id string) (*Kind, bool) {
 // stands in it.
 var ErrField = errors.New("this cannot be recorded")
 
-// Check says what is wrong with an act by itself, or nil. Whether the case allows it, [Book.Allows] says.
+// Check says what is wrong with an act by itself, or nil. Whether the case allows it, [Book.Write] says.
 func (a Act) Check() error {
 	k, ok := KindOf(a.Kind)
 	if !ok {
