@@ -22,7 +22,10 @@ DEMOFLAGS    ?=
 LINT_VERSION := v2.15.0
 LINT         := .tools/golangci-lint-$(LINT_VERSION)
 NPM          := .tools/npm
-TESTS_NEED   := tor firefox-esr chromium fonts-croscore fonts-noto-core w3m strace node npm
+# What the desk's window needs, and what tests need.
+WINDOW_NEEDS := bubblewrap libwebkit2gtk-4.1-0 xdg-dbus-proxy
+TESTS_NEED   := tor firefox-esr chromium fonts-croscore fonts-noto-core w3m strace node npm \
+	$(WINDOW_NEEDS) at-spi2-core dbus xdotool xvfb
 NPM_LOCK     := web/browsertest/npm/package-lock.json
 
 .PHONY: help demo test race build check fuzz bench install clean
@@ -46,7 +49,7 @@ race: ## the same under the race detector (wants a C compiler)
 	@$(MAKE) -s $(NPM)
 	CGO_ENABLED=1 go test -race -vet=off -p 2 -timeout 60m $(TESTFLAGS) ./...
 
-build: ## bin/postern, bin/postern-desk, bin/postern-demo
+build: ## bin/postern, bin/postern-desk, bin/postern-window, bin/postern-demo
 	@.ci/need go
 	@mkdir -p bin
 	go build -trimpath -buildvcs=false -o bin/ ./cmd/...

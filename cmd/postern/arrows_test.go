@@ -24,47 +24,50 @@ const module = "postern/"
 // arrows says which of our rooms each room may import; within itself a room is free.
 // Who is not named here is for tests and the demo only, and no room may import it.
 var arrows = map[string][]string{
-	"cmd/postern":       {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
-	"locale":            {"crypto"},
-	"cmd/postern-desk":  {"reviewer", "reviewer/casework", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "crypto", "intake/form", "store/durable"},
-	"web":               {"web/markdown", "locale", "intake", "intake/form", "crypto"},
-	"intake":            {"store", "crypto", "intake/form"},
-	"reviewer":          {"reviewer/casework", "reviewer/plain", "reviewer/vault", "crypto", "intake/form", "store/durable"},
-	"reviewer/casework": {"crypto", "intake/form"},
-	"reviewer/keeper":   {"crypto", "store/durable"},
-	"reviewer/plain":    {"crypto"},
-	"reviewer/vault":    {"crypto", "store/durable"},
-	"reviewer/window":   {},
-	"crypto":            {},
-	"store":             {"store/durable", "store/engine", "store/engine/bolt"},
-	"store/durable":     {},
-	"store/engine":      {},
-	"store/engine/bolt": {"store/durable", "store/engine"},
-	"intake/form":       {"crypto"},
-	"intake/onion":      {},
-	"web/markdown":      {},
+	"cmd/postern":        {"web", "intake", "intake/form", "intake/onion", "store", "store/durable", "crypto"},
+	"locale":             {"crypto"},
+	"cmd/postern-desk":   {"reviewer", "reviewer/casework", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "crypto", "intake/form", "store/durable"},
+	"web":                {"web/markdown", "locale", "intake", "intake/form", "crypto"},
+	"intake":             {"store", "crypto", "intake/form"},
+	"reviewer":           {"reviewer/casework", "reviewer/plain", "reviewer/vault", "crypto", "intake/form", "store/durable"},
+	"reviewer/casework":  {"crypto", "intake/form"},
+	"reviewer/keeper":    {"crypto", "store/durable"},
+	"reviewer/plain":     {"crypto"},
+	"reviewer/vault":     {"crypto", "store/durable"},
+	"reviewer/window":    {},
+	"cmd/postern-window": {},
+	"crypto":             {},
+	"store":              {"store/durable", "store/engine", "store/engine/bolt"},
+	"store/durable":      {},
+	"store/engine":       {},
+	"store/engine/bolt":  {"store/durable", "store/engine"},
+	"intake/form":        {"crypto"},
+	"intake/onion":       {},
+	"web/markdown":       {},
 }
 
 // helpers may import any room.
-var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "store/storetest", "web/browsertest", "web/visitor"}
+var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "reviewer/window/windowtest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "web/markdown"}
+var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/keeper", "reviewer/plain", "reviewer/vault", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "cmd/postern-window", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}
 
 // programs that strangers talk to, or that hold a reviewer's keys, carry nothing made for tests.
-var programs = []string{"cmd/postern", "cmd/postern-desk"}
+var programs = []string{"cmd/postern", "cmd/postern-desk", "cmd/postern-window"}
 
 // madeForTests, by a whole path or by its last element.
-var madeForTests = []string{"testing", "seedtest", "tortest", "storetest", "browsertest", "scantest", "visitor", "httptest", "iotest", "fstest", "testscript", "rapid", "goleak", "go-cmp"}
+var madeForTests = []string{"testing", "seedtest", "tortest", "storetest", "browsertest", "windowtest", "scantest", "visitor", "httptest", "iotest", "fstest", "testscript", "rapid", "goleak", "go-cmp"}
 
 // oneRoom are modules that a single room may import.
 var oneRoom = map[string]string{
-	"github.com/cretz/bine":    "intake/onion",
-	"go.etcd.io/bbolt":         "store/engine/bolt",
-	"github.com/yuin/goldmark": "web/markdown",
+	"github.com/cretz/bine":        "intake/onion",
+	"go.etcd.io/bbolt":             "store/engine/bolt",
+	"github.com/yuin/goldmark":     "web/markdown",
+	"github.com/ebitengine/purego": "cmd/postern-window",
+	"github.com/godbus/dbus":       "reviewer/window/windowtest",
 }
 
 // roomOf gives the longest known room or helper that holds the package, "" for nobody.

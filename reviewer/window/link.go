@@ -13,7 +13,8 @@ import (
 //	window → desk: id, lengths of method, uri, type, body; then these
 //	desk → window: id, status, lengths of type, location, csp, body; then these
 //
-// An id comes back with the reply. With id 0 the window asks of itself (Print, Key).
+// An id comes back with the reply. The reply to what no page asked for (Print,
+// Key, Lost) counts by its location alone.
 // cmd/postern-window keeps the other end and imports nothing of ours.
 
 // frame is a request as it came over the link.

@@ -26,21 +26,22 @@ func (f HandlerFunc) Answer(r Request) Reply { return f(r) }
 
 // What a request wants.
 const (
-	Get   = "GET"   // a page
+	Get   = "GET"   // to show a page
 	Post  = "POST"  // to do what a form says
 	Print = "PRINT" // to take the PDF of the page that is shown: the window can keep no file
 	Key   = "KEY"   // to do what a key means on the page that is shown; no field took it
+	Lost  = "LOST"  // to say that the page ended the process that showed it; without a Location "/" follows
 )
 
 // Request is what the window asks for. It comes from a process that a hostile
 // text may have taken over: each value is bounded and of a known form, and none is to be believed.
 type Request struct {
-	Method string     // Get, Post, Print or Key
+	Method string     // Get, Post, Print, Key or Lost
 	Path   string     // of the page, decoded: begins with "/", holds no "..", no empty part and no control character
 	Query  url.Values // never nil
 	Form   url.Values // of Post; never nil
 	PDF    []byte     // of Print
-	Key    string     // of Key: one letter, digit or mark, as the keyboard gives it
+	Key    string     // of Key: one letter, digit or mark; Latin whatever the layout, where the key has a Latin meaning
 }
 
 // Reply is what the desk answers.
@@ -84,7 +85,7 @@ func (f frame) request() (Request, error) {
 	}
 	r := Request{Method: f.method, Path: p, Query: q, Form: url.Values{}}
 	switch f.method {
-	case Get:
+	case Get, Lost:
 	case Post:
 		r.Form, err = form(f.kind, f.body)
 	case Print:

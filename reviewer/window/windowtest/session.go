@@ -1,0 +1,263 @@
+// Package windowtest drives the desk's window as a person does who uses a screen
+// reader and a keyboard: nothing in the window is made for tests.
+//
+// [Start] gives a session of its own: an X server without a screen, a session bus
+// and the accessibility bus, all ended with the test. [Session.Start] runs a program
+// in it, [Session.Wait] finds what a reader would be told of, [Node.Press] and
+// [Session.Type] act, [Session.Screenshot] shows it.
+//
+// The window is not opened for root, so that tests that run as root (in a
+// container) run the session's programs as the user games, which every Debian has.
+package windowtest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Patience is how long anything may take, on a slow machine that does much else.
+const Patience = time.Minute
+
+// Session is a desktop of its own.
+type Session struct {
+	testing.TB
+	// Dir belongs to the session's user: bin/ for programs, home/, and what tests put there.
+	Dir string
+
+	env    []string
+	last   *Process            // that a test started
+	owner  *syscall.Credential // nil: the user who runs the test
+	bus    *dbus.Conn          // for accessibility
+	width  int
+	height int
+}
+
+// Start begins a session with a screen of so many pixels; it ends with the test.
+func Start(t testing.TB, width, height int) *Session {
+	t.Helper()
+	s := &Session{TB: t, width: width, height: height}
+	if os.Geteuid() == 0 {
+		s.owner = games(t)
+	}
+	dir, err := os.MkdirTemp("/tmp", "pw") // a short path: sockets lie below
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s.Dir = dir
+	s.Own(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // its files are the test's
+		t.Fatal(err)
+	}
+	for _, d := range []string{"bin", "home", "run", "screen"} {
+		s.Mkdir(d)
+	}
+	s.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(dir, "home"), "XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"),
+		"LANG=C.UTF-8", "XDG_DATA_DIRS=/usr/local/share:/usr/share", "NO_AT_BRIDGE=0",
+	}
+	s.env = append(s.env, "DISPLAY=:"+s.background("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height),
+		"-fbdir", filepath.Join(dir, "screen"), "-nolisten", "tcp", "-noreset"))
+	s.env = append(s.env, "DBUS_SESSION_BUS_ADDRESS="+s.background("dbus-daemon", "--session", "--nofork", "--print-address=3"))
+	s.accessibility()
+	return s
+}
+
+// games is the user of a session of root's.
+func games(t testing.TB) *syscall.Credential {
+	t.Helper()
+	u, err := user.Lookup("games")
+	if err != nil {
+		t.Fatalf("tests of the window that run as root need the user games: %v", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// Own gives a file or folder to the session's user.
+func (s *Session) Own(path string) {
+	s.Helper()
+	if s.owner == nil {
+		return
+	}
+	if err := os.Chown(path, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Mkdir makes a folder in the session's own and gives its path.
+func (s *Session) Mkdir(name string) string {
+	s.Helper()
+	p := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(p, 0o700); err != nil {
+		s.Fatal(err)
+	}
+	s.Own(p)
+	return p
+}
+
+// Build builds programs into the session's bin/.
+func (s *Session) Build(packages ...string) {
+	s.Helper()
+	cmd := exec.Command("go", append([]string{"build", "-o", filepath.Join(s.Dir, "bin") + "/"}, packages...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.Fatalf("building %s: %v\n%s", strings.Join(packages, " "), err, out)
+	}
+	s.shareBin()
+}
+
+// Install copies a program into bin/, under a name.
+func (s *Session) Install(program, name string) {
+	s.Helper()
+	b, err := os.ReadFile(program)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.Dir, "bin", name), b, 0o755) //nolint:gosec // a program
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.shareBin()
+}
+
+func (s *Session) shareBin() {
+	if err := os.Chmod(filepath.Join(s.Dir, "bin"), 0o755); err != nil { //nolint:gosec // programs
+		s.Fatal(err)
+	}
+}
+
+// Command is a program of bin/ or of the system, as the session's user.
+func (s *Session) Command(name string, args ...string) *exec.Cmd {
+	if own := filepath.Join(s.Dir, "bin", name); !strings.Contains(name, "/") {
+		if _, err := os.Stat(own); err == nil {
+			name = own
+		}
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Env, cmd.Dir = append([]string{}, s.env...), s.Dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
+	return cmd
+}
+
+// Run runs a program to its end and gives what it printed.
+func (s *Session) Run(name string, args ...string) string {
+	s.Helper()
+	cmd := s.Command(name, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		s.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out.Bytes(), errs.Bytes())
+	}
+	return out.String()
+}
+
+// Process is a program that runs.
+type Process struct {
+	*exec.Cmd
+	out   *output
+	ended chan struct{}
+	err   error
+}
+
+// output is what it says, readable meanwhile.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// Said is all that the process said so far.
+func (p *Process) Said() string {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	return p.out.b.String()
+}
+
+// Ended waits for the end of the process.
+func (p *Process) Ended() (error, bool) {
+	select {
+	case <-p.ended:
+		return p.err, true
+	case <-time.After(Patience):
+		return nil, false
+	}
+}
+
+// Running says whether it has not ended yet.
+func (p *Process) Running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Start starts a program; with the test it is killed, and what it said is logged if the test failed.
+func (s *Session) Start(cmd *exec.Cmd) *Process {
+	s.Helper()
+	p := &Process{Cmd: cmd, out: &output{}, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		s.Fatalf("starting %s: %v", cmd.Path, err)
+	}
+	go func() { p.err = cmd.Wait(); close(p.ended) }()
+	s.last = p
+	s.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+		<-p.ended
+		if s.Failed() {
+			s.Logf("%s said:\n%s", filepath.Base(cmd.Path), p.Said())
+		}
+	})
+	return p
+}
+
+// background starts a part of the session, which writes a line to descriptor 3 when it is ready.
+func (s *Session) background(name string, args ...string) string {
+	s.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		s.Fatalf("%s is not here: make test installs it", name)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Close()
+	cmd := s.Command(name, args...)
+	cmd.ExtraFiles = []*os.File{w}
+	p := s.Start(cmd)
+	_ = w.Close()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil && err != io.EOF || line == "" {
+		s.Fatalf("%s did not start: %v\n%s", name, err, p.Said())
+	}
+	return strings.TrimSpace(line)
+}
