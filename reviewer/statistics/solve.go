@@ -35,33 +35,42 @@ func (e *equation) holds(x []int) bool {
 	return sum == e.sum
 }
 
-// solve gives one solution. It finds it in floating point, and believes it only when its whole
-// numbers satisfy every equation exactly: so "yes" is certain, and a rare "no" that is
-// wrong makes a table leave out more than it had to.
-func (p *problem) solve() ([]int, bool) {
+// answer is what was found out about a problem.
+type answer int
+
+const (
+	unsure answer = iota // no solution in whole numbers was found
+	no                   // there is none
+	yes
+)
+
+// solve gives one solution. It finds it in floating point, and says yes only when its whole
+// numbers satisfy every equation exactly. So yes is certain, and to take unsure for no
+// makes a table leave out more than it had to, never less.
+func (p *problem) solve() ([]int, answer) {
 	x, open, ok := p.settle()
 	if !ok {
-		return nil, false
+		return nil, no
 	}
 	if len(open) > 0 {
-		values, ok := p.simplex(x, open)
-		if !ok {
-			return nil, false
+		values, found := p.simplex(x, open)
+		if found != yes {
+			return nil, found
 		}
 		for i, v := range open {
 			r := math.Round(values[i])
 			if r < 0 || math.Abs(values[i]-r) > 1e-6 {
-				return nil, false
+				return nil, unsure
 			}
 			x[v] = int(r)
 		}
 	}
 	for i := range p.equations {
 		if !p.equations[i].holds(x) {
-			return nil, false
+			return nil, unsure
 		}
 	}
-	return x, true
+	return x, yes
 }
 
 // settle works out what follows for single variables, and gives those that are still open;
@@ -104,7 +113,7 @@ func (p *problem) settle() (x, open []int, ok bool) {
 
 // simplex is the first phase of the simplex method over the open variables: from nothing,
 // by steps that lower what the equations still miss, to a corner where they miss nothing.
-func (p *problem) simplex(x, open []int) ([]float64, bool) {
+func (p *problem) simplex(x, open []int) ([]float64, answer) {
 	const tiny = 1e-9
 	column := make(map[int]int, len(open))
 	for i, v := range open {
@@ -147,7 +156,7 @@ func (p *problem) simplex(x, open []int) ([]float64, bool) {
 	}
 	for step := 0; missing[n] > tiny; step++ {
 		if step > 50*(n+len(rows)) {
-			return nil, false
+			return nil, unsure
 		}
 		enter := -1
 		for j := range n {
@@ -156,7 +165,10 @@ func (p *problem) simplex(x, open []int) ([]float64, bool) {
 			}
 		}
 		if enter < 0 {
-			return nil, false
+			if missing[n] < 1e-6 {
+				break
+			}
+			return nil, no
 		}
 		leave, least := -1, 0.0
 		for i, row := range rows {
@@ -168,7 +180,7 @@ func (p *problem) simplex(x, open []int) ([]float64, bool) {
 			}
 		}
 		if leave < 0 {
-			return nil, false
+			return nil, unsure
 		}
 		pivot(rows, missing, leave, enter)
 		basis[leave] = enter
@@ -179,7 +191,7 @@ func (p *problem) simplex(x, open []int) ([]float64, bool) {
 			values[v] = rows[i][n]
 		}
 	}
-	return values, true
+	return values, yes
 }
 
 func pivot(rows [][]float64, missing []float64, leave, enter int) {

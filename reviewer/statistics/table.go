@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"postern/crypto"
 )
@@ -334,11 +335,11 @@ func decodeTable(text []byte) (*Table, error) {
 	if f.Version != tableVersion || f.Least != Least {
 		return nil, fmt.Errorf("%w: version %d with counts from %d, and this desk reads version %d from %d: use the desk that made it", ErrTable, f.Version, f.Least, tableVersion, Least)
 	}
-	made, err := crypto.ParseDay(f.Made)
-	if err != nil {
+	made, err := time.Parse(time.DateOnly, f.Made)
+	if err != nil || made.Year() < 2000 {
 		return nil, fmt.Errorf("%w: day", ErrTable)
 	}
-	t := &Table{Origin: f.Origin, Scope: Scope{f.Bodies, f.From, f.To}, Made: made, Money: slices.Clip(f.Money)}
+	t := &Table{Origin: f.Origin, Scope: Scope{f.Bodies, f.From, f.To}, Made: crypto.DayOf(made), Money: slices.Clip(f.Money)}
 	for _, c := range f.Counts {
 		t.Counts = append(t.Counts, Count{c.ID, numberShown(c.Count)})
 	}

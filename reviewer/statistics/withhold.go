@@ -113,7 +113,7 @@ func (w *withholder) add(t *Table) {
 }
 
 // cut counts today's cases by piece: those that are in the same tables. Tables that have
-// nothing to do with the new one are left out of it.
+// nothing to do with the new one, also through others, are left out of it.
 func (w *withholder) cut() {
 	near := uint64(1)
 	type counted struct {
@@ -127,13 +127,17 @@ func (w *withholder) cut() {
 			all = append(all, counted{t, w.in(t.row, t.month)})
 		}
 	}
-	for changed := true; changed; {
-		changed = false
-		for _, m := range masks {
-			if m&near != 0 && m|near != near {
-				near, changed = near|m, true
+	for links := w.adjoining(); ; {
+		grown := near
+		for _, m := range slices.Concat(masks, links) {
+			if m&grown != 0 {
+				grown |= m
 			}
 		}
+		if grown == near {
+			break
+		}
+		near = grown
 	}
 	at := make(map[uint64]int)
 	for _, m := range masks {
@@ -163,6 +167,20 @@ func (w *withholder) cut() {
 			}
 		}
 	}
+}
+
+// adjoining are pairs of tables that begin or end where another of the same bodies does: what is
+// open goes over from one to the other.
+func (w *withholder) adjoining() (pairs []uint64) {
+	for i := range w.tables {
+		for j := range i {
+			a, b := w.tables[i].scope.openings(), w.tables[j].scope.openings()
+			if slices.Contains(b[:], a[0]) || slices.Contains(b[:], a[1]) {
+				pairs = append(pairs, 1<<i|1<<j)
+			}
+		}
+	}
+	return pairs
 }
 
 // in is the set of tables that count something of a row in a month.
@@ -276,9 +294,14 @@ func (w *withholder) sensitive() (list []quantity) {
 	for b := range blocks { // totals first: what they leave open protects parts as well
 		small(quantity{group: -1, block: b}, w.total[b])
 	}
-	for _, o := range w.tables[0].scope.openings() {
-		if w.open[o] < Least {
-			list = append(list, quantity{group: -1, block: blocks, when: o, low: 0, high: Least})
+	for t := range w.tables {
+		if len(w.of(t)) == 0 {
+			continue
+		}
+		for _, o := range w.tables[t].scope.openings() {
+			if w.open[o] < Least {
+				list = append(list, quantity{group: -1, block: blocks, when: o, low: 0, high: Least})
+			}
 		}
 	}
 	for _, q := range w.moved {
@@ -353,7 +376,7 @@ func (w *withholder) givenAway(q quantity) bool {
 	shown := w.tables[0].shown
 	defer func() { w.tables[0].shown = shown }()
 	w.tables[0].shown = make(map[string]bool)
-	return !w.could(q, q.low) || !w.could(q, q.high)
+	return w.anyWorld(q, q.low) == no || w.anyWorld(q, q.high) == no
 }
 
 // next is the count to leave out next, the one that protects most for the least: "" when
@@ -416,7 +439,7 @@ func (w *withholder) next(q quantity) string {
 // quantity is n.
 func (w *withholder) could(q quantity, n int) bool {
 	if q.group < 0 {
-		return w.anyWorld(q, n)
+		return w.anyWorld(q, n) == yes
 	}
 	for _, world := range w.worlds[q.group] {
 		if sum(world[q.part], q.pieces) == n {
@@ -427,7 +450,7 @@ func (w *withholder) could(q quantity, n int) bool {
 		return true
 	}
 	// While the total is shown it leaves the group little that the search above does not see.
-	return !w.tables[0].shown[blockIDs[q.block]] && w.anyWorld(q, n)
+	return !w.tables[0].shown[blockIDs[q.block]] && w.anyWorld(q, n) == yes
 }
 
 func sum(of, at []int) (n int) {
@@ -457,8 +480,8 @@ func (w *withholder) groupWorld(q quantity, n int) bool {
 		wanted.terms = append(wanted.terms, at(q.part, a))
 	}
 	p.equations = append(p.equations, wanted)
-	x, ok := p.solve()
-	if !ok {
+	x, found := p.solve()
+	if found != yes {
 		return false
 	}
 	world := make([][]int, len(g.parts))
@@ -484,18 +507,26 @@ func (w *withholder) told1(p *problem, id string, truth []int, at func(piece int
 	}
 }
 
-// anyWorld looks for a world in which anything may be otherwise.
-func (w *withholder) anyWorld(q quantity, n int) bool {
+// anyWorld looks for a world in which anything may be otherwise. Recommendations have
+// nothing to do with how many cases there are.
+func (w *withholder) anyWorld(q quantity, n int) answer {
 	m := len(w.pieces)
 	var p problem
 	fresh := func(n int) (at int) { at = p.vars; p.vars += n; return at }
 	var totals [blocks]int
+	near := func(b block) bool { return (b == recommendations) == (q.block == recommendations) }
 	for b := range blocks {
+		if !near(b) {
+			continue
+		}
 		totals[b] = fresh(m)
 		w.told1(&p, blockIDs[b], w.total[b], func(a int) term { return term{v: totals[b] + a} })
 	}
 	wanted := equation{sum: n}
 	for g := range groups {
+		if !near(groups[g].block) {
+			continue
+		}
 		at := fresh(len(groups[g].parts) * m)
 		for a := range m {
 			e := equation{terms: []term{{v: totals[groups[g].block] + a, less: true}}}
@@ -518,14 +549,16 @@ func (w *withholder) anyWorld(q quantity, n int) bool {
 			wanted.terms = append(wanted.terms, term{v: totals[q.block] + a})
 		}
 	}
-	w.flow(&p, totals, fresh, func(o opening, v int) {
-		if q.block == blocks && q.when == o {
-			wanted.terms = append(wanted.terms, term{v: v})
-		}
-	})
+	if near(received) {
+		w.flow(&p, totals, fresh, func(o opening, v int) {
+			if q.block == blocks && q.when == o {
+				wanted.terms = append(wanted.terms, term{v: v})
+			}
+		})
+	}
 	p.equations = append(p.equations, wanted)
-	_, ok := p.solve()
-	return ok
+	_, found := p.solve()
+	return found
 }
 
 // flow adds that who is open at a table's end was open at its beginning or was received, and

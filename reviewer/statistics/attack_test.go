@@ -1,0 +1,421 @@
+package statistics
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"postern/crypto/seedtest"
+	"postern/intake/form"
+)
+
+// An attacker has nothing but the published tables. It knows what adds up to what, and narrows
+// what every number can be until nothing moves any more. It shares no line with
+// what decides what is shown.
+type attacker struct {
+	low, high []int
+	names     map[string]int
+	sums      []attackSum
+}
+
+type attackSum struct {
+	of    int // this
+	parts []int
+}
+
+const unlimited = math.MaxInt32
+
+func (a *attacker) number(name string) int {
+	i, ok := a.names[name]
+	if !ok {
+		i = len(a.low)
+		a.names[name] = i
+		a.low, a.high = append(a.low, 0), append(a.high, unlimited)
+	}
+	return i
+}
+
+func (a *attacker) adds(of string, parts ...string) {
+	s := attackSum{of: a.number(of)}
+	for _, p := range parts {
+		s.parts = append(s.parts, a.number(p))
+	}
+	a.sums = append(a.sums, s)
+}
+
+func (a *attacker) is(name string, n int) { i := a.number(name); a.low[i], a.high[i] = n, n }
+
+func (a *attacker) narrow() {
+	for changed := true; changed; {
+		changed = false
+		set := func(i, low, high int) {
+			if low > a.low[i] {
+				a.low[i], changed = low, true
+			}
+			if high < a.high[i] {
+				a.high[i], changed = high, true
+			}
+		}
+		for _, s := range a.sums {
+			low, high := 0, 0
+			for _, p := range s.parts {
+				low, high = low+a.low[p], min(high+a.high[p], unlimited)
+			}
+			set(s.of, low, high)
+			for _, p := range s.parts {
+				others := 0 // the most that the others can be
+				for _, o := range s.parts {
+					if o != p {
+						others = min(others+a.high[o], unlimited)
+					}
+				}
+				set(p, a.low[s.of]-others, unlimited)
+				if a.high[s.of] < unlimited {
+					set(p, 0, a.high[s.of]-(low-a.low[p]))
+				}
+			}
+		}
+	}
+}
+
+// divisions says what of which block adds up to its total, written anew.
+func divisions() map[string][][]string {
+	m := map[string][][]string{}
+	add := func(block, what string, list []string, rest string) {
+		var parts []string
+		for _, id := range list {
+			parts = append(parts, block+"/"+what+"/"+id)
+		}
+		if rest != "" {
+			parts = append(parts, block+"/"+what+"/"+rest)
+		}
+		m[block] = append(m[block], parts)
+	}
+	yes := func(block, what string) {
+		m[block] = append(m[block], []string{block + "/" + what, "not " + block + "/" + what})
+	}
+	add("received", "institution", ids(institutions), "unknown")
+	add("received", "unit", ids(units), "unknown")
+	add("received", "rank", ids(ranks), "unknown")
+	add("received", "reporter", ids(reporters()), "unknown")
+	add("received", "scope", ids(scopes), "undecided")
+	yes("received", "referred")
+	for _, x := range ids(topics()) {
+		yes("received", "topic/"+x)
+	}
+	add("closed", "outcome", ids(outcomes), "")
+	yes("closed", "action")
+	add("recommended", "aim", ids(aims), "")
+	add("recommended", "fate", ids(fates), "")
+	return m
+}
+
+// attack lays tables beside each other, and says which counts under 5 it knows too much of: of
+// every table, and of every piece that their months and bodies cut the cases into.
+func attack(tables []*Table, rows []Row) (known []string) {
+	a := &attacker{names: map[string]int{}}
+	type piece struct {
+		name string
+		in   []int
+		has  func(r *Row, m Month) bool
+	}
+	var pieces []piece
+	var bodies []string
+	for _, x := range tables {
+		bodies = append(bodies, x.Scope.Bodies...)
+	}
+	slices.Sort(bodies)
+	bodies = slices.Compact(bodies)
+	byName := map[string]bool{}
+	for m := month(2024, 1); m <= month(2027, 12); m++ {
+		for set := 1; set < 1<<len(bodies); set++ {
+			var mine []string
+			for i, b := range bodies {
+				if set&(1<<i) != 0 {
+					mine = append(mine, b)
+				}
+			}
+			p := piece{}
+			for i, x := range tables {
+				if x.Scope.From <= m && m <= x.Scope.To && slices.ContainsFunc(mine, func(b string) bool { return slices.Contains(x.Scope.Bodies, b) }) {
+					p.in = append(p.in, i)
+				}
+			}
+			if p.name = fmt.Sprint(p.in); len(p.in) == 0 || byName[p.name] {
+				continue
+			}
+			byName[p.name] = true
+			p.has = func(r *Row, m Month) bool {
+				var in []int
+				for i, x := range tables {
+					if x.Scope.From <= m && m <= x.Scope.To && slices.ContainsFunc(r.Bodies, func(b string) bool { return slices.Contains(x.Scope.Bodies, b) }) {
+						in = append(in, i)
+					}
+				}
+				return slices.Equal(in, p.in)
+			}
+			pieces = append(pieces, p)
+		}
+	}
+	// What it may want to know: pieces, tables, and what is in one table and not in another.
+	type wanted struct {
+		name string
+		of   []piece
+	}
+	var all []wanted
+	for _, p := range pieces {
+		all = append(all, wanted{p.name, []piece{p}})
+	}
+	for i := range tables {
+		t := wanted{name: fmt.Sprint("table ", i)}
+		for _, p := range pieces {
+			if slices.Contains(p.in, i) {
+				t.of = append(t.of, p)
+			}
+		}
+		all = append(all, t)
+		for j := range tables {
+			d := wanted{name: fmt.Sprint(i, " without ", j)}
+			for _, p := range t.of {
+				if !slices.Contains(p.in, j) {
+					d.of = append(d.of, p)
+				}
+			}
+			if len(d.of) > 0 && len(d.of) < len(t.of) {
+				all = append(all, d)
+				both := wanted{name: fmt.Sprint(i, " with ", j)}
+				for _, p := range t.of {
+					if slices.Contains(p.in, j) {
+						both.of = append(both.of, p)
+					}
+				}
+				all = append(all, both)
+				if i < j || len(both.of) > 0 {
+					for _, c := range append(cellsAnd(), "received", "closed", "recommended") {
+						a.adds(t.name+c, d.name+c, both.name+c)
+					}
+				}
+			}
+		}
+	}
+	for _, w := range all {
+		for block, lists := range divisions() {
+			for _, parts := range lists {
+				var of []string
+				for _, p := range parts {
+					of = append(of, w.name+p)
+				}
+				a.adds(w.name+block, of...)
+			}
+		}
+		for _, c := range append(cellsAnd(), "received", "closed", "recommended") {
+			var of []string
+			for _, p := range w.of {
+				of = append(of, p.name+c)
+			}
+			if len(w.of) > 1 || w.of[0].name != w.name {
+				a.adds(w.name+c, of...)
+			}
+		}
+	}
+	for i, x := range tables {
+		at := func(m Month) string { return fmt.Sprint("open ", x.Scope.Bodies, m) }
+		name := fmt.Sprint("table ", i)
+		both := name + " open or closed"
+		a.adds(both, at(x.Scope.From), name+"received")
+		a.adds(both, at(x.Scope.To+1), name+"closed")
+		for _, c := range x.Counts {
+			switch {
+			case c.N < 0:
+			case c.ID == openID:
+				a.is(at(x.Scope.To+1), c.N)
+			default:
+				a.is(name+c.ID, c.N)
+			}
+		}
+	}
+	a.narrow()
+	check := func(name string, truth int) {
+		i := a.number(name)
+		if a.low[i] > truth || a.high[i] < truth {
+			known = append(known, fmt.Sprintf("%s: the attacker is wrong: %d to %d, and it is %d", name, a.low[i], a.high[i], truth))
+		}
+		if truth < 5 && (a.low[i] > 0 || a.high[i] < 5) {
+			known = append(known, fmt.Sprintf("%s is %d to %d (it is %d)", name, a.low[i], a.high[i], truth))
+		}
+	}
+	for _, w := range all {
+		counted := map[string]int{}
+		for i := range rows {
+			r := &rows[i]
+			for _, x := range []struct {
+				scope func(Month) bool
+			}{{func(m Month) bool { return slices.ContainsFunc(w.of, func(p piece) bool { return p.has(r, m) }) }}} {
+				one := []Row{*r}
+				for _, block := range []string{"received", "closed", "recommended"} {
+					counted[block] += countIn(one, x.scope, block)
+				}
+				for _, c := range cellsAnd() {
+					counted[c] += countIn(one, x.scope, c)
+				}
+			}
+		}
+		for c, n := range counted {
+			check(w.name+c, n)
+		}
+	}
+	for _, x := range tables {
+		for _, m := range []Month{x.Scope.From, x.Scope.To + 1} {
+			s := Scope{x.Scope.Bodies, month(2000, 1), m - 1}
+			check(fmt.Sprint("open ", x.Scope.Bodies, m), byHand(rows, s, "open"))
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+var cellsAndCache []string
+
+// cellsAnd are all parts of all divisions, those that are never shown too.
+func cellsAnd() []string {
+	if cellsAndCache == nil {
+		for _, lists := range divisions() {
+			for _, parts := range lists {
+				cellsAndCache = append(cellsAndCache, parts...)
+			}
+		}
+	}
+	return slices.Clone(cellsAndCache)
+}
+
+// countIn counts a cell by hand in the months that pass.
+func countIn(rows []Row, in func(Month) bool, id string) (n int) {
+	not := false
+	if len(id) > 4 && id[:4] == "not " {
+		not, id = true, id[4:]
+	}
+	for _, r := range rows {
+		months := map[Month]bool{r.Received: true}
+		if r.Closed != 0 {
+			months[r.Closed] = true
+		}
+		for _, x := range r.Recommendations {
+			months[x.Issued] = true
+		}
+		for m := range months {
+			if !in(m) {
+				continue
+			}
+			s := Scope{r.Bodies, m, m}
+			k := byHand([]Row{r}, s, id)
+			if not {
+				block := "received"
+				if id[0] == 'c' {
+					block = "closed"
+				}
+				k = byHand([]Row{r}, s, block) - k
+			}
+			n += k
+		}
+	}
+	return n
+}
+
+// scopes of a service's life: what is published, one after the other.
+var lives = map[string][]Scope{
+	"one year":          {year(2026, "ombuds")},
+	"two years":         {year(2025, "ombuds"), year(2026, "ombuds")},
+	"the same twice":    {year(2026, "ombuds"), year(2026, "ombuds")},
+	"half, then year":   {{[]string{"ombuds"}, month(2026, 1), month(2026, 6)}, year(2026, "ombuds")},
+	"year, then half":   {year(2026, "ombuds"), {[]string{"ombuds"}, month(2026, 7), month(2026, 12)}},
+	"growing":           {{[]string{"ombuds"}, month(2026, 1), month(2026, 4)}, {[]string{"ombuds"}, month(2026, 1), month(2026, 8)}, year(2026, "ombuds")},
+	"sliding":           {year(2026, "ombuds"), {[]string{"ombuds"}, month(2025, 7), month(2026, 6)}, year(2025, "ombuds")},
+	"one, then all":     {year(2026, "ombuds"), year(2026, "audit", "ngo", "ombuds")},
+	"each, then all":    {year(2026, "ombuds"), year(2026, "ngo"), year(2026, "ngo", "ombuds")},
+	"all, then another": {year(2026, "ngo", "ombuds"), year(2026, "ngo")},
+}
+
+func publish(t interface{ Fatal(...any) }, rows []Row, scopes []Scope) (tables []*Table) {
+	for _, s := range scopes {
+		x, err := Make(rows, testOrigin, s, day(2027, 2, 10), tables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, x)
+	}
+	return tables
+}
+
+// randomRows are rows as a service of this size could have: some ids are common, most are rare.
+func randomRows(r *rand.Rand, n int) []Row {
+	rows := make([]Row, n)
+	pick := func(list []form.Option) string {
+		all := append(ids(list), "")
+		return all[min(r.IntN(len(all)), r.IntN(len(all)), r.IntN(len(all)))]
+	}
+	often := r.IntN(5) + 2
+	bit := func() bool { return r.IntN(often) == 0 }
+	from, to := month(2025, 1), month(2026, 12)
+	for i := range rows {
+		x := Row{
+			Marks: []Mark{{byte(i), byte(i >> 8), 1}}, Received: from + Month(r.IntN(int(to-from)+1)), Institution: pick(institutions), Unit: pick(units),
+			Rank: pick(ranks), Reporter: pick(reporters()), Scope: pick(scopes), Referred: bit(), Action: bit(),
+		}
+		for x.Bodies == nil {
+			for _, b := range []string{"audit", "ngo", "ombuds"} {
+				if r.IntN(2) == 0 {
+					x.Bodies = append(x.Bodies, b)
+				}
+			}
+		}
+		for k, id := range ids(topics()) {
+			if r.IntN(k+2) == 0 {
+				x.Topics = append(x.Topics, id)
+			}
+		}
+		if r.IntN(3) > 0 {
+			x.Closed = x.Received + Month(r.IntN(10))
+			x.ToClose, x.Outcome = DaysOf(r.IntN(300)), pick(outcomes)
+			if x.Outcome == "" || x.Closed > to {
+				x.Closed, x.ToClose, x.Outcome = 0, Days{}, ""
+			}
+		}
+		for range r.IntN(3) {
+			x.Recommendations = append(x.Recommendations, Recommendation{x.Bodies[0], aims[r.IntN(len(aims))].ID, from + Month(r.IntN(24)), fates[r.IntN(len(fates))].ID})
+		}
+		slices.SortFunc(x.Recommendations, Recommendation.compare)
+		rows[i] = x
+	}
+	return rows
+}
+
+// Whoever has all tables that were ever published, and subtracts, knows of no count under 5 that it
+// is not 0, nor that it is under 5.
+func TestNobodyCanSubtract(t *testing.T) {
+	r := seedtest.Set(t)
+	for name, scopes := range lives {
+		t.Run(name, func(t *testing.T) {
+			given, all := 0, 0
+			for range 3 {
+				n := r.IntN(300)
+				rows := randomRows(r, n)
+				tables := publish(t, rows, scopes)
+				if known := attack(tables, rows); len(known) > 0 {
+					t.Fatalf("of %d cases an attacker knows: %q", n, known)
+				}
+				last := tables[len(tables)-1]
+				for _, c := range last.Counts {
+					if c.N >= 0 {
+						given++
+					}
+					if n := byHand(rows, last.Scope, c.ID); n >= Least {
+						all++
+					}
+				}
+			}
+			t.Logf("of counts from 5, %d of %d are shown", given, all)
+		})
+	}
+}
