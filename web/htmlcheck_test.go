@@ -74,7 +74,7 @@ func ours(address string) bool {
 // allowed are the elements our templates use: anything else came from outside.
 var allowed = strings.Fields(`html head meta title link style body a p header nav main aside footer h1 h2 h3 ul ol li strong small
 	div form input textarea label button fieldset legend details summary select option span bdi br dl dt dd table thead tbody tr th td code
-	em blockquote hr pre`)
+	em blockquote hr pre meter`)
 
 // checkStructure holds every page to its rules: no script, nothing from
 // elsewhere, forms that POST, a label for every field, one heading, unique ids.

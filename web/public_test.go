@@ -18,7 +18,7 @@ import (
 // examplePages hold one of everything that Markdown may hold.
 var examplePages = map[string]string{
 	"10-mandate.en.md": "# Our *mandate*\n\nText with **weight**, `code` and <https://x.example>.\n\n## Law\n\n> A quote\n\n1. one\n2. two\n\n" +
-		"### Detail\n\n| Year | Received |\n|------|---------:|\n| 2025 | 41 |\n\n---\n\n    code\n\n[Statistics](/about/statistics), [above](#law), [us](https://x.example).",
+		"### Detail\n\n| Year | Received | |\n|------|---------:|---|\n| 2025 | 41 | `meter 41/50` |\n\n---\n\n    code\n\n[Statistics](/about/statistics), [above](#law), [us](https://x.example).",
 	"20-statistics.en.md": "# Statistics\n\nNone yet.",
 	"20-statistics.ar.md": "# إحصاءات\n\nلا شيء بعد.",
 	"contact.ar.md":       "# اتصال\n\nنص",

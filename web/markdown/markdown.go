@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -201,6 +202,9 @@ func (m *markdown) node(n ast.Node) error {
 	case *ast.String:
 		return m.words(n, n.Value, n.IsRaw() || n.IsCode())
 	case *ast.CodeSpan:
+		if m.bar(n) {
+			return nil
+		}
 		return m.element(n, "code", "")
 	case *ast.Emphasis:
 		if n.Level == 1 {
@@ -453,6 +457,33 @@ func (m *markdown) cell(n *tables.TableCell, scope string) error {
 		return m.wrap(n, `<th scope="`+scope+`"`+class+">", "</th>")
 	}
 	return m.wrap(n, "<td"+class+">", "</td>")
+}
+
+// barCode is how a bar is written: so much of so much.
+var barCode = regexp.MustCompile(`^meter ([0-9]{1,9})/([0-9]{1,9})$`)
+
+// bar writes code like `meter 12/40` that fills a cell of a table as a bar. It is a
+// picture that loads nothing, and the number stands beside it: who does not see it misses
+// nothing. Other readers of Markdown show the two numbers.
+func (m *markdown) bar(n *ast.CodeSpan) bool {
+	if n.Parent().Kind() != tables.KindTableCell || n.PreviousSibling() != nil || n.NextSibling() != nil {
+		return false
+	}
+	words, err := m.flat(n)
+	if err != nil {
+		return false
+	}
+	found := barCode.FindStringSubmatch(words)
+	if found == nil {
+		return false
+	}
+	value, _ := strconv.Atoi(found[1]) // nine digits
+	most, _ := strconv.Atoi(found[2])
+	if most == 0 || value > most {
+		return false
+	}
+	fmt.Fprintf(&m.b, `<meter aria-hidden="true" max="%d" value="%d"></meter>`, most, value)
+	return true
 }
 
 // link writes a link to a page of this service, and any other as words: a click

@@ -38,6 +38,13 @@ func TestMarkdown(t *testing.T) {
 		"a table without row headings": {"# T\n\n| a | b |\n|---|---|\n| c | |\n", "T",
 			`<div class="scroll" tabindex="0" role="group" aria-labelledby="s"><table>` + "\n" + `<thead><tr><th scope="col">a</th><th scope="col">b</th></tr></thead>` + "\n" +
 				`<tbody><tr><td>c</td><td></td></tr>` + "\n</tbody></table></div>\n"},
+		"a bar": {"# T\n\n| | n | |\n|---|---:|---|\n| a | 3 | `meter 3/40` |\n", "T",
+			`<div class="scroll" tabindex="0" role="group" aria-labelledby="s"><table>` + "\n" + `<thead><tr><td></td><th scope="col" class="end">n</th><td></td></tr></thead>` + "\n" +
+				`<tbody><tr><th scope="row">a</th><td class="end">3</td><td><meter aria-hidden="true" max="40" value="3"></meter></td></tr>` + "\n</tbody></table></div>\n"},
+		"no bars": {"# T\n\n`meter 3/40`\n\n| `meter 4/3` | `meter 0/0` | a `meter 1/2` | `meter 1/2\" x` |\n|---|---|---|---|\n", "T",
+			"<p><code>meter 3/40</code></p>\n" + `<div class="scroll" tabindex="0" role="group" aria-labelledby="s"><table>` + "\n" +
+				`<thead><tr><th scope="col"><code>meter 4/3</code></th><th scope="col"><code>meter 0/0</code></th><th scope="col">a <code>meter 1/2</code></th>` +
+				`<th scope="col"><code>meter 1/2&#34; x</code></th></tr></thead>` + "\n</table></div>\n"},
 		"right to left": {"# عنوان\n\nنص\u200f (ABC)", "عنوان", "<p>نص\u200f (ABC)</p>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +122,7 @@ var written = map[string][]string{
 	"p": nil, "br": nil, "hr": nil, "em": nil, "strong": nil, "code": nil, "pre": nil, "blockquote": nil, "bdi": nil,
 	"ul": nil, "ol": {"start"}, "li": nil, "h2": {"id"}, "h3": {"id"}, "a": {"href"},
 	"div": {"class", "tabindex", "role", "aria-labelledby"}, "table": nil, "thead": nil, "tbody": nil, "tr": nil, "th": {"scope", "class"}, "td": {"class"},
+	"meter": {"aria-hidden", "max", "value"},
 }
 
 // checkWritten parses what was made of Markdown and finds what must not be there.
@@ -196,6 +204,7 @@ func FuzzMarkdown(f *testing.F) {
 		"# T\n\n[a]: javascript:x\n\n[a] [b][a] \\<b> &#60;b&#62; &quot;",
 		"# T\n\n> - 1. *a **b*** `c`\n\n---\n\n```<x>\n</code></pre><img>\n```\n",
 		"# T\n\n[x](</about/a\" onclick=\"b>) [y](/about/\\\\x) [z](/\\x.example)",
+		"# T\n\n| | n | |\n|---|---:|---|\n| a | 3 | `meter 3/40` |\n| b | 3 | ``meter 999999999/999999999`` |",
 		"# " + strings.Repeat("*", 40) + "a\n\n" + strings.Repeat(">", 50) + "a",
 	} {
 		f.Add([]byte(s))
