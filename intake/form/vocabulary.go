@@ -228,3 +228,49 @@ var stages = []Option{
 
 // Stages of a case (ISO 37002:2021), the usual way first.
 func Stages() []Option { return slices.Clone(stages) }
+
+// What reviewers code a case with, for statistics: coarse on purpose, since what is finer points
+// to people.
+var (
+	institutions = []Option{
+		{"armed-forces", "Armed forces"},
+		{"police", "Police"},
+		{"intelligence", "Intelligence"},
+		{"border-guard", "Border guard"},
+		{"prisons", "Prisons"},
+		{"private-security", "Private security"},
+		{"ministry", "Ministry above them"},
+		{"other", "Another, or several"},
+	}
+	units = []Option{
+		{"field", "Field, patrol or station"},
+		{"special", "Special unit"},
+		{"training", "School or training"},
+		{"detention", "Place of detention"},
+		{"border", "Border or checkpoint"},
+		{"mission", "Mission abroad"},
+		{"supply", "Supply, procurement or finance"},
+		{"medical", "Medical service"},
+		{"personnel", "Personnel, vetting or discipline"},
+		{"headquarters", "Headquarters or staff"},
+		{"other", "Another, or several"},
+	}
+	ranks = []Option{
+		{"enlisted", "Enlisted or constable"},
+		{"nco", "Non-commissioned officer or sergeant"},
+		{"officer", "Officer"},
+		{"senior", "Senior officer or general"},
+		{"civilian", "Civilian staff"},
+		{"political", "Minister or political office"},
+		{"several", "Several of these"},
+	}
+)
+
+// Institutions that a report can be about.
+func Institutions() []Option { return slices.Clone(institutions) }
+
+// Units are classes of units that a report can be about.
+func Units() []Option { return slices.Clone(units) }
+
+// Ranks are groups of ranks of those whom a report is about, never of its source.
+func Ranks() []Option { return slices.Clone(ranks) }

@@ -124,15 +124,6 @@ var (
 		{ID: DateReview, Label: "Review"},
 		{ID: DatePromise, Label: "Promise"},
 	}
-	// Ranks are coarse on purpose: they go into statistics.
-	ranks = []form.Option{
-		{ID: "enlisted", Label: "Enlisted, constable, guard"},
-		{ID: "nco", Label: "Non-commissioned officer, sergeant"},
-		{ID: "officer", Label: "Officer"},
-		{ID: "senior", Label: "Senior officer, commander"},
-		{ID: "civilian", Label: "Civilian official"},
-		{ID: "unknown", Label: "Not known"},
-	}
 )
 
 // Outcomes of a case that was decided.
@@ -283,9 +274,10 @@ var kinds = []Kind{
 		must(text("text", "About", maxReason)),
 	}},
 	{KindClassify, "For statistics", Body, []Rule{
-		line("institution", "Institution", maxLabel),
-		line("unit", "Class of unit", maxLabel),
-		may(choice("rank", "Rank group", ranks)),
+		may(choice("institution", "Institution", form.Institutions())),
+		may(choice("unit", "Class of unit", form.Units())),
+		may(choice("rank", "Rank group of those reported about", form.Ranks())),
+		line("currency", "Currency of amounts, like EUR", maxLabel),
 		may(number("lost", "Money lost", 0, maxMoney)),
 		may(number("recovered", "Money recovered", 0, maxMoney)),
 	}},

@@ -6,43 +6,13 @@ import (
 	"postern/intake/form"
 )
 
-// The vocabularies that reviewers code a case with. They are coarse on purpose: what is
-// finer would point to people. Ids are part of the format of rows and tables: one is never
-// renamed or given another meaning, and a new one may be added at any place of its list.
-// Topics and kinds of reporters are those of the source's form (package form).
+// The vocabularies of rows and tables. Ids are part of their format: one is never renamed or
+// given another meaning, and a new one may be added at any place of its list. What a
+// report is about is said in the words of package form; outcomes, aims and fates are
+// those of casework, and here stands what they add up to.
 var (
-	institutions = []form.Option{
-		{ID: "armed-forces", Label: "Armed forces"},
-		{ID: "police", Label: "Police"},
-		{ID: "intelligence", Label: "Intelligence"},
-		{ID: "border-guard", Label: "Border guard"},
-		{ID: "prisons", Label: "Prisons"},
-		{ID: "private-security", Label: "Private security"},
-		{ID: "ministry", Label: "Ministry above them"},
-		{ID: "other", Label: "Another, or several"},
-	}
-	units = []form.Option{
-		{ID: "field", Label: "Field, patrol or station"},
-		{ID: "special", Label: "Special unit"},
-		{ID: "training", Label: "School or training"},
-		{ID: "detention", Label: "Place of detention"},
-		{ID: "border", Label: "Border or checkpoint"},
-		{ID: "mission", Label: "Mission abroad"},
-		{ID: "supply", Label: "Supply, procurement or finance"},
-		{ID: "medical", Label: "Medical service"},
-		{ID: "personnel", Label: "Personnel, vetting or discipline"},
-		{ID: "headquarters", Label: "Headquarters or staff"},
-		{ID: "other", Label: "Another, or several"},
-	}
-	ranks = []form.Option{ // of whom the report is about
-		{ID: "enlisted", Label: "Enlisted or constable"},
-		{ID: "nco", Label: "Non-commissioned officer or sergeant"},
-		{ID: "officer", Label: "Officer"},
-		{ID: "senior", Label: "Senior officer or general"},
-		{ID: "civilian", Label: "Civilian staff"},
-		{ID: "political", Label: "Minister or political office"},
-		{ID: "several", Label: "Several of these"},
-	}
+	institutions, units, ranks = form.Institutions(), form.Units(), form.Ranks()
+
 	scopes = []form.Option{
 		{ID: "in", Label: "Within the task of a body"},
 		{ID: "out", Label: "Outside it"},
@@ -51,31 +21,23 @@ var (
 		{ID: "sustained", Label: "Sustained"},
 		{ID: "partly", Label: "Sustained in part"},
 		{ID: "not-sustained", Label: "Not sustained"},
-		{ID: "unresolved", Label: "Could not be established"},
+		{ID: "inconclusive", Label: "Could not be decided"},
 		{ID: "no-finding", Label: "Ended without a finding"}, // withdrawn, referred, out of scope
 	}
 	aims = []form.Option{
 		{ID: "discipline", Label: "To discipline"},
 		{ID: "repair", Label: "To repair"},
-		{ID: "amend", Label: "To amend a policy or law"},
+		{ID: "policy", Label: "To amend a policy"},
+		{ID: "law", Label: "To amend a law"},
 		{ID: "other", Label: "Another"},
 	}
 	fates = []form.Option{ // a later one counts where bodies differ
 		{ID: "issued", Label: "Not answered yet"},
-		{ID: "refused", Label: "Refused"},
+		{ID: "rejected", Label: "Rejected"},
 		{ID: "accepted", Label: "Accepted"},
 		{ID: "implemented", Label: "Implemented"},
 	}
 )
-
-// Institutions that a report can be about.
-func Institutions() []form.Option { return slices.Clone(institutions) }
-
-// Units are classes of units that a report can be about.
-func Units() []form.Option { return slices.Clone(units) }
-
-// Ranks are groups of ranks of those whom a report is about, never of its source.
-func Ranks() []form.Option { return slices.Clone(ranks) }
 
 // Outcomes of a closed case.
 func Outcomes() []form.Option { return slices.Clone(outcomes) }
