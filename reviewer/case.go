@@ -39,6 +39,7 @@ type Case struct {
 // order: they rise when a message turns up that belongs before.
 type Message struct {
 	No       int
+	ID       string // from its bytes: the same at every desk, and it stays when numbers rise
 	Kind     crypto.Kind
 	Day      crypto.Day
 	Source   bool   // written by the source
@@ -79,6 +80,10 @@ var shortBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 
 // FullID is a case's id in letters and digits.
 func FullID(id crypto.CaseID) string { return shortBase32.EncodeToString(id[:]) }
+
+// messageIDBytes is how much of a container's hash is a message's id: two messages
+// of one case with the same one are not met by chance.
+const messageIDBytes = 5
 
 // ErrNoCase says that no case, or more than one, has this name.
 var ErrNoCase = errors.New("no such case")
@@ -331,7 +336,7 @@ func openedBy(entries []entry, fam *families) map[string]bool {
 
 func (desk *Desk) newMessage(e *entry, at int) Message {
 	m := Message{
-		No: at + 1, Kind: e.Kind, Day: e.Day, Source: e.fromSource(),
+		No: at + 1, ID: shortBase32.EncodeToString(e.ID[:messageIDBytes]), Kind: e.Kind, Day: e.Day, Source: e.fromSource(),
 		Readers: e.Readers, Text: e.Text, Answers: e.Answers, Files: make([]File, len(e.Files)),
 		Own: e.Own != nil, at: at,
 	}

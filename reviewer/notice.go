@@ -41,6 +41,11 @@ type Situation struct {
 	Retaliation crypto.Day // against the source or others since the report
 	Danger      crypto.Day // new danger to somebody since the report
 	Withdrawn   crypto.Day // the source withdraws the report
+
+	Urgent  crypto.Day // newest message that is marked as urgent; 0: none
+	Urgency []string   // why, in all messages: options of form.QUrgency
+	Topics  []string   // options of form.QTopics, in all messages
+	Uses    []string   // what may be done with the report: options of form.QConsent, in the newest message that answers it
 }
 
 // aside is what an entry keeps of these, so that a list of cases needs no message opened.
@@ -49,6 +54,9 @@ type aside struct {
 	Consents []Consent    `json:"consents,omitempty"`
 	Since    []string     `json:"since,omitempty"` // options of form.QSince
 	Wish     []string     `json:"wish,omitempty"`  // of form.QWish
+	Urgency  []string     `json:"urgency,omitempty"`
+	Topics   []string     `json:"topics,omitempty"`
+	Consent  []string     `json:"consent,omitempty"` // of form.QConsent
 }
 
 func newAside(r *crypto.Read) (a aside) {
@@ -64,6 +72,9 @@ func newAside(r *crypto.Read) (a aside) {
 		}
 		a.Since = append(a.Since, x.Get(form.QSince)...)
 		a.Wish = append(a.Wish, x.Get(form.QWish)...)
+		a.Urgency = append(a.Urgency, x.Get(form.QUrgency)...)
+		a.Topics = append(a.Topics, x.Get(form.QTopics)...)
+		a.Consent = append(a.Consent, x.Get(form.QConsent)...)
 	}
 	return a
 }
@@ -159,6 +170,13 @@ func consents(messages []Message, entries []entry) []Consent {
 // hear takes what else one message of the source says. late: it is perhaps
 // somebody else's, who must not withdraw (SECURITY.md S-21).
 func (s *Situation) hear(e *entry, late bool) {
+	if len(e.Aside.Urgency) > 0 {
+		s.Urgent = e.Day
+	}
+	s.Urgency, s.Topics = join(s.Urgency, e.Aside.Urgency), join(s.Topics, e.Aside.Topics)
+	if len(e.Aside.Consent) > 0 && !late {
+		s.Uses = e.Aside.Consent
+	}
 	if slices.Contains(e.Aside.Since, form.SinceRetaliation) {
 		s.Retaliation = e.Day
 	}
@@ -168,6 +186,16 @@ func (s *Situation) hear(e *entry, late bool) {
 	if slices.Contains(e.Aside.Wish, form.WishWithdraw) && !late {
 		s.Withdrawn = e.Day
 	}
+}
+
+// join is a list without repeats.
+func join(list, more []string) []string {
+	for _, x := range more {
+		if !slices.Contains(list, x) {
+			list = append(slices.Clip(list), x)
+		}
+	}
+	return list
 }
 
 func (s *Situation) publish(p Published) {

@@ -3,6 +3,7 @@ package reviewer
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,5 +268,28 @@ func TestCheckNotice(t *testing.T) {
 	})
 	if err := v.CheckNotice(p, &form.Notice{Ask: "ngo"}); err == nil || !strings.Contains(err.Error(), "nobody reads for Body ngo at present; the source can be asked about: inspect") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What a list needs of a report is known without opening it: why it is urgent, what it is
+// about, what may be done with it. A message has one id at every desk.
+func TestUrgencyAndTopics(t *testing.T) {
+	w := newWorld(t)
+	s := w.server.NewSource()
+	e := must(s.Say(reviewertest.NewForm(), w.today(), "help", form.Answers{
+		{ID: form.QUrgency, Values: []string{"danger", "evidence"}}, {ID: form.QTopics, Values: []string{"force"}}, {ID: form.QConsent, Values: []string{"court"}},
+	}, "ombuds", "ngo"))(t)
+	more := must(s.Say(reviewertest.NewForm(), w.today()+1, "more", form.Answers{{ID: form.QUrgency, Values: []string{"danger"}}}, "ombuds", "ngo"))(t)
+	v := w.release(4, e, more)
+	w.imports("anna", v)
+	w.imports("cleo", v)
+	a, c := w.only("anna"), w.only("cleo")
+	if got := a.Now; !slices.Equal(got.Urgency, []string{"danger", "evidence"}) || got.Urgent != w.today()+1 || !slices.Equal(got.Topics, []string{"force"}) || !slices.Equal(got.Uses, []string{"court"}) {
+		t.Errorf("known of the report: %+v", got)
+	}
+	for i := range a.Messages {
+		if a.Messages[i].ID != c.Messages[i].ID || len(a.Messages[i].ID) != 8 || a.Messages[0].ID == a.Messages[1].ID {
+			t.Errorf("ids %q and %q", a.Messages[i].ID, c.Messages[i].ID)
+		}
 	}
 }

@@ -2,10 +2,8 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,9 +45,6 @@ func picture(t *testing.T, name string, take func(full bool) ([]byte, error)) {
 	}
 }
 
-// unfolded makes all of a page visible: what is folded in is judged too.
-const unfolded = `document.querySelectorAll("details").forEach(d => d.open = true)`
-
 // A look is how a page is looked at.
 type look struct {
 	name          string
@@ -67,10 +62,6 @@ var looks = []look{
 // accessible runs axe-core over every scene: no violation of WCAG 2.2 A and AA,
 // and none of what it calls best practice.
 func (g *gallery) accessible(t *testing.T, c *browsertest.Chromium, scenes []scene) {
-	axe, err := os.ReadFile(needNPM(t, "axe-core/axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	url := hangings(t, scenes)
 	unsure := map[string]int{}
 	var mu sync.Mutex
@@ -84,7 +75,7 @@ func (g *gallery) accessible(t *testing.T, c *browsertest.Chromium, scenes []sce
 			}
 			defer tab.Close()
 			for _, s := range scenes {
-				found, doubts, err := l.at(tab, url+"/"+s.name, string(axe))
+				found, doubts, err := l.at(tab, url+"/"+s.name)
 				if err != nil {
 					t.Errorf("%s, %s: %v", s.name, l.name, err)
 					return
@@ -106,7 +97,7 @@ func (g *gallery) accessible(t *testing.T, c *browsertest.Chromium, scenes []sce
 }
 
 // at looks at one page. It fails for pages that could not be judged.
-func (l look) at(tab *browsertest.Tab, url, axe string) (found, doubts []string, err error) {
+func (l look) at(tab *browsertest.Tab, url string) (found, doubts []string, err error) {
 	if err := tab.Size(l.width, l.height, 1); err != nil {
 		return nil, nil, err
 	}
@@ -116,35 +107,5 @@ func (l look) at(tab *browsertest.Tab, url, axe string) (found, doubts []string,
 	if err := tab.Go(url); err != nil {
 		return nil, nil, err
 	}
-	type result struct {
-		ID, Help string
-		Nodes    []struct {
-			HTML           string
-			FailureSummary string
-		}
-	}
-	var r struct {
-		Violations, Incomplete []result
-		Passes                 int
-	}
-	if err := tab.Eval(unfolded+";"+axe+`;axe.run(document, {
-		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-		resultTypes: ["violations", "incomplete"],
-	}).then(r => ({violations: r.violations, incomplete: r.incomplete, passes: r.passes.length}))`, &r); err != nil {
-		return nil, nil, err
-	}
-	if r.Passes < 20 {
-		return nil, nil, fmt.Errorf("axe judged %d rules only", r.Passes)
-	}
-	for _, v := range r.Violations {
-		for _, n := range v.Nodes {
-			found = append(found, fmt.Sprintf("%s: %s\n%.200s\n%s", v.ID, v.Help, n.HTML, strings.TrimSpace(n.FailureSummary)))
-		}
-	}
-	for _, v := range r.Incomplete {
-		for _, n := range v.Nodes {
-			doubts = append(doubts, fmt.Sprintf("%s: %.120s", v.ID, n.HTML))
-		}
-	}
-	return found, doubts, nil
+	return tab.Axe()
 }

@@ -15,7 +15,7 @@ import (
 // words that WCAG 1.4.12 lets a reader set: also with wider fonts than ours
 // everything has its place.
 const sideways = `(() => {
-	` + unfolded + `;
+	` + browsertest.Unfolded + `;
 	const found = [], root = document.documentElement, own = root.dir;
 	const outside = (r, dir) => r.width > 0 && (dir === "ltr" ? r.right > innerWidth : r.left < 0);
 	for (const spaced of [false, true]) for (const dir of ["ltr", "rtl"]) {

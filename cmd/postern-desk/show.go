@@ -43,6 +43,7 @@ danger, or withdraws.`,
 
 type messageJSON struct {
 	No       int                 `json:"no"`
+	ID       string              `json:"id"` // the same at every desk
 	Kind     string              `json:"kind"`
 	Day      string              `json:"day"`
 	From     string              `json:"from"` // source, you, or the body's id; empty when unknown
@@ -90,7 +91,7 @@ func (d *desk) showJSON(v *reviewer.Desk, c *reviewer.Case) error {
 
 func newMessageJSON(l *reviewer.Letter) messageJSON {
 	m := messageJSON{
-		No: l.No, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
+		No: l.No, ID: l.ID, Kind: reviewer.KindName(l.Kind), Day: l.Day.String(), Holder: l.Holder,
 		Standing: standing(&l.Message), Mark: l.Mark, Opened: l.Opened, Late: l.Late, State: l.State, Bundle: l.Bundle,
 		Readers: readerIDs(l.Readers), Text: l.Words, Files: []fileJSON{},
 		Notice: newNoticeJSON(l.Notice), Consents: newConsentsJSON(l.Agreed),

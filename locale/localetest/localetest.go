@@ -64,9 +64,13 @@ func (w Wanted) Templates(t *testing.T, files fs.FS, funcs map[string]any, patte
 	}
 }
 
+// key is what a key looks like.
+var key = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+
 // Code adds the keys that the Go files of a folder ask for by a literal:
-// words.Word("key" …), words.T("key" …). which says whether a file counts; tests never do.
-func (w Wanted) Code(t *testing.T, dir string, which func(name string) bool) {
+// words.Word("key" …), words.T("key" …), and as any argument of calls of functions that also
+// names. which says whether a file counts; tests never do.
+func (w Wanted) Code(t *testing.T, dir string, which func(name string) bool, also ...string) {
 	t.Helper()
 	packages, err := parser.ParseDir(token.NewFileSet(), dir, nil, 0) //nolint:staticcheck // one folder is all we need
 	if err != nil {
@@ -74,27 +78,41 @@ func (w Wanted) Code(t *testing.T, dir string, which func(name string) bool) {
 	}
 	for _, p := range packages {
 		for name, f := range p.Files {
-			if strings.HasSuffix(name, "_test.go") || !which(name) {
-				continue
+			if !strings.HasSuffix(name, "_test.go") && which(name) {
+				ast.Inspect(f, func(n ast.Node) bool { w.call(t, n, also); return true })
 			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				c, ok := n.(*ast.CallExpr)
-				if !ok || len(c.Args) == 0 {
-					return true
-				}
-				s, ok := c.Fun.(*ast.SelectorExpr)
-				if !ok || s.Sel.Name != "Word" && s.Sel.Name != "T" {
-					return true
-				}
-				if lit, ok := c.Args[0].(*ast.BasicLit); ok {
-					key, err := strconv.Unquote(lit.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					w[key] = true
-				}
-				return true
-			})
+		}
+	}
+}
+
+// call adds the keys of one call.
+func (w Wanted) call(t *testing.T, n ast.Node, also []string) {
+	c, ok := n.(*ast.CallExpr)
+	if !ok {
+		return
+	}
+	name := ""
+	switch f := c.Fun.(type) {
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+	case *ast.Ident:
+		name = f.Name
+	}
+	asks := name == "Word" || name == "T"
+	if !asks && !slices.Contains(also, name) {
+		return
+	}
+	for i, a := range c.Args {
+		lit, ok := a.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING {
+			continue
+		}
+		s, err := strconv.Unquote(lit.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asks && i == 0 || !asks && key.MatchString(s) {
+			w[s] = true
 		}
 	}
 }

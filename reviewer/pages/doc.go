@@ -1,0 +1,35 @@
+// Package pages is what the desk's window shows: a reviewer's cases, one case,
+// an answer on its way, sticks to import from and export to, keys and backups.
+// It makes HTML and does what forms ask for through package reviewer; the
+// window's program draws, and sees nothing else (SECURITY.md S-32).
+//
+// A page is a function from a request to a view and a template. What changes
+// something is a POST with the token of this window, and answers with the page to
+// go to, so that showing a page again never does anything twice. Pages hold no
+// scripts; each has one inline style, whose hash the policy names.
+//
+// # What others wrote
+//
+// Texts and names of sources are hostile. They stand on pages through [plain.SafeText]
+// and html/template only, in paragraphs that each find their own direction (SECURITY.md
+// S-15). Neither they nor what a reviewer searches for stands in an address or a
+// title: a window keeps a history. Files are listed, with size and hash, and never shown.
+//
+// # Keys
+//
+// Every page is used without a mouse. Letters that a page knows are sent by the
+// window when no field has taken them; they are the page's access keys too,
+// and the page under "?" lists them.
+//
+// # Words
+//
+// Every sentence stands in locales/, complete in each language or a test fails; stages,
+// questions and kinds of bodies are those of the source's pages (package locale).
+//
+//	pages.go    requests, the token, how a page is made
+//	words.go    languages
+//	text.go     hostile text in paragraphs, and which language it may be in
+//	inbox.go    the list of cases
+//	case.go     one case
+//	help.go     letters, and the page that lists them
+package pages

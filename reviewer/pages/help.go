@@ -1,0 +1,47 @@
+package pages
+
+import (
+	"slices"
+	"strings"
+
+	"postern/reviewer"
+	"postern/reviewer/window"
+)
+
+// shortcut is a letter that a page knows, and where it leads. Everywhere a letter
+// is also the access key of a link.
+type shortcut struct{ Key, Text, to string }
+
+// shortcuts of every page, and of pages of a case.
+func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
+	add := func(key, word, to string) { list = append(list, shortcut{key, p.words.Word(word), to}) }
+	add("c", "key.cases", "/")
+	add("n", "key.next", "/next")
+	add("?", "key.help", "/help")
+	return list
+}
+
+// key answers a letter that no field took: it leads to another page, and never does anything.
+func (p *Pages) key(a *ask) window.Reply {
+	var c *reviewer.Case
+	if rest, ok := strings.CutPrefix(a.Path, "/case/"); ok {
+		id, _, _ := strings.Cut(rest, "/")
+		c, _ = p.desk.Case(id) // no case: the letters of every page are left
+	}
+	list := p.shortcuts(c)
+	if i := slices.IndexFunc(list, func(s shortcut) bool { return s.Key == strings.ToLower(a.Key) }); i >= 0 {
+		return to(list[i].to)
+	}
+	return window.Reply{Status: statusNothing}
+}
+
+type helpView struct {
+	Everywhere, Case []shortcut
+	Languages        []choice
+}
+
+func (p *Pages) help(*ask) window.Reply {
+	v := helpView{Everywhere: p.shortcuts(nil)}
+	v.Languages = p.languages()
+	return p.page("help", "help", p.words.Word("title.help"), v)
+}

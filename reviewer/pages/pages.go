@@ -1,0 +1,237 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"sync"
+
+	"postern/crypto"
+	"postern/reviewer"
+	"postern/reviewer/window"
+)
+
+// Options of [New].
+type Options struct {
+	// Desk is open. Pages alone uses it from now on; whoever opened it closes it.
+	Desk *reviewer.Desk
+	// Language of the pages, one of [Languages]; others are English.
+	Language string
+	// Passphrase asks for the vault's passphrase, in a process that ends afterwards,
+	// and says why. It is asked before anything is destroyed or leaves the vault as a whole.
+	Passphrase func(why string) ([]byte, error)
+}
+
+// Pages answers the window's requests, one at a time.
+type Pages struct {
+	mu     sync.Mutex
+	desk   *reviewer.Desk
+	o      Options
+	token  string
+	words  *words
+	routes []route
+	session
+}
+
+// session is what a window has done so far. It ends with the window.
+type session struct {
+	cases []reviewer.Case // nil: to be read anew
+	list  listing
+	said  []notice        // to be shown on the next page
+	seen  map[string]bool // messages, by id, that were on a page
+}
+
+// notice says what was just done, or why it was not.
+type notice struct {
+	Text   string
+	Detail string // of an error, in English
+	Bad    bool
+}
+
+// New makes the pages of an open vault.
+func New(o Options) *Pages {
+	random := make([]byte, 16)
+	_, _ = rand.Read(random)
+	token := hex.EncodeToString(random)
+	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token)}
+	p.seen = make(map[string]bool)
+	p.list.sort = sortUrgent
+	p.routes = p.allRoutes()
+	return p
+}
+
+// ask is one request on its way through a page.
+type ask struct {
+	window.Request
+	c     *reviewer.Case // of paths below /case/
+	lines []notice
+}
+
+// field is a field of a form, at most so many bytes of it: what is longer is no
+// field of ours.
+func (a *ask) field(name string, most int) string {
+	if s := a.Form.Get(name); len(s) <= most {
+		return s
+	}
+	return ""
+}
+
+// Bounds of fields, in bytes.
+const (
+	maxID    = 64   // ids, places, choices
+	maxLine  = 4096 // paths
+	maxTyped = 4 * crypto.MaxText
+)
+
+// route is one page or action. "{case}" in a pattern is a case's id.
+type route struct {
+	method, pattern string
+	do              func(*ask) window.Reply
+}
+
+func (p *Pages) allRoutes() []route {
+	return []route{
+		{window.Get, "/", p.inbox},
+		{window.Post, "/list", p.arrange},
+		{window.Get, "/next", p.next},
+		{window.Get, "/case/{case}", p.show},
+		{window.Get, "/help", p.help},
+		{window.Post, "/language", p.setLanguage},
+	}
+}
+
+// Answer answers one request.
+func (p *Pages) Answer(q window.Request) window.Reply {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := &ask{Request: q}
+	if q.Method == window.Key {
+		return p.key(a)
+	}
+	known := false
+	for _, r := range p.routes {
+		id, ok := match(r.pattern, q.Path)
+		if !ok {
+			continue
+		}
+		known = true
+		if r.method != q.Method {
+			continue
+		}
+		if q.Method == window.Post {
+			if subtle.ConstantTimeCompare([]byte(q.Form.Get("token")), []byte(p.token)) != 1 {
+				return p.problem(statusForbidden, "token", nil)
+			}
+			p.cases = nil // what it does may change all of them
+		}
+		if id != "" {
+			c, err := p.desk.Case(id)
+			if err != nil {
+				return p.problem(statusMissing, "case", err)
+			}
+			a.c = c
+		}
+		return r.do(a)
+	}
+	if known {
+		return p.problem(statusMethod, "missing", nil)
+	}
+	return p.problem(statusMissing, "missing", nil)
+}
+
+// match compares a path with a pattern.
+func match(pattern, path string) (id string, ok bool) {
+	before, after, has := strings.Cut(pattern, "{case}")
+	if !has {
+		return "", pattern == path
+	}
+	rest, ok := strings.CutPrefix(path, before)
+	if !ok {
+		return "", false
+	}
+	id, ok = strings.CutSuffix(rest, after)
+	return id, ok && id != "" && len(id) <= maxID && !strings.Contains(id, "/")
+}
+
+// The numbers of replies, as in HTTP.
+const (
+	statusOK, statusNothing, statusSeeOther                   = 200, 204, 303
+	statusForbidden, statusMissing, statusMethod, statusFault = 403, 404, 405, 500
+)
+
+// to goes to another page.
+func to(path string) window.Reply { return window.Reply{Status: statusSeeOther, Location: path} }
+
+// casePath is a page of a case.
+func casePath(c *reviewer.Case, rest string) string {
+	return "/case/" + url.PathEscape(reviewer.FullID(c.ID)) + rest
+}
+
+// say leaves a line for the next page.
+func (p *Pages) say(key string, values ...any) {
+	p.said = append(p.said, notice{Text: p.words.Word(key, values...)})
+}
+
+// refuse leaves a line that says why nothing was done.
+func (p *Pages) refuse(err error) {
+	text, detail := p.words.refusal(err)
+	p.said = append(p.said, notice{text, detail, true})
+}
+
+// frame is what stands around every page.
+type frame struct {
+	Title   string
+	Nav     string // the link of the header that this page belongs to
+	Said    []notice
+	Waiting int // answers to export
+	View    any
+}
+
+// page makes a page of the template of that name.
+func (p *Pages) page(name, nav string, title string, view any) window.Reply {
+	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), View: view}
+	var b bytes.Buffer
+	if err := p.words.templates[name].ExecuteTemplate(&b, "layout", &f); err != nil {
+		return window.Reply{Status: statusFault, Type: "text/plain; charset=utf-8", CSP: p.words.policy, Body: []byte("This page cannot be made. This is a fault of the program, in its page " + name + ".\n")}
+	}
+	p.said = nil
+	return window.Reply{Status: statusOK, Type: "text/html; charset=utf-8", CSP: p.words.policy, Body: b.Bytes()}
+}
+
+// problem is a page that says why there is no other.
+func (p *Pages) problem(status int, why string, err error) window.Reply {
+	v := struct{ Text, Detail string }{Text: p.words.Word("problem." + why)}
+	if err != nil {
+		_, v.Detail = p.words.refusal(err)
+	}
+	r := p.page("problem", "", p.words.Word("title.problem"), v)
+	r.Status = status
+	return r
+}
+
+// waiting is how many answers wait for export.
+func (p *Pages) waiting() (n int) {
+	for i := range p.all() {
+		n += p.cases[i].Waiting
+	}
+	return n
+}
+
+// all are all cases.
+func (p *Pages) all() []reviewer.Case {
+	if p.cases == nil {
+		p.cases = p.desk.Cases()
+	}
+	return p.cases
+}
+
+// policyOf names the one style that a page may have.
+func policyOf(style []byte) string {
+	sum := sha256.Sum256(style)
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action desk:; base-uri 'none'; frame-ancestors 'none'"
+}

@@ -1,0 +1,139 @@
+package pages
+
+import (
+	"embed"
+	"errors"
+	"html/template"
+	"slices"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake/form"
+	"postern/locale"
+	"postern/reviewer"
+	"postern/reviewer/plain"
+	"postern/reviewer/window"
+)
+
+//go:embed locales/*.json templates/*.html style.css
+var assets embed.FS
+
+// Languages are those that the window speaks.
+func Languages() []string { return locale.Languages(assets, "locales") }
+
+// pageNames are the templates of pages.
+var pageNames = []string{"inbox", "case", "help", "problem"}
+
+// words are one language: the window's own sentences, the vocabulary of the source's pages
+// in the same language, and the templates.
+type words struct {
+	*locale.Locale
+	source    *locale.Locale
+	templates map[string]*template.Template
+	policy    string
+}
+
+// newWords reads a language; one that the window does not speak is English.
+func newWords(lang, token string) *words {
+	if !slices.Contains(Languages(), lang) {
+		lang = "en"
+	}
+	own, err := locale.Read(assets, "locales", lang)
+	if err != nil {
+		panic(err) // embedded
+	}
+	source, err := locale.Source(lang)
+	if err != nil {
+		panic(err) // embedded
+	}
+	style, err := assets.ReadFile("style.css")
+	if err != nil {
+		panic(err) // embedded
+	}
+	w := &words{Locale: own, source: source, templates: make(map[string]*template.Template), policy: policyOf(style)}
+	base := template.Must(template.New("").Funcs(w.funcs(style, token)).Option("missingkey=error").ParseFS(assets, "templates/layout.html", "templates/parts.html"))
+	for _, n := range pageNames {
+		w.templates[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
+	}
+	return w
+}
+
+// funcs are what templates can call.
+func (w *words) funcs(style []byte, token string) template.FuncMap {
+	return template.FuncMap{
+		"t":          w.T,
+		"lang":       func() string { return w.Lang },
+		"dir":        func() string { return w.Dir },
+		"style":      func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
+		"token":      func() string { return token },
+		"day":        w.day,
+		"date":       w.date,
+		"size":       w.source.Size,
+		"paragraphs": paragraphs,
+	}
+}
+
+// day is a day in figures, the same in every language, so that columns of days can be compared.
+func (w *words) day(d crypto.Day) string {
+	if d == 0 {
+		return "–"
+	}
+	return d.String()
+}
+
+// date is a day in words.
+func (w *words) date(d crypto.Day) string { return w.source.Date(d) }
+
+// stage is a stage's name, as ISO 37002 has it.
+func (w *words) stage(id string) string {
+	if form.Label(form.Stages(), id) == "" {
+		return plain.SafeLine(id)
+	}
+	return w.Word("stage." + id)
+}
+
+// refusals are errors that a reviewer meets, and their sentences.
+var refusals = []struct {
+	err error
+	key string
+}{
+	{reviewer.ErrNoPlace, "noplace"},
+	{reviewer.ErrNotChosen, "notchosen"},
+	{reviewer.ErrBecame, "became"},
+	{reviewer.ErrNobody, "nobody"},
+	{reviewer.ErrNotEnrolled, "notenrolled"},
+	{reviewer.ErrNoDirectory, "nodirectory"},
+	{reviewer.ErrNoCase, "nocase"},
+}
+
+// refusal says why something was not done. What has no sentence of its own comes with
+// the error's own words, which are English.
+func (w *words) refusal(err error) (text, detail string) {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return w.Word("refused." + r.key), ""
+		}
+	}
+	return w.Word("refused.other"), plain.SafeText(err.Error())
+}
+
+// nameIn is a name that a directory gives in several languages, safe to show.
+func nameIn(names map[string]string, lang string) string {
+	s, _ := locale.In(names, lang)
+	return strings.TrimSpace(plain.SafeLine(s))
+}
+
+// languages are the choice of languages.
+func (p *Pages) languages() (out []choice) {
+	for _, l := range Languages() {
+		out = append(out, choice{l, locale.Endonym(l), l == p.words.Lang})
+	}
+	return out
+}
+
+func (p *Pages) setLanguage(a *ask) window.Reply {
+	if l := a.field("language", maxID); slices.Contains(Languages(), l) {
+		p.words = newWords(l, p.token)
+	}
+	return to("/help")
+}
