@@ -28,6 +28,7 @@
 //	succession.go cases of one source who changed their code, as one
 //	reply.go      answer: to whom, under which number
 //	notice.go     what a reply tells the source besides words, and what the source answers
+//	sticks.go     sticks, and all volumes of one in one step
 //	export.go     bundles out
 //	extract.go    files, words and whole cases in clear, by name only
 //	render.go     a case as text

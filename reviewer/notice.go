@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"postern/crypto"
 	"postern/intake/form"
@@ -266,21 +268,31 @@ var ErrStage = func() error {
 	return errors.New("there is no such stage: use one of " + strings.Join(ids, ", "))
 }()
 
+// Askable are the bodies that the source can be asked about: those of the directory in
+// force with somebody who reads, which do not read this case already.
+func (desk *Desk) Askable(p *Plan) (list []crypto.Reader) {
+	for i := range desk.dirs.Bodies {
+		if b := &desk.dirs.Bodies[i]; b.Active() && !p.reads(b) {
+			list = append(list, b.Reader())
+		}
+	}
+	return list
+}
+
+func (p *Plan) reads(b *crypto.Body) bool { return slices.Contains(p.view.readers, b.Reader()) }
+
 // checkAsk says why the source cannot be asked about a body.
 func (desk *Desk) checkAsk(p *Plan, id string) error {
 	b, ok := desk.dirs.Body(id)
-	reads := func(b *crypto.Body) bool { return slices.Contains(p.view.readers, b.Reader()) }
 	switch {
-	case ok && reads(b):
+	case ok && p.reads(b):
 		return fmt.Errorf("%s reads this case already: the source chose it", desk.bodyName(id))
 	case ok && b.Active():
 		return nil
 	}
 	var ids []string
-	for i := range desk.dirs.Bodies {
-		if b := &desk.dirs.Bodies[i]; b.Active() && !reads(b) {
-			ids = append(ids, b.ID)
-		}
+	for _, r := range desk.Askable(p) {
+		ids = append(ids, r.ID)
 	}
 	switch {
 	case len(ids) == 0:
@@ -289,6 +301,29 @@ func (desk *Desk) checkAsk(p *Plan, id string) error {
 		return fmt.Errorf("nobody reads for %s at present; the source can be asked about: %s", desk.bodyName(id), strings.Join(ids, ", "))
 	}
 	return fmt.Errorf("no body %s is in the directory; the source can be asked about: %s", plain.SafeLine(id), strings.Join(ids, ", "))
+}
+
+// maxPromise bounds how many days ahead [ParseBy] takes.
+const maxPromise = 3650
+
+// ErrBy says that no day was given.
+var ErrBy = fmt.Errorf("give a day like 2026-12-31, or +1 to +%d days from today", maxPromise)
+
+// ParseBy reads the day until which a source is promised to hear more: a day like 2026-12-31,
+// or +30 for so many days from today. Whether it is past, [Desk.CheckNotice] says.
+func ParseBy(s string, today crypto.Day) (crypto.Day, error) {
+	if days, ok := strings.CutPrefix(s, "+"); ok {
+		d, err := strconv.Atoi(days)
+		if err != nil || d < 1 || d > maxPromise {
+			return 0, ErrBy
+		}
+		return today + crypto.Day(d), nil
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil || t.Unix() <= 0 {
+		return 0, ErrBy
+	}
+	return crypto.DayOf(t), nil
 }
 
 // NoticeLines say in words what a notice tells the source.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -27,17 +26,16 @@ server did not sign is refused: accept the signed directory before the first imp
 			defer v.Close()
 			done := []importJSON{}
 			var failed []error
-			for _, file := range args {
-				r, err := d.importOne(v, file)
-				if err != nil {
-					failed = append(failed, fmt.Errorf("%s: %w", shown(filepath.Base(file)), err))
-					continue
+			v.ImportFiles(args, reviewer.ImportOptions{ClockOK: func(c reviewer.Clock) bool { return d.checkClock(c) == nil }}, func(x reviewer.Imported) {
+				if x.Err != nil {
+					failed = append(failed, fmt.Errorf("%s: %w", shown(filepath.Base(x.Path)), x.Err))
+					return
 				}
-				done = append(done, newImportJSON(file, r))
+				done = append(done, newImportJSON(x.Path, x.Report))
 				if !d.json {
-					d.reportImport(file, r)
+					d.reportImport(x.Path, x.Report)
 				}
-			}
+			})
 			if d.json {
 				if err := d.writeJSON(done); err != nil {
 					return err
@@ -48,17 +46,6 @@ server did not sign is refused: accept the signed directory before the first imp
 			return errors.Join(failed...)
 		}
 	},
-}
-
-func (d *desk) importOne(v *reviewer.Desk, file string) (*reviewer.Report, error) {
-	f, err := os.Open(file) //nolint:gosec // named by the holder
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return v.Import(f, reviewer.ImportOptions{ClockOK: func(c reviewer.Clock) bool {
-		return d.checkClock(c) == nil
-	}})
 }
 
 // reportMissing says what is not here, or does not fit together, of what the server made.

@@ -3,9 +3,7 @@ package main
 import (
 	"flag"
 	"io"
-	"strconv"
 	"strings"
-	"time"
 
 	"postern/crypto"
 	"postern/intake/form"
@@ -30,9 +28,6 @@ func stageIDs() (ids []string) {
 	return ids
 }
 
-// maxPromise bounds +DAYS.
-const maxPromise = 3650
-
 // notice reads the flags; whether the case's source can be told this is for
 // [reviewer.Desk.CheckNotice] to say. It is nil when none was given.
 func (n *noticeFlags) notice(today crypto.Day) (*form.Notice, error) {
@@ -46,19 +41,11 @@ func (n *noticeFlags) notice(today crypto.Day) (*form.Notice, error) {
 	if n.by == "" {
 		return out, nil
 	}
-	if days, ok := strings.CutPrefix(n.by, "+"); ok {
-		d, err := strconv.Atoi(days)
-		if err != nil || d < 1 || d > maxPromise {
-			return nil, usagef("reply: --by %s: give +1 to +%d days, or a day like 2026-12-31", n.by, maxPromise)
-		}
-		out.Until = uint32(today) + uint32(d) //nolint:gosec // bounded above
-		return out, nil
+	d, err := reviewer.ParseBy(n.by, today)
+	if err != nil {
+		return nil, usagef("reply: --by %s: %v", n.by, err)
 	}
-	t, err := time.Parse(time.DateOnly, n.by)
-	if err != nil || t.Unix() <= 0 {
-		return nil, usagef("reply: --by %s: give a day like 2026-12-31, or +DAYS from today", n.by)
-	}
-	out.Until = uint32(crypto.DayOf(t))
+	out.Until = uint32(d)
 	return out, nil
 }
 
