@@ -46,6 +46,7 @@ type Options struct {
 const (
 	findWait    = 30 * time.Second  // for an element to be there
 	pageWait    = 180 * time.Second // for a page to load; onions can be slow
+	scriptWait  = 60 * time.Second  // for a script of ours in it
 	commandWait = pageWait + 30*time.Second
 )
 
@@ -130,10 +131,10 @@ func (f *Firefox) open(ctx context.Context, dir string, o Options) error {
 	if _, err := f.frame(); err != nil { // its greeting
 		return err
 	}
-	if err := f.Do("WebDriver:NewSession", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+	if err := f.Do("WebDriver:NewSession", map[string]any{
 		"pageLoadStrategy": "normal",
-		"timeouts":         map[string]any{"pageLoad": pageWait.Milliseconds(), "implicit": 0, "script": 10000},
-	}}}, nil); err != nil {
+		"timeouts":         map[string]any{"pageLoad": pageWait.Milliseconds(), "implicit": 0, "script": scriptWait.Milliseconds()},
+	}, nil); err != nil {
 		return err
 	}
 	if o.Width > 0 && o.Height > 0 {

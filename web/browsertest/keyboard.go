@@ -1,6 +1,9 @@
 package browsertest
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Key of a keyboard.
 type Key string
@@ -67,10 +70,35 @@ func (f *Firefox) Press(k Key) error {
 	for i := range key.unicode {
 		acts = append(acts, map[string]any{"type": "keyUp", "value": key.unicode[len(key.unicode)-1-i]})
 	}
-	return f.Do("WebDriver:PerformActions", map[string]any{"actions": []any{
+	err := f.Do("WebDriver:PerformActions", map[string]any{"actions": []any{
 		map[string]any{"type": "key", "id": "keyboard", "actions": acts},
 	}}, nil)
+	if err == nil && (k == TabKey || k == Back) {
+		err = f.drawn()
+	}
+	return err
 }
+
+// drawn waits until the page was drawn anew after the focus has moved. Nobody moves it twice within a
+// frame, but a program on a busy machine does; and what Firefox puts off to the next frame then comes behind
+// the second move: it scrolls back to the cursor of a text that has lost the focus since. A page without scripts is
+// asked by one of the browser's own beside it.
+func (f *Firefox) drawn() (err error) {
+	if err := f.Do("Marionette:SetContext", map[string]any{"value": "chrome"}, nil); err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, f.Do("Marionette:SetContext", map[string]any{"value": "content"}, nil))
+	}()
+	return f.Do("WebDriver:ExecuteAsyncScript", map[string]any{"script": drawnJS, "args": []any{}}, nil)
+}
+
+// drawnJS runs in the browser, and ends after two frames of the page: the first may have begun before.
+const drawnJS = `
+	const done = arguments[0], page = gBrowser.selectedBrowser.messageManager;
+	const drawn = () => { page.removeMessageListener("drawn", drawn); done(); };
+	page.addMessageListener("drawn", drawn);
+	page.loadFrameScript('data:,content.requestAnimationFrame(() => content.requestAnimationFrame(() => sendAsyncMessage("drawn")))', false);`
 
 // Type types into what has the focus.
 func (f *Firefox) Type(text string) error {
