@@ -50,6 +50,12 @@ var (
 
 // ask is called by WebKit for a page, on the main thread.
 func ask(r, _ ptr) {
+	method := c.ReqMethod(r)
+	if method == "POST" && !submitting {
+		cancel(c.Ref(r))
+		return
+	}
+	submitting = false
 	kind, body := "", []byte(nil)
 	if h := c.ReqHeaders(r); h != 0 {
 		kind = c.HeaderGet(h, "Content-Type")
@@ -68,7 +74,7 @@ func ask(r, _ ptr) {
 	if len(body) > mostForm { // it would end the link; without a body the desk refuses it
 		kind, body = "", nil
 	}
-	send(request{c.ReqMethod(r), c.Ref(r)}, c.ReqURI(r), kind, body)
+	send(request{method, c.Ref(r)}, c.ReqURI(r), kind, body)
 }
 
 // tell asks the desk what follows from something that happened on the page that is shown.

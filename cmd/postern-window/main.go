@@ -83,17 +83,22 @@ func newView() ptr {
 	return v
 }
 
+// submitting is set while a form is on its way: who goes back to what a form brought sends it again.
+var submitting bool
+
 // decide lets only our own pages in, into this one window, and no form a second time.
 func decide(_, d ptr, kind int32, _ ptr) int32 {
 	const (
 		navigation, response = 0, 2 // kinds of decisions; 1 is a new window
-		resubmitted          = 4    // a navigation type: going back to, or reloading, what a form brought
+		submitted, again     = 1, 4 // navigation types: a form, and what a form brought anew
 	)
 	use := false
 	switch kind {
 	case navigation:
 		a := c.NavAction(d)
-		use = strings.HasPrefix(c.NavURI(c.NavRequest(a)), origin+"/") && c.NavType(a) != resubmitted
+		kind := c.NavType(a)
+		submitting = kind == submitted
+		use = strings.HasPrefix(c.NavURI(c.NavRequest(a)), origin+"/") && kind != again
 	case response:
 		use = c.Showable(d) != 0
 	}

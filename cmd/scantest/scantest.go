@@ -240,6 +240,11 @@ func dumpMemory(w io.Writer, pid int) error {
 		return err
 	}
 	defer mem.Close()
+	pages, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", pid))
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
 	piece := make([]byte, 1<<20)
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
@@ -252,26 +257,65 @@ func dumpMemory(w io.Writer, pid int) error {
 		if f[1][0] != 'r' || strings.HasPrefix(name, "[v") { // what cannot be read, and the kernel's
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s %s\n", f[0], name); err != nil {
-			return err
-		}
-		for r := io.NewSectionReader(mem, from, to-from); ; {
-			n, err := r.Read(piece)
-			if errors.Is(err, io.EOF) || errors.Is(err, syscall.EIO) && strings.HasPrefix(name, "/") { // the end of a mapped file
-				n, err = 0, nil
-			}
-			if err != nil {
+		whole := [][2]int64{{from, to}}
+		if !strings.HasPrefix(name, "/") {
+			if whole, err = there(pages, from, to); err != nil {
 				return fmt.Errorf("%s %s: %w", f[0], name, err)
 			}
-			if _, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(n)), piece[:n]...)); err != nil {
+		}
+		for _, part := range whole {
+			if err := dumpPart(w, mem, part[0], part[1], name, piece); err != nil {
 				return err
-			}
-			if n == 0 {
-				break
 			}
 		}
 	}
 	return lines.Err()
+}
+
+// there gives the parts of a mapping that are in memory or swapped out. A browser
+// reserves a hundred gigabytes that it never touches, and reading them would make them.
+func there(pages *os.File, from, to int64) (parts [][2]int64, err error) {
+	size := int64(os.Getpagesize())
+	entries := make([]byte, 8<<16)
+	for at := from; at < to; {
+		n := min(int64(len(entries)), (to-at)/size*8)
+		if _, err := pages.ReadAt(entries[:n], at/size*8); err != nil {
+			return nil, err
+		}
+		for i := int64(0); i < n; i, at = i+8, at+size {
+			const present, swapped = 1 << 63, 1 << 62
+			if binary.NativeEndian.Uint64(entries[i:])&(present|swapped) == 0 {
+				continue
+			}
+			if last := len(parts) - 1; last >= 0 && parts[last][1] == at {
+				parts[last][1] += size
+			} else {
+				parts = append(parts, [2]int64{at, at + size})
+			}
+		}
+	}
+	return parts, nil
+}
+
+func dumpPart(w io.Writer, mem io.ReaderAt, from, to int64, name string, piece []byte) error {
+	if _, err := fmt.Fprintf(w, "%x-%x %s\n", from, to, name); err != nil {
+		return err
+	}
+	for r := io.NewSectionReader(mem, from, to-from); ; {
+		n, err := r.Read(piece)
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.EIO) && strings.HasPrefix(name, "/") { // the end of a mapped file
+			n, err = 0, nil
+		}
+		if err != nil {
+			return fmt.Errorf("%x-%x %s: %w", from, to, name, err)
+		}
+		if _, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(n)), piece[:n]...)); err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+	}
 }
 
 // chunks reads what dumpMemory wrote of one mapping.

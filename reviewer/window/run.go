@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"os/exec"
@@ -48,7 +49,10 @@ func Run(ctx context.Context, h Handler, o Options) error {
 	case err = <-gone: // closed, or crashed
 		_ = link.Close()
 		<-served // a page that is being made is the last
-	case err = <-served: // it closed its end, or broke the rules of the link
+	case err = <-served:
+		if !errors.Is(err, errLink) { // it is ending, maybe with a reply unread: its status says how
+			err = nil
+		}
 		err = errors.Join(err, stop(cmd, link, gone, err == nil))
 	case <-ctx.Done():
 		_ = stop(cmd, link, gone, true)
@@ -87,6 +91,9 @@ func prepare(ctx context.Context, o Options) (cmd *exec.Cmd, ours *os.File, end 
 	if o.Note == nil {
 		o.Note = func(string) {}
 	}
+	if err := keepOwn(); err != nil {
+		return nil, nil, nil, err
+	}
 	ours, theirs, err := pair()
 	if err != nil {
 		return nil, nil, nil, err
@@ -98,6 +105,15 @@ func prepare(ctx context.Context, o Options) (cmd *exec.Cmd, ours *os.File, end 
 		return nil, nil, nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
 	return cmd, ours, func() { b.end(); _ = ours.Close() }, nil
+}
+
+// keepOwn lets no descriptor go to other programs but what they are given:
+// whoever started the desk may have left it some, and bubblewrap passes them on.
+func keepOwn() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keeping open files from the window: %w", err)
+	}
+	return nil
 }
 
 // start starts the window and closes our copies of what it was given. The channel

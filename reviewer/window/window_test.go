@@ -11,12 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"postern/cmd/scantest"
 	"postern/reviewer/window"
 	"postern/reviewer/window/windowtest"
 )
 
 // The test's own binary is the desk: a copy of it runs as the session's user.
 func TestMain(m *testing.M) {
+	scantest.Main()
 	if f := desks[filepath.Base(os.Args[0])]; f != nil {
 		if err := f(); err != nil {
 			fmt.Println("error:", err)
@@ -30,7 +32,9 @@ func TestMain(m *testing.M) {
 
 // desks are the programs that a test can be.
 var desks = map[string]func() error{
-	"desk": func() error { return run(&pages{}) },
+	"desk":      func() error { return run(&pages{}) },
+	"probedesk": probeDesk,
+	program:     probe, // in the window's place
 	"askdesk": func() error {
 		var typed string
 		err := window.Ask(context.Background(), question("Passphrase"), func(v url.Values) (window.Reply, bool) {
@@ -74,6 +78,9 @@ func (p *pages) Answer(r window.Request) window.Reply {
 		return window.Reply{}
 	case r.Method == window.Post:
 		p.said = r.Form.Get("text")
+		if p.said == "stay" {
+			return page("Stayed", "")
+		}
 		return window.Reply{Location: "/said"}
 	}
 	switch r.Path {
@@ -105,7 +112,7 @@ func desktop(t *testing.T) *windowtest.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range desks {
+	for _, name := range []string{"desk", "askdesk"} {
 		s.Install(self, name)
 	}
 	return s

@@ -266,3 +266,32 @@ func (s *Session) background(name string, args ...string) string {
 	}
 	return strings.TrimSpace(line)
 }
+
+// Below gives the processes that a process has started, and those that they did, with what they are called.
+func (p *Process) Below() map[int]string {
+	parents, names := map[int]int{}, map[int]string{}
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range all {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		head, rest, _ := strings.Cut(string(b), ") ")
+		number, name, _ := strings.Cut(head, " (")
+		fields := strings.Fields(rest)
+		pid, _ := strconv.Atoi(number)
+		parent, _ := strconv.Atoi(fields[1])
+		if fields[0] != "Z" {
+			parents[pid], names[pid] = parent, name
+		}
+	}
+	below := map[int]string{}
+	for pid := range parents {
+		for up := parents[pid]; up > 1; up = parents[up] {
+			if up == p.Process.Pid {
+				below[pid] = names[pid]
+			}
+		}
+	}
+	return below
+}
