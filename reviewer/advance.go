@@ -26,9 +26,8 @@ func (desk *Desk) Months() (first, next crypto.Month) {
 	}
 	newest := crypto.MonthOf(day.Time())
 	next = crypto.MonthOf((max(day, keptDays) - keptDays).Time())
-	for _, g := range desk.group(desk.state.Messages).cases {
-		for i := range g {
-			e := &g[i]
+	for _, entries := range desk.index.cases {
+		for _, e := range entries {
 			if e.Release != nil && e.Opened != 0 && crypto.MonthOf(e.Release.Day.Time())+retentionMonths > newest {
 				next = min(next, e.Opened)
 			}

@@ -51,12 +51,12 @@ func (b *batch) release() release {
 // note records that a volume of a batch was read, and whether all of it was sound. It
 // returns whether that is news, and whether the volume was here before in this revision or a later one.
 func (s *state) note(b batch, volume int, sound bool) (news, before bool) {
-	i, ok := slices.BinarySearchFunc(s.Batches, b, func(a, b batch) int { return a.compare(&b) })
+	i, ok := slices.BinarySearchFunc(s.batches, b, func(a, b batch) int { return a.compare(&b) })
 	if !ok {
-		s.Batches = slices.Insert(s.Batches, i, b)
+		s.batches = slices.Insert(s.batches, i, b)
 		news = true
 	}
-	have := &s.Batches[i]
+	have := &s.batches[i]
 	before = ok && slices.Contains(have.Have, volume) && b.Revision <= have.Revision
 	if have.Revision < b.Revision {
 		have.Revision, news = b.Revision, true
@@ -105,8 +105,8 @@ func (l *life) compare(m *life) int {
 
 func (s *state) lives(newest crypto.Day) map[string]*life {
 	lives := make(map[string]*life)
-	for i := range s.Batches {
-		b := &s.Batches[i]
+	for i := range s.batches {
+		b := &s.batches[i]
 		if b.Day > newest {
 			continue // not believed
 		}
@@ -129,13 +129,13 @@ func (desk *Desk) Broken() (out []string) {
 		ordinal  uint64
 	}
 	by := make(map[number][]*batch)
-	for i := range desk.state.Batches {
-		b := &desk.state.Batches[i]
+	for i := range desk.state.batches {
+		b := &desk.state.batches[i]
 		n := number{string(b.Instance), b.Ordinal}
 		by[n] = append(by[n], b)
 	}
-	for i := range desk.state.Batches {
-		b := &desk.state.Batches[i]
+	for i := range desk.state.batches {
+		b := &desk.state.batches[i]
 		n := number{string(b.Instance), b.Ordinal}
 		if list := by[n]; len(list) > 1 && list[0] == b {
 			out = append(out, fmt.Sprintf("batch %d of %s was signed in %d versions that contradict each other", b.Ordinal, b.Day, len(list)))
@@ -156,7 +156,7 @@ func (desk *Desk) Broken() (out []string) {
 func (desk *Desk) Missing() []string {
 	newest := desk.newest(desk.state)
 	instance := desk.state.instance(newest)
-	batches := slices.DeleteFunc(slices.Clone(desk.state.Batches), func(b batch) bool {
+	batches := slices.DeleteFunc(slices.Clone(desk.state.batches), func(b batch) bool {
 		return !bytes.Equal(b.Instance, instance)
 	})
 	slices.SortFunc(batches, func(a, b batch) int { return cmp.Compare(a.Ordinal, b.Ordinal) })

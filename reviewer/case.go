@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"postern/crypto"
 	"postern/intake/form"
@@ -28,11 +27,12 @@ type Case struct {
 	Sent     int // own replies exported
 	Opened   int // of these, opened by the source, as far as it said so
 	Now      Situation
-	entries  []entry // in reading order
+	entries  []*entry // in reading order
 
-	Changed []crypto.Day // days on which the source changed the code
-	Rivals  []string     // short ids of cases that claim the same earlier code: one of both is not the source's
-	tip     string       // id of the newest code's case
+	Changed []crypto.Day    // days on which the source changed the code
+	Rivals  []string        // short ids of cases that claim the same earlier code: one of both is not the source's
+	codes   []crypto.CaseID // of all codes, the first first
+	tip     string          // id of the newest code's case
 }
 
 // Message is one message of a case, without its words. Numbers are in reading
@@ -60,8 +60,8 @@ type Message struct {
 	at       int    // in Case.entries
 }
 
-// File is one file of a case. Name is as the sender's machine called it: pass
-// it through [plain.SafeLine] or [plain.SafeName].
+// File is one file of a case. Name and MediaType, as the sender's machine called them, are
+// known once the message was read ([Desk.Read]): pass them through [plain.SafeLine] or [plain.SafeName].
 type File struct {
 	No int // in the case
 	crypto.File
@@ -87,48 +87,6 @@ const messageIDBytes = 5
 
 // ErrNoCase says that no case, or more than one, has this name.
 var ErrNoCase = errors.New("no such case")
-
-// groups is all messages by case.
-type groups struct {
-	fam       *families
-	cases     map[string][]entry // by the first code's case, in reading order
-	strangers []*entry           // messages that belong to no case
-	short     map[string]string  // names of codes' cases on the holder's own screen
-}
-
-// group sorts messages into cases (SECURITY.md S-30). Only a message of a source
-// makes one. A reply or event joins the case it names when its signer's body is
-// one that the source named in it; all else is a stranger's.
-func (desk *Desk) group(messages []entry) *groups {
-	g := &groups{fam: familiesOf(messages), cases: make(map[string][]entry)}
-	named := make(map[string][]crypto.Reader)
-	for i := range messages {
-		if e := &messages[i]; e.fromSource() {
-			id := g.fam.first(string(e.Case))
-			g.cases[id] = append(g.cases[id], *e)
-			if g.fam.late(e) != LateAfter {
-				named[id] = append(named[id], e.Readers...)
-			}
-		}
-	}
-	for i := range messages {
-		e := &messages[i]
-		if e.fromSource() {
-			continue
-		}
-		id := g.fam.first(string(e.Case))
-		if g.cases[id] != nil && (e.Own != nil || desk.namedSigner(e, named[id])) {
-			g.cases[id] = append(g.cases[id], *e)
-		} else {
-			g.strangers = append(g.strangers, e)
-		}
-	}
-	for _, entries := range g.cases {
-		slices.SortFunc(entries, func(a, b entry) int { return a.reading(&b) })
-	}
-	g.shorten()
-	return g
-}
 
 // namedSigner says whether a holder of one of the named bodies, as the bodies
 // were when the message was released, signed it.
@@ -163,88 +121,13 @@ func (e *entry) reading(o *entry) int {
 		cmp.Compare(e.Counter, o.Counter), bytes.Compare(e.ID, o.ID))
 }
 
-// shorten finds the shortest names that differ, of eight characters or more.
-func (g *groups) shorten() {
-	var all []string // of all codes
-	for first := range g.cases {
-		for _, id := range g.fam.chain(first) {
-			all = append(all, FullID(crypto.CaseID([]byte(id))))
-		}
-	}
-	slices.Sort(all)
-	g.short = make(map[string]string, len(all))
-	common := func(a, b string) (n int) {
-		for n < len(a) && a[n] == b[n] {
-			n++
-		}
-		return n
-	}
-	for i, s := range all {
-		n := 8
-		if i > 0 {
-			n = max(n, common(s, all[i-1])+1)
-		}
-		if i+1 < len(all) {
-			n = max(n, common(s, all[i+1])+1)
-		}
-		n = min((n+3)/4*4, len(s))
-		parts := slices.Collect(slices.Chunk([]byte(s[:n]), 4))
-		g.short[s] = string(bytes.Join(parts, []byte("-")))
-	}
-}
-
-// name is the short name of a case.
-func (g *groups) name(first string) string { return g.short[FullID(crypto.CaseID([]byte(first)))] }
-
-// Cases are all cases, the one with the newest message first.
-func (desk *Desk) Cases() []Case {
-	g := desk.group(desk.state.Messages)
-	out := make([]Case, 0, len(g.cases))
-	for id := range g.cases {
-		out = append(out, desk.newCase(g, id))
-	}
-	slices.SortFunc(out, func(a, b Case) int {
-		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
-	})
-	return out
-}
-
-// Strangers is how many messages are kept that belong to no case: no message of
-// their case's source is here, or it did not choose whoever signed them.
-func (desk *Desk) Strangers() int { return len(desk.group(desk.state.Messages).strangers) }
-
-// Case finds a case by its short id or a longer or shorter beginning of it,
-// at least four characters. The id of each code of a source will do.
-func (desk *Desk) Case(name string) (*Case, error) {
-	want := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), "-", ""))
-	if len(want) < 4 {
-		return nil, fmt.Errorf("%w: give at least four characters of its id, as list shows it", ErrNoCase)
-	}
-	g := desk.group(desk.state.Messages)
-	var found []string
-	for first := range g.cases {
-		if slices.ContainsFunc(g.fam.chain(first), func(id string) bool {
-			return strings.HasPrefix(FullID(crypto.CaseID([]byte(id))), want)
-		}) {
-			found = append(found, first)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return nil, fmt.Errorf("%w: list shows the ids", ErrNoCase)
-	case 1:
-		c := desk.newCase(g, found[0])
-		return &c, nil
-	}
-	return nil, fmt.Errorf("%w: %d begin like that: give more characters, as list shows them", ErrNoCase, len(found))
-}
-
 // newCase makes the view of a case.
-func (desk *Desk) newCase(g *groups, first string) Case {
+func (desk *Desk) newCase(g *index, first string) Case {
 	entries, fam := g.cases[first], g.fam
 	chain := fam.chain(first)
 	c := Case{ID: crypto.CaseID([]byte(first)), Short: g.name(first), entries: entries, tip: chain[len(chain)-1]}
 	for _, id := range chain {
+		c.codes = append(c.codes, crypto.CaseID([]byte(id)))
 		if s, ok := fam.after[id]; ok {
 			c.Changed = append(c.Changed, s.Day)
 		}
@@ -257,13 +140,13 @@ func (desk *Desk) newCase(g *groups, first string) Case {
 	slices.Sort(c.Rivals)
 	marks, opened := marksOf(entries), openedBy(entries, fam)
 	for i := range entries {
-		e := &entries[i]
+		e := entries[i]
 		m := desk.newMessage(e, i)
 		m.Mark, m.Late = marks[i], fam.late(e)
 		m.Opened = opened[string(e.ID[:min(len(e.ID), len(crypto.Receipt{}))])] && e.Kind == crypto.KindReply
 		for j, f := range e.Files {
 			c.Files++
-			m.Files[j] = File{No: c.Files, File: f}
+			m.Files[j] = File{No: c.Files, File: crypto.File{Size: f.Size, SHA256: [32]byte(f.SHA256)}}
 		}
 		switch {
 		case m.Mark == MarkAgain:
@@ -289,16 +172,16 @@ func (desk *Desk) newCase(g *groups, first string) Case {
 
 // marksOf says which messages of the source repeat another one's form. The one that was
 // released first is the original.
-func marksOf(entries []entry) []string {
+func marksOf(entries []*entry) []string {
 	marks := make([]string, len(entries))
 	order := make([]int, 0, len(entries))
 	for i := range entries {
-		if e := &entries[i]; e.fromSource() && e.Kind != crypto.KindChange {
+		if e := entries[i]; e.fromSource() && e.Kind != crypto.KindChange {
 			order = append(order, i)
 		}
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		x, y := &entries[a], &entries[b]
+		x, y := entries[a], entries[b]
 		return cmp.Or(x.Release.compare(y.Release), x.reading(y))
 	})
 	type form struct {
@@ -307,7 +190,7 @@ func marksOf(entries []entry) []string {
 	}
 	seen := make(map[form][]string) // contents
 	for _, i := range order {
-		e := &entries[i]
+		e := entries[i]
 		f := form{string(e.Form), e.Kind == crypto.KindFile}
 		switch {
 		case slices.Contains(seen[f], string(e.Content)):
@@ -322,10 +205,10 @@ func marksOf(entries []entry) []string {
 
 // openedBy collects the receipts of the source: of replies, by the beginning of their id. Nobody
 // with an earlier code gives one: they cannot read what was sent to the new one.
-func openedBy(entries []entry, fam *families) map[string]bool {
+func openedBy(entries []*entry, fam *families) map[string]bool {
 	m := make(map[string]bool)
 	for i := range entries {
-		if e := &entries[i]; fam.late(e) != LateAfter {
+		if e := entries[i]; fam.late(e) != LateAfter {
 			for r := range slices.Chunk(e.Receipts, len(crypto.Receipt{})) {
 				m[string(r)] = true
 			}
@@ -378,7 +261,7 @@ type sourceView struct {
 // life is the one with the newest day, and within a life the source's days and counter order
 // messages. Where two lives share that day, only bodies that both choose read, so nobody is
 // kept from an earlier choice; the answer goes to the life that was released last.
-func latest(entries []entry) (sourceView, bool) {
+func latest(entries []*entry) (sourceView, bool) {
 	type life struct {
 		newest, key *entry
 		at          int
@@ -387,7 +270,7 @@ func latest(entries []entry) (sourceView, bool) {
 	lives := make(map[string]*life)
 	var day crypto.Day
 	for i := range entries {
-		e := &entries[i]
+		e := entries[i]
 		if !e.fromSource() {
 			continue
 		}
@@ -457,6 +340,10 @@ func (desk *Desk) Read(c *Case, m *Message) (*Letter, error) {
 		return nil, fmt.Errorf("reading message %d: %w", m.No, err)
 	}
 	l := &Letter{Message: *m, Words: read.Text}
+	l.Files = slices.Clone(m.Files)
+	for i := range min(len(l.Files), len(read.Files)) {
+		l.Files[i].File = read.Files[i]
+	}
 	if l.Told, err = form.DecodeAnswers(read.Answers); err != nil {
 		l.Told, l.Unclear = nil, true
 	}

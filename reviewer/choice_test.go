@@ -58,31 +58,31 @@ func TestTwoLivesOnOneDay(t *testing.T) {
 	both, one := []crypto.Reader{a, b}, []crypto.Reader{b}
 	old, life := []byte("old"), []byte("new")
 	for name, c := range map[string]struct {
-		entries []entry
+		entries []*entry
 		at      int
 		narrow  bool
 	}{
-		"the old report is not here": {[]entry{
+		"the old report is not here": {[]*entry{
 			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: both, Life: old, Release: at(1)},
 			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: one, Life: life, Release: at(2)},
 		}, 1, false},
-		"the old life is of another day": {[]entry{
+		"the old life is of another day": {[]*entry{
 			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 99, Counter: 11, Readers: both, Life: old, Release: at(1)},
 			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: one, Life: life, Release: at(2)},
 		}, 1, false},
-		"of the new life only a file is here": {[]entry{
+		"of the new life only a file is here": {[]*entry{
 			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: old, Release: at(1)},
 			{ID: []byte{3}, Kind: crypto.KindFile, Day: 100, Counter: 1, Readers: one, Life: life, Release: at(2)},
 		}, -1, false},
-		"the old life was wider": {[]entry{
+		"the old life was wider": {[]*entry{
 			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: life, Release: at(2)},
 			{ID: []byte{1}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: one, Life: old, Release: at(1)},
 		}, 0, true},
-		"one life, in order": {[]entry{
+		"one life, in order": {[]*entry{
 			{ID: []byte{2}, Kind: crypto.KindFollowUp, Day: 100, Counter: 11, Readers: one, Life: life, Release: at(1)},
 			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: both, Life: life, Release: at(2)},
 		}, 0, false},
-		"a body that has become another": {[]entry{
+		"a body that has become another": {[]*entry{
 			{ID: []byte{1}, Kind: crypto.KindReport, Day: 100, Readers: []crypto.Reader{b, {ID: "a", Since: 1}}, Life: old, Release: at(1)},
 			{ID: []byte{2}, Kind: crypto.KindReport, Day: 100, Readers: []crypto.Reader{b, {ID: "a", Since: 2}}, Life: life, Release: at(2)},
 		}, 1, true},

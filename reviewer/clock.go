@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/reviewer/vault"
 )
 
 const (
@@ -52,9 +53,9 @@ func (desk *Desk) newest(s *state) (newest crypto.Day) {
 	if desk.dirs != nil {
 		known = desk.dirs.Issued
 	}
-	days := make([]crypto.Day, 0, len(s.Batches))
-	for i := range s.Batches {
-		days = append(days, s.Batches[i].Day)
+	days := make([]crypto.Day, 0, len(s.batches))
+	for i := range s.batches {
+		days = append(days, s.batches[i].Day)
 	}
 	slices.Sort(days)
 	for _, d := range days {
@@ -67,8 +68,8 @@ func (desk *Desk) newest(s *state) (newest crypto.Day) {
 
 // leaps says whether a batch of this day would move the clock only with a yes.
 func (desk *Desk) leaps(d crypto.Day) bool {
-	s := desk.state.clone()
-	s.Batches = append(s.Batches, batch{Day: d})
+	s := desk.state.next()
+	s.batches = append(s.batches, batch{Day: d})
 	s.Believed = append(s.Believed, d)
 	with := desk.newest(s)
 	s.Believed = desk.state.Believed
@@ -87,15 +88,15 @@ func (s *state) believe(d crypto.Day) {
 // Disbelieve takes back every yes to a batch of a later day than last, and
 // believes no such batch that is here: the clock goes by what is left. It returns the clock.
 func (desk *Desk) Disbelieve(last crypto.Day) (Clock, error) {
-	next := desk.state.clone()
+	next := desk.state.next()
 	next.Believed = slices.DeleteFunc(next.Believed, func(d crypto.Day) bool { return d > last })
-	for i := range next.Batches {
-		if d := next.Batches[i].Day; d > last && !slices.Contains(next.Doubted, d) {
+	for i := range next.batches {
+		if d := next.batches[i].Day; d > last && !slices.Contains(next.Doubted, d) {
 			next.Doubted = append(next.Doubted, d)
 		}
 	}
 	slices.Sort(next.Doubted)
-	if err := desk.commit(next); err != nil {
+	if err := desk.commit(next, new(vault.Change)); err != nil {
 		return Clock{}, fmt.Errorf("setting the clock back: %w", err)
 	}
 	return desk.Clock(), nil

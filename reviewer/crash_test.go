@@ -89,7 +89,7 @@ func TestKilledImport(t *testing.T) {
 			t.Fatalf("the import failed by itself: %v", err)
 		}
 		k := must(Open(dir, []byte(testPass), w.options()))(t)
-		switch n := len(k.state.Messages); n {
+		switch n := k.state.messages.len(); n {
 		case 0:
 			old++
 			if p := packs(t, k); p != 0 {
@@ -104,8 +104,8 @@ func TestKilledImport(t *testing.T) {
 		if again.New+again.Known != len(entries) || again.Damaged != 0 {
 			t.Fatalf("round %d: importing again: %+v", i, again)
 		}
-		for j := range k.state.Messages {
-			rd, c, err := k.vault.OpenBlob(k.state.Messages[j].Blob)
+		for _, e := range k.state.messages.all() {
+			rd, c, err := k.vault.OpenBlob(e.Blob)
 			check(t, err)
 			_ = rd
 			check(t, c.Close())

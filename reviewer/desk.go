@@ -1,10 +1,10 @@
 package reviewer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"postern/crypto"
@@ -19,6 +19,8 @@ type Options struct {
 	// Now is the machine's clock, which nobody sets on an offline machine:
 	// see [Desk.Today]. nil is time.Now.
 	Now func() time.Time
+	// Salvage opens a vault whose log is damaged: see [vault.Options].
+	Salvage bool
 }
 
 func (o Options) now() time.Time {
@@ -36,6 +38,8 @@ type Desk struct {
 	keys  *keySet
 	dirs  *crypto.Directory // the directory in force, nil before the first
 	state *state
+	index *index // of state: which messages make a case, and how it is shown
+	added casework
 }
 
 // Create makes a new vault with new keys in dir, which must not exist or be
@@ -55,16 +59,13 @@ func Create(dir, body, holder string, pass []byte, o Options) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the vault: %w", err)
 	}
-	s := &state{Version: stateVersion}
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("creating the vault: %w", err)
-	}
-	v, err := vault.Create(dir, pass, secret, text, o.vault())
+	var first vault.Change
+	first.Put(kindFormat, nil, strconv.AppendInt(nil, formatVersion, 10))
+	v, err := vault.Create(dir, pass, secret, &first, o.vault())
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{vault: v, o: o, keys: &keys, state: s}, nil
+	return newDesk(v, o)
 }
 
 // ErrClock says that the machine's clock cannot be right.
@@ -123,16 +124,20 @@ func (desk *Desk) load() (err error) {
 	if desk.keys, err = decodeKeySet(desk.vault.Secret()); err != nil {
 		return err
 	}
-	if desk.state, err = decodeState(desk.vault.State()); err != nil {
+	if desk.state, err = loadState(desk.vault); err != nil {
 		return err
 	}
 	if err := desk.loadDirectory(); err != nil {
 		return err
 	}
-	return desk.vault.Sweep(desk.state.packs())
+	desk.index = desk.newIndex(desk.state)
+	desk.loadCasework()
+	return nil
 }
 
-func (o Options) vault() vault.Options { return vault.Options{ScryptLogN: o.ScryptLogN} }
+func (o Options) vault() vault.Options {
+	return vault.Options{ScryptLogN: o.ScryptLogN, Salvage: o.Salvage}
+}
 
 // SetPassphrase seals the vault under another passphrase. Copies and
 // backups made before keep the old one.

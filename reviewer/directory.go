@@ -11,6 +11,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 )
 
 // ErrNoDirectory says that the vault accepted none yet.
@@ -101,7 +102,7 @@ func (desk *Desk) AcceptDirectory(signed []byte, roots []string, today crypto.Da
 	if err != nil {
 		return err
 	}
-	next := desk.state.clone()
+	next := desk.state.next()
 	if len(roots) != 0 {
 		next.Roots = slices.Clone(roots)
 	}
@@ -110,10 +111,11 @@ func (desk *Desk) AcceptDirectory(signed []byte, roots []string, today crypto.Da
 	if !slices.ContainsFunc(next.History, func(h dirVersion) bool { return bytes.Equal(h.Hash, hash[:]) }) {
 		next.History = append(next.History, dirVersion{Version: d.Version, Hash: hash[:], Server: d.Server})
 	}
-	if err := desk.commit(next); err != nil {
+	if err := desk.commit(next, new(vault.Change)); err != nil {
 		return err
 	}
 	desk.dirs = d
+	desk.index = desk.newIndex(desk.state) // who signed what may be another matter now
 	return nil
 }
 

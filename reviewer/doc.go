@@ -3,8 +3,11 @@
 //
 // A [Desk] is an open vault (package vault) and what it says. The vault keeps, under the
 // holder's passphrase itself, the keys (epoch seed, signing key, access key, key of
-// tombstones); in its state what is known (batches, directory, messages and the key of
-// each); and in packs the messages.
+// tombstones); in records what is known (batches, directory, messages and the key of
+// each), small whatever was sent; and in packs the messages. A step works on the next of a
+// state and is one change of the vault. What is shown is computed once and kept: a change
+// computes anew the cases that it touches. What the handling of cases adds is kept by
+// [Change], by rooms that the desk need not know.
 //
 // What was imported is a set: an import adds to it, and everything that is shown
 // follows from it, so the order in which batches came changes nothing
@@ -19,12 +22,14 @@
 // connection and cannot: package net is not among its dependencies (S-14). Nothing is written in
 // clear unless a caller names the folder for it ([Desk.Extract], [Desk.ExtractText], [Desk.ExtractCase]).
 //
-//	desk.go       create, open, restore          keys.go, state.go
+//	desk.go       create, open, restore          keys.go, state.go, table.go
+//	records.go    kinds of records; from the vault and into it
+//	index.go      whose messages make a case; casework.go, what its handling added
 //	identity.go   card for the operator, key file for Tor Browser
 //	directory.go  accept a signed directory
 //	import.go     volumes in: read, open; merge.go, what that adds
 //	batches.go    what is here of what the server made, what is missing, what does not fit together
-//	case.go       whose messages make a case, in which order, and who may read it
+//	case.go       a case as it is shown, and who may read it
 //	succession.go cases of one source who changed their code, as one
 //	reply.go      answer: to whom, under which number
 //	notice.go     what a reply tells the source besides words, and what the source answers
@@ -32,6 +37,7 @@
 //	export.go     bundles out
 //	extract.go    files, words and whole cases in clear, by name only
 //	render.go     a case as text
+//	check.go      what is damaged or missing, and what brings it back
 //	erase.go      one case; seeds of past months (advance.go)
 //	clock.go      what day it is on a machine that nobody sets, and which batch's day is believed
 //

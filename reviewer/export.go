@@ -41,25 +41,18 @@ func bundleFile(id []byte) string { return "postern-bundle-" + bundleName(id) + 
 // only the server opens; more than 4 replies make more than one. Bundles of few
 // and of many replies look alike. The replies count as sent when all files are on the disk.
 func (desk *Desk) Export(dir string) ([]Bundle, error) {
-	var waiting []int
-	for i := range desk.state.Messages {
-		if o := desk.state.Messages[i].Own; o != nil && o.Wire != nil && len(o.Bundle) == 0 {
-			waiting = append(waiting, i)
-		}
-	}
+	waiting := desk.replies(func(o *own) bool { return o.Wire != nil && len(o.Bundle) == 0 })
 	if len(waiting) == 0 {
 		return nil, ErrNothing
 	}
-	next := desk.state.clone()
-	var packs []*vault.Pack
-	out, err := desk.export(dir, next, waiting, &packs)
+	next := desk.state.next()
+	var change vault.Change
+	out, err := desk.export(dir, next, waiting, &change)
 	if err == nil {
-		err = desk.commit(next)
+		err = desk.commit(next, &change)
 	}
 	if err != nil {
-		for _, p := range packs {
-			p.Abandon()
-		}
+		change.Abandon()
 		for _, b := range out { // its replies still wait: they go out in another one
 			_ = os.Remove(b.Path)
 		}
@@ -68,11 +61,22 @@ func (desk *Desk) Export(dir string) ([]Bundle, error) {
 	return out, nil
 }
 
-func (desk *Desk) export(dir string, next *state, waiting []int, packs *[]*vault.Pack) (out []Bundle, err error) {
+// replies are the own replies of which something is true, in the order of their ids.
+func (desk *Desk) replies(of func(*own) bool) (list []*entry) {
+	for _, e := range desk.state.messages.all() {
+		if e.Own != nil && of(e.Own) {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *entry) int { return bytes.Compare(a.ID, b.ID) })
+	return list
+}
+
+func (desk *Desk) export(dir string, next *state, waiting []*entry, change *vault.Change) (out []Bundle, err error) {
 	for part := range slices.Chunk(waiting, crypto.BundleEntries) {
 		var id crypto.BundleID
 		_, _ = rand.Read(id[:])
-		dummies, err := desk.newDummies(crypto.BundleEntries-len(part), packs)
+		dummies, err := desk.newDummies(crypto.BundleEntries-len(part), change)
 		if err != nil {
 			return out, err
 		}
@@ -81,20 +85,20 @@ func (desk *Desk) export(dir string, next *state, waiting []int, packs *[]*vault
 			return out, err
 		}
 		out = append(out, *b)
-		for _, i := range part {
-			o := *next.Messages[i].Own
+		for _, e := range part {
+			o := *e.Own
 			o.Bundle, o.Sent, o.Instance = id[:], desk.Clock().Today(), next.instance(desk.newest(next))
-			next.Messages[i].Own = &o
+			next.own(e, o)
 		}
 		if len(dummies) > 0 {
-			next.Bundles = append(next.Bundles, bundle{ID: id[:], Dummies: dummies})
+			next.bundles.set(string(id[:]), &bundle{ID: id[:], Dummies: dummies})
 		}
 	}
 	return out, durable.SyncDir(dir)
 }
 
 // newDummies makes what fills a bundle up, and keeps it in a pack.
-func (desk *Desk) newDummies(n int, packs *[]*vault.Pack) (out []parcel, err error) {
+func (desk *Desk) newDummies(n int, change *vault.Change) (out []parcel, err error) {
 	if desk.dirs == nil {
 		return nil, ErrNoDirectory
 	}
@@ -105,7 +109,7 @@ func (desk *Desk) newDummies(n int, packs *[]*vault.Pack) (out []parcel, err err
 	if err != nil {
 		return nil, err
 	}
-	*packs = append(*packs, p)
+	change.Pack(p)
 	for range n {
 		drop, source, readers, err := crypto.NewDummy(desk.dirs.Policy)
 		if err != nil {
@@ -126,27 +130,32 @@ func (desk *Desk) newDummies(n int, packs *[]*vault.Pack) (out []parcel, err err
 		}
 		out = append(out, d)
 	}
-	return out, p.Finish()
+	return out, nil
 }
 
-// dropBundles forgets the dummies of bundles that are not kept any more, and returns their blobs.
-func (s *state) dropBundles() (gone []vault.Blob) {
+// own changes what is known of an own reply.
+func (s *state) own(e *entry, o own) {
+	changed := *e
+	changed.Own = &o
+	s.messages.set(string(e.ID), &changed)
+}
+
+// dropBundles forgets the dummies of bundles of which no reply is kept any more.
+func (s *state) dropBundles() {
+	if s.bundles.len() == 0 {
+		return
+	}
 	kept := make(map[string]bool)
-	for i := range s.Messages {
-		if o := s.Messages[i].Own; o != nil && o.Wire != nil {
+	for _, e := range s.messages.all() {
+		if o := e.Own; o != nil && o.Wire != nil {
 			kept[string(o.Bundle)] = true
 		}
 	}
-	s.Bundles = slices.DeleteFunc(s.Bundles, func(b bundle) bool {
-		if kept[string(b.ID)] {
-			return false
+	for id := range s.bundles.all() {
+		if !kept[id] {
+			s.bundles.remove(id)
 		}
-		for _, d := range b.Dummies {
-			gone = append(gone, d.blobs()...)
-		}
-		return true
-	})
-	return gone
+	}
 }
 
 // ExportAgain writes a bundle once more, under the same id: for a lost stick,
@@ -157,20 +166,13 @@ func (desk *Desk) ExportAgain(dir, id string) (*Bundle, error) {
 	if err != nil || len(raw) != len(crypto.BundleID{}) {
 		return nil, errors.New("exporting: this is no bundle id: show gives it beside each reply")
 	}
-	var part []int
-	for i := range desk.state.Messages {
-		if o := desk.state.Messages[i].Own; o != nil && o.Wire != nil && slices.Equal(o.Bundle, raw) {
-			part = append(part, i)
-		}
-	}
+	part := desk.replies(func(o *own) bool { return o.Wire != nil && bytes.Equal(o.Bundle, raw) })
 	if len(part) == 0 {
 		return nil, fmt.Errorf("exporting: no reply of this bundle is kept: %d days after their release replies are kept in their case only", handInDays)
 	}
 	var dummies []parcel
-	for _, b := range desk.state.Bundles {
-		if slices.Equal(b.ID, raw) {
-			dummies = b.Dummies
-		}
+	if b, ok := desk.state.bundles.get(string(raw)); ok {
+		dummies = b.Dummies
 	}
 	b, err := desk.writeBundle(dir, crypto.BundleID(raw), part, dummies)
 	if err == nil {
@@ -183,20 +185,16 @@ func (desk *Desk) ExportAgain(dir, id string) (*Bundle, error) {
 }
 
 // exportedAgain notes to which life of the server replies went last.
-func (desk *Desk) exportedAgain(part []int) error {
-	next := desk.state.clone()
+func (desk *Desk) exportedAgain(part []*entry) error {
+	next := desk.state.next()
 	instance := next.instance(desk.newest(next))
-	changed := false
-	for _, i := range part {
-		o := *next.Messages[i].Own
-		changed = changed || !bytes.Equal(o.Instance, instance)
-		o.Instance = instance
-		next.Messages[i].Own = &o
+	for _, e := range part {
+		if o := *e.Own; !bytes.Equal(o.Instance, instance) {
+			o.Instance = instance
+			next.own(e, o)
+		}
 	}
-	if !changed {
-		return nil
-	}
-	return desk.commit(next)
+	return desk.commit(next, new(vault.Change))
 }
 
 // HandIn names the bundles to hand in again: the server was restored from a backup
@@ -206,8 +204,8 @@ func (desk *Desk) HandIn() []string {
 	newest := desk.newest(desk.state)
 	lives := desk.state.lives(newest)
 	ids := make(map[string]bool)
-	for i := range desk.state.Messages {
-		o := desk.state.Messages[i].Own
+	for _, e := range desk.state.messages.all() {
+		o := e.Own
 		if o == nil || o.Wire == nil || len(o.Bundle) == 0 || o.Sent+handInDays < newest {
 			continue
 		}
@@ -221,9 +219,9 @@ func (desk *Desk) HandIn() []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// writeBundle writes replies, by their places in state, and dummies. What an
+// writeBundle writes replies and dummies. What an
 // erased case leaves empty is filled up with new dummies.
-func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []int, dummies []parcel) (*Bundle, error) {
+func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []*entry, dummies []parcel) (*Bundle, error) {
 	if desk.dirs == nil {
 		return nil, ErrNoDirectory
 	}
@@ -242,8 +240,8 @@ func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []int, dummie
 		return crypto.BundleFile{Size: size, Data: r}, err
 	}
 	parcels := slices.Clone(dummies)
-	for _, i := range part {
-		parcels = append(parcels, *desk.state.Messages[i].Own.Wire)
+	for _, e := range part {
+		parcels = append(parcels, *e.Own.Wire)
 	}
 	for _, p := range parcels {
 		e := crypto.BundleEntry{Drop: crypto.Drop(p.Drop)}
@@ -272,7 +270,7 @@ func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []int, dummie
 func (desk *Desk) imported() []crypto.BatchRef {
 	var out []crypto.BatchRef
 	newest := desk.newest(desk.state)
-	batches := slices.SortedFunc(slices.Values(desk.state.Batches), func(a, b batch) int {
+	batches := slices.SortedFunc(slices.Values(desk.state.batches), func(a, b batch) int {
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(b.Ordinal, a.Ordinal))
 	})
 	for _, b := range batches {

@@ -45,8 +45,8 @@ func TestAgainIsTheSame(t *testing.T) {
 	}
 	// One reply released long ago, one not: the bundle stays whole.
 	var released [][]byte
-	for i := range v.state.Messages {
-		if e := &v.state.Messages[i]; e.Own != nil {
+	for _, e := range v.state.messages.all() {
+		if e.Own != nil {
 			released = append(released, forBatch[crypto.Drop(e.Drop)])
 		}
 	}
@@ -66,8 +66,8 @@ func TestAgainIsTheSame(t *testing.T) {
 	// When nobody can want it any more, replies and dummies go.
 	later(1, released[1])
 	later(1)
-	if n := packs(t, v); n != quiet-4 || len(v.state.Bundles) != 0 {
-		t.Errorf("%d packs and %d bundles are left, want %d and none", n, len(v.state.Bundles), quiet-4)
+	if n := packs(t, v); n != quiet-4 || v.state.bundles.len() != 0 {
+		t.Errorf("%d packs and %d bundles are left, want %d and none", n, v.state.bundles.len(), quiet-4)
 	}
 }
 
@@ -79,9 +79,9 @@ func TestEraseTakesDummies(t *testing.T) {
 	w.reply("anna", w.only("anna"), "hello")
 	w.export("anna")
 	v := w.desks["anna"]
-	check(t, v.Erase(w.only("anna")))
-	if n := packs(t, v); n != 0 || len(v.state.Bundles) != 0 {
-		t.Errorf("%d packs, %d bundles are left", n, len(v.state.Bundles))
+	check(t, v.Erase(w.only("anna"), []byte(testPass)))
+	if n := packs(t, v); n != 0 || v.state.bundles.len() != 0 {
+		t.Errorf("%d packs, %d bundles are left", n, v.state.bundles.len())
 	}
 }
 

@@ -102,7 +102,7 @@ func (desk *Desk) Extract(c *Case, no int, dir string) (*Extracted, error) {
 			if err != nil {
 				return nil, fmt.Errorf("extracting: %w", err)
 			}
-			x, err := desk.extract(out, c, m, j, f.Name)
+			x, err := desk.extract(out, c, m, j, "")
 			if err := errors.Join(err, out.close()); err != nil {
 				return nil, fmt.Errorf("extracting: %w", err)
 			}
@@ -145,30 +145,37 @@ func (o *outFolder) words(l *Letter) (*Extracted, error) {
 	})
 }
 
-// extract writes file j of message m.
-func (desk *Desk) extract(out *outFolder, c *Case, m *Message, j int, name string) (*Extracted, error) {
+// extract writes file j of message m under the name that prefix and the sender give it.
+func (desk *Desk) extract(out *outFolder, c *Case, m *Message, j int, prefix string) (*Extracted, error) {
 	r, closer, err := desk.vault.OpenBlob(c.entries[m.at].Blob)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = closer.Close() }()
-	x, err := out.create(name, func(w io.Writer) error {
-		at := 0
-		_, err := crypto.ReadMessage(r, func(_ crypto.File, fr io.Reader) error {
-			at++
-			if at-1 != j {
-				return nil
-			}
+	var x *Extracted
+	at := 0
+	_, err = crypto.ReadMessage(r, func(f crypto.File, fr io.Reader) (err error) {
+		if at++; at-1 != j {
+			return nil
+		}
+		name := f.Name
+		if prefix != "" {
+			name = prefix + plain.SafeName(name)
+		}
+		x, err = out.create(name, func(w io.Writer) error {
 			_, err := io.Copy(w, fr)
 			return err
 		})
 		return err
 	})
+	if want := m.Files[j]; err == nil && (x == nil || x.SHA256 != want.SHA256 || x.Size != want.Size) {
+		err = errors.New("the file differs from what was imported")
+	}
+	if err != nil && x != nil { // the message did not end as it should
+		err = errors.Join(err, os.Remove(x.Path))
+	}
 	if err != nil {
 		return nil, err
-	}
-	if want := m.Files[j]; x.SHA256 != want.SHA256 || x.Size != want.Size {
-		return nil, errors.Join(errors.New("the file differs from what was imported"), os.Remove(x.Path))
 	}
 	return x, nil
 }
@@ -214,7 +221,7 @@ func (desk *Desk) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
 			all = append(all, *x)
 		}
 		for j, f := range m.Files {
-			x, err := desk.extract(out, c, m, j, fmt.Sprintf("file%d-%s", f.No, plain.SafeName(f.Name)))
+			x, err := desk.extract(out, c, m, j, fmt.Sprintf("file%d-", f.No))
 			if err != nil {
 				return nil, err
 			}

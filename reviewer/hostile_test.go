@@ -67,14 +67,14 @@ func TestStrangerLocksNoCase(t *testing.T) {
 
 // Names of cases are as long as they must be to differ.
 func TestShortNames(t *testing.T) {
-	g := &groups{fam: familiesOf(nil), cases: make(map[string][]entry)}
+	g := &index{fam: familiesOf(nil), cases: make(map[string][]*entry)}
 	one := crypto.CaseID{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	two, three := one, one
 	two[9], three[0] = 1, 9
 	for _, id := range []crypto.CaseID{one, two, three} {
 		g.cases[string(id[:])] = nil
 	}
-	g.shorten()
+	g.names = g.newNames()
 	names := make(map[string]bool)
 	for _, id := range []crypto.CaseID{one, two, three} {
 		n := g.name(string(id[:]))
@@ -482,10 +482,10 @@ func TestRandomHostile(t *testing.T) {
 		}
 		if round%12 == 11 {
 			for _, c := range v.Cases() {
-				check(t, v.Erase(&c))
+				check(t, v.Erase(&c, []byte(testPass)))
 			}
 			v = h.reopen("anna")
-			if n := len(v.state.Messages) - v.Strangers(); n != 0 {
+			if n := v.state.messages.len() - v.Strangers(); n != 0 {
 				t.Fatalf("%d messages after erasing all", n)
 			}
 		}

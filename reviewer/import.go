@@ -87,20 +87,7 @@ func (desk *Desk) Import(src io.Reader, o ImportOptions) (*Report, error) {
 	if desk.dirs == nil {
 		return nil, fmt.Errorf("importing: %w", ErrNoDirectory)
 	}
-	im := &importer{desk: desk, o: o, known: make(map[string]bool, len(desk.state.Messages))}
-	packs, err := desk.vault.Packs()
-	if err != nil {
-		return nil, fmt.Errorf("importing: %w", err)
-	}
-	for i := range desk.state.Messages {
-		// A message whose pack was lost is not known: its batch brings it back.
-		if e := &desk.state.Messages[i]; packs[e.Blob.Pack] {
-			im.known[string(e.ID)] = true
-		}
-	}
-	for _, t := range desk.state.Erased {
-		im.known[string(t)] = true
-	}
+	im := &importer{desk: desk, o: o}
 	found, err := im.read(src)
 	if err == nil {
 		err = im.store(found)
@@ -115,9 +102,8 @@ func (desk *Desk) Import(src io.Reader, o ImportOptions) (*Report, error) {
 type importer struct {
 	desk   *Desk
 	o      ImportOptions
-	known  map[string]bool // message ids and tombstones; read-only while workers run
 	keys   []monthKey
-	packs  []*vault.Pack
+	packs  []*vault.Pack   // of what was found; part of the change once something is kept
 	added  map[string]bool // ids of messages that were not here
 	yes    bool            // the holder said yes to a day that leaps ahead
 	report Report
@@ -412,31 +398,37 @@ func (im *importer) dropNamed(name string) {
 	})
 }
 
-// seen says whether a message is known or was erased here.
+// seen says whether a message is known or was erased here. One whose pack was lost is not known: its batch
+// brings it back. Workers ask at once; nothing changes meanwhile.
 func (im *importer) seen(id [32]byte) bool {
-	return im.known[string(id[:])] || len(im.desk.state.Erased) > 0 && im.known[string(im.desk.tombstone(id[:]))]
+	s := im.desk.state
+	if e, ok := s.messages.get(string(id[:])); ok {
+		return im.desk.vault.HasPack(e.Blob.Pack)
+	}
+	return s.erased.len() > 0 && s.erased.has(string(im.desk.tombstone(id[:])))
 }
 
-// store commits what was found.
+// store commits what was found: a pure merge of what is known and what was found, then one step.
 func (im *importer) store(found []opened) error {
 	desk := im.desk
 	next, gained, changed := im.merge(found)
+	var change vault.Change
 	if gained {
 		for _, p := range im.packs {
-			if err := p.Finish(); err != nil {
-				return err
-			}
+			change.Pack(p)
 		}
+		im.packs = nil // the change's now
 	} else {
 		im.abandon()
 	}
-	before := desk.group(desk.state.Messages)
+	before := desk.index
 	if gained || changed {
-		if err := desk.commit(next, desk.prune(next)...); err != nil {
+		desk.prune(next)
+		if err := desk.commit(next, &change); err != nil {
 			return err
 		}
 	}
-	im.compare(before, desk.group(desk.state.Messages))
+	im.compare(before, desk.index)
 	r := &im.report
 	r.Missing, r.Broken, r.HandIn, r.Day = desk.Missing(), desk.Broken(), desk.HandIn(), desk.newest(desk.state)
 	if desk.dirs.Version < r.Head.DirVersion {

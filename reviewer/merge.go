@@ -13,7 +13,7 @@ import (
 // first. gained: it refers to the packs of this import; changed: it differs otherwise.
 func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
 	desk, r := im.desk, &im.report
-	next = desk.state.clone()
+	next = desk.state.next()
 	b := newBatch(r.Head)
 	rel := b.release()
 	changed, r.Before = next.note(b, r.Volume, r.Differs == 0)
@@ -21,13 +21,10 @@ func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
 		next.believe(r.Head.Day)
 		changed = true
 	}
-	at := make(map[string]int, len(next.Messages))
-	for i := range next.Messages {
-		at[string(next.Messages[i].ID)] = i
-	}
 	im.added = make(map[string]bool)
 	for _, m := range found {
-		i, here := at[string(m.id[:])]
+		id := string(m.id[:])
+		known, here := next.messages.get(id)
 		switch {
 		case m.bad:
 			r.Damaged++
@@ -35,51 +32,54 @@ func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
 			r.Strangers++
 		case here:
 			r.Known++
-			e := next.Messages[i]
-			if m.read != nil && !desk.vault.HasPack(e.Blob.Pack) { // its pack was lost: this is it again
-				e.Blob, gained = m.blob, true
+			e, news := *known, false
+			if m.read != nil && !desk.vault.HasPack(e.Blob.Pack) && !im.added[id] { // its pack was lost: this is it again
+				e.Blob, gained, news = m.blob, true, true
 				r.Mended++
 			}
 			if n := rel.compare(e.Release); n < 0 || n == 0 && m.month < e.Opened {
-				e.Release, e.Opened, changed = &rel, m.month, true
+				e.Release, e.Opened, changed, news = &rel, m.month, true, true
 			}
-			next.Messages[i] = e
+			if news {
+				next.messages.set(id, &e)
+			}
 		case m.read == nil: // it was erased here
 			r.Known++
 		default:
 			e := newEntry(m.id, m.read, m.blob)
 			e.Release, e.Opened = &rel, m.month
-			at[string(e.ID)] = len(next.Messages)
-			next.Messages = append(next.Messages, e)
-			im.added[string(e.ID)] = true
+			next.messages.set(id, &e)
+			im.added[id] = true
 			gained = true
 		}
 	}
-	next.sort()
 	return next, gained, changed
 }
 
-// sort puts messages in the order of their ids.
-func (s *state) sort() {
-	slices.SortFunc(s.Messages, func(a, b entry) int { return bytes.Compare(a.ID, b.ID) })
-}
-
 // compare reports what an import changed in what a desk shows.
-func (im *importer) compare(before, after *groups) {
+func (im *importer) compare(before, after *index) {
 	r := &im.report
-	known := make(map[string]bool)
-	for _, entries := range before.cases {
-		for i := range entries {
-			known[string(entries[i].ID)] = true
+	known := make(map[string]bool) // messages in cases that may differ
+	var differ []string
+	for first, entries := range after.cases {
+		if was := before.cases[first]; len(was) != len(entries) || len(was) > 0 && &was[0] != &entries[0] {
+			differ = append(differ, first)
+		}
+	}
+	for first, entries := range before.cases {
+		if is := after.cases[first]; len(is) != len(entries) || len(is) > 0 && &is[0] != &entries[0] {
+			for _, e := range entries {
+				known[string(e.ID)] = true
+			}
 		}
 	}
 	cases := make(map[string]bool)
 	joined := 0 // of those that came with this volume
-	for first, entries := range after.cases {
+	for _, first := range differ {
 		old, news := false, false
+		entries := after.cases[first]
 		marks := marksOf(entries)
-		for i := range entries {
-			e := &entries[i]
+		for i, e := range entries {
 			if known[string(e.ID)] {
 				old = true
 				continue
@@ -110,50 +110,48 @@ const handInDays = 60
 
 // prune drops what no longer serves: the sealed copies of replies that were
 // released so long ago that no restored server can want them again, strangers' messages
-// whose case did not turn up, and batches so old that no server keeps them. It returns the blobs to
-// forget. While machine and batches disagree about today it drops nothing: what is dropped does not
+// whose case did not turn up, and batches so old that no server keeps them. While machine and batches disagree about today it drops nothing: what is dropped does not
 // come back when a wrong yes is taken back.
-func (desk *Desk) prune(next *state) (old []vault.Blob) {
+func (desk *Desk) prune(next *state) {
 	newest := desk.newest(next)
 	if (Clock{Machine: desk.Clock().Machine, Batch: newest}).Doubtful() {
-		return nil
+		return
 	}
 	wanted := make(map[string]bool) // bundles of which a reply may be wanted again: they stay whole
-	for i := range next.Messages {
-		e := &next.Messages[i]
-		if o := e.Own; o != nil && (e.Release == nil || o.Sent+handInDays >= newest) {
-			wanted[string(o.Bundle)] = true
+	var sent []*entry
+	for _, e := range next.messages.all() {
+		if o := e.Own; o != nil {
+			if o.Wire != nil {
+				sent = append(sent, e)
+			}
+			if e.Release == nil || o.Sent+handInDays >= newest {
+				wanted[string(o.Bundle)] = true
+			}
 		}
 	}
-	for i := range next.Messages {
-		e := &next.Messages[i]
-		if o := e.Own; o != nil && o.Wire != nil && !wanted[string(o.Bundle)] {
-			old = append(old, o.Wire.blobs()...)
-			kept := *o
-			kept.Wire = nil
-			e.Own = &kept
+	for _, e := range sent {
+		if !wanted[string(e.Own.Bundle)] {
+			o := *e.Own
+			o.Wire = nil
+			next.own(e, o)
 		}
 	}
-	old = append(old, next.dropBundles()...)
-	gone := make(map[string]bool)
-	for _, e := range desk.group(next.Messages).strangers {
+	next.dropBundles()
+	for _, e := range desk.with(desk.index, next).lonely() {
 		if e.Release != nil && e.Release.Day+2*keptDays < newest {
-			gone[string(e.ID)] = true
-			old = append(old, e.Blob)
+			next.messages.remove(string(e.ID))
 		}
 	}
-	next.Messages = slices.DeleteFunc(next.Messages, func(e entry) bool { return gone[string(e.ID)] })
 	instance := next.instance(newest)
 	var anchored []batch // see Missing: one stays, to count from
-	current := slices.DeleteFunc(slices.Clone(next.Batches), func(b batch) bool { return !bytes.Equal(b.Instance, instance) })
+	current := slices.DeleteFunc(slices.Clone(next.batches), func(b batch) bool { return !bytes.Equal(b.Instance, instance) })
 	if i := anchor(current, newest); i >= 0 {
 		anchored = current[i : i+1]
 	}
-	next.Batches = slices.DeleteFunc(next.Batches, func(b batch) bool {
+	next.batches = slices.DeleteFunc(next.batches, func(b batch) bool {
 		kept := len(anchored) > 0 && b.compare(&anchored[0]) == 0
 		return b.Day+2*keptDays < newest && !kept
 	})
-	return old
 }
 
 func newEntry(id [32]byte, r *crypto.Read, b vault.Blob) entry {
@@ -162,7 +160,10 @@ func newEntry(id [32]byte, r *crypto.Read, b vault.Blob) entry {
 		Case: r.Meta.Case[:], Kind: r.Meta.Kind, Day: r.Meta.Day, Counter: r.Meta.Counter,
 		Form: r.Meta.Form[:], DirHash: r.Meta.DirHash[:], Content: r.Content[:],
 		Readers: r.Readers, Source: r.Source, Signer: r.Signer,
-		Text: len(r.Text), Answers: len(r.Answers), Files: r.Files, Blob: b, Aside: newAside(r),
+		Text: len(r.Text), Answers: len(r.Answers), Blob: b, Aside: newAside(r),
+	}
+	for _, f := range r.Files {
+		e.Files = append(e.Files, fileEntry{Size: f.Size, SHA256: f.SHA256[:]})
 	}
 	if r.Source != nil {
 		e.Life = r.Life[:]

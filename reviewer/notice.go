@@ -90,9 +90,9 @@ func consentsOf(r *crypto.Read) (list []Consent) {
 
 // situation goes through the messages in reading order. Replies count once they were
 // exported: what still waits in the vault is not published.
-func situation(messages []Message, entries []entry) (s Situation) {
+func situation(messages []Message, entries []*entry) (s Situation) {
 	for i := range messages {
-		m, e := &messages[i], &entries[messages[i].at]
+		m, e := &messages[i], entries[messages[i].at]
 		switch {
 		case m.Source:
 			if m.Mark != MarkAgain {
@@ -110,7 +110,7 @@ func situation(messages []Message, entries []entry) (s Situation) {
 	s.Consents = consents(messages, entries)
 	answered := make(map[string]crypto.Day) // newest day of any answer, by the body's id
 	for i := range messages {
-		for _, c := range heard(&messages[i], &entries[messages[i].at]) {
+		for _, c := range heard(&messages[i], entries[messages[i].at]) {
 			answered[c.Body] = max(answered[c.Body], entries[messages[i].at].Day)
 		}
 	}
@@ -135,14 +135,14 @@ func heard(m *Message, e *entry) (out []Consent) {
 // consents are the newest answers about each body, by its id and since. The newest day
 // decides, and on one day the source's counter within each life of the mailbox. Where two
 // lives answer on that day, in either order, a no stands.
-func consents(messages []Message, entries []entry) []Consent {
+func consents(messages []Message, entries []*entry) []Consent {
 	type answer struct {
 		Consent
 		e *entry
 	}
 	newest := make(map[crypto.Reader]map[string]answer) // by life
 	for i := range messages {
-		e := &entries[messages[i].at]
+		e := entries[messages[i].at]
 		for _, c := range heard(&messages[i], e) {
 			lives := newest[c.about()]
 			if lives == nil {

@@ -1,7 +1,6 @@
 package reviewer
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -124,23 +123,20 @@ func (desk *Desk) Reply(p *Plan, d Draft) (int, error) {
 		},
 		Readers: p.Bodies, Text: d.Text, Notice: notice, Drop: &drop,
 	}
-	e, packs, err := desk.sealReply(m, p, d.Files, to)
+	var change vault.Change
+	e, err := desk.sealReply(&change, m, p, d.Files, to)
 	if err == nil {
-		next := desk.state.clone()
-		next.Messages = append(next.Messages, *e)
-		next.sort()
-		err = desk.commit(next)
+		next := desk.state.next()
+		next.messages.set(string(e.ID), e)
+		err = desk.commit(next, &change)
 	}
 	if err != nil {
-		for _, k := range packs {
-			k.Abandon()
-		}
+		change.Abandon()
 		return 0, fmt.Errorf("reply: %w", err)
 	}
-	g := desk.group(desk.state.Messages)
-	for _, m := range desk.newCase(g, string(p.Case.ID[:])).Messages {
-		if bytes.Equal(g.cases[string(p.Case.ID[:])][m.at].ID, e.ID) {
-			return m.No, nil
+	for i, o := range desk.index.cases[string(p.Case.ID[:])] {
+		if o == e {
+			return i + 1, nil
 		}
 	}
 	return 0, errors.New("reply: it is in the vault, but not in its case: this is a fault of the program")
@@ -152,8 +148,8 @@ func (desk *Desk) Reply(p *Plan, d Draft) (int, error) {
 // reply that counts lower than one it has read.
 func (p *Plan) counter() uint64 {
 	n := uint64(p.today) << 16
-	for i := range p.Case.entries {
-		if e := &p.Case.entries[i]; e.Own != nil {
+	for _, e := range p.Case.entries {
+		if e.Own != nil {
 			n = max(n, e.Counter+1)
 		}
 	}
@@ -176,7 +172,7 @@ func (desk *Desk) replyTo(p *Plan) (*crypto.Recipient, error) {
 
 // sealReply writes the reply three times in one pass: sealed to the source and to its
 // readers, for the server, and as a container under a vault key, for the case.
-func (desk *Desk) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (_ *entry, packs []*vault.Pack, err error) {
+func (desk *Desk) sealReply(change *vault.Change, m *crypto.Message, p *Plan, files []Attachment, to *crypto.Recipient) (*entry, error) {
 	var out []io.Writer
 	var done []func() vault.Blob
 	var ends []func() error
@@ -185,13 +181,13 @@ func (desk *Desk) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *
 		if err != nil {
 			return nil, err
 		}
-		packs = append(packs, k)
+		change.Pack(k)
 		w, d, err := k.Seal()
 		if err != nil {
 			return nil, err
 		}
 		done = append(done, d)
-		ends = append(ends, w.Close, k.Finish)
+		ends = append(ends, w.Close)
 		return w, nil
 	}
 	sealed := new(countWriter)
@@ -201,49 +197,49 @@ func (desk *Desk) sealReply(m *crypto.Message, p *Plan, files []Attachment, to *
 	}{{nil, []*crypto.Recipient{to}}, {p.bodies, desk.mine(p)}} {
 		w, err := open()
 		if err != nil {
-			return nil, packs, err
+			return nil, err
 		}
 		sealed = &countWriter{w: w}
 		s, err := crypto.Seal(sealed, desk.dirs.Policy, to.bodies, to.extra...)
 		if err != nil {
-			return nil, packs, err
+			return nil, err
 		}
-		ends = slices.Insert(ends, len(ends)-2, s.Close)
+		ends = slices.Insert(ends, len(ends)-1, s.Close)
 		out = append(out, s)
 	}
 	kept, err := open()
 	if err != nil {
-		return nil, packs, err
+		return nil, err
 	}
 	h := sha256.New()
 	mw, err := crypto.NewMessageWriter(io.MultiWriter(append(out, kept, h)...), m, desk.keys.signing())
 	if err != nil {
-		return nil, packs, err
+		return nil, err
 	}
 	for _, f := range files {
 		if err := attach(mw, f); err != nil {
-			return nil, packs, err
+			return nil, err
 		}
 	}
 	for _, step := range append([]func() error{mw.Close}, ends...) {
 		if err := step(); err != nil {
-			return nil, packs, err
+			return nil, err
 		}
 	}
 	// Read back what was written: a reply that its readers would refuse must not leave.
 	b := done[2]()
 	r, closer, err := desk.vault.OpenBlob(b)
 	if err != nil {
-		return nil, packs, err
+		return nil, err
 	}
 	defer func() { _ = closer.Close() }()
 	read, err := crypto.ReadMessage(r, nil)
 	if err != nil {
-		return nil, packs, fmt.Errorf("checking what was written: %w", err)
+		return nil, fmt.Errorf("checking what was written: %w", err)
 	}
 	e := newEntry([32]byte(h.Sum(nil)), read, b)
 	e.Own = &own{Wire: &parcel{Drop: m.Drop[:], Size: sealed.n, Source: done[0](), Readers: done[1]()}}
-	return &e, packs, nil
+	return &e, nil
 }
 
 // mine is the holder's own recipient, should the directory not list it for this month

@@ -25,19 +25,13 @@ type families struct {
 	rivals map[string][]string   // case → others that claim the same earlier code
 }
 
-// familiesOf reads the chains out of all messages. A code has one before it and one
+// familiesOf reads the chains out of all messages that say something of an earlier code. A code has one before it and one
 // after it. When two claim the same earlier code, both were made by somebody who had
 // it: the one that the server released first is followed, so that nobody can put
 // themselves in a source's place afterwards, and all desks that hold the same batches say the
 // same, in whatever order they imported them. Among those of one batch the earlier day counts.
-func familiesOf(entries []entry) *families {
+func familiesOf(claims []*entry) *families {
 	f := &families{before: make(map[string]string), after: make(map[string]succession), rivals: make(map[string][]string)}
-	var claims []*entry
-	for i := range entries {
-		if entries[i].Succeeds != nil {
-			claims = append(claims, &entries[i])
-		}
-	}
 	slices.SortFunc(claims, func(a, b *entry) int {
 		return cmp.Or(a.Release.compare(b.Release), cmp.Compare(a.Succeeds.Day, b.Succeeds.Day), bytes.Compare(a.ID, b.ID))
 	})
@@ -118,7 +112,7 @@ func (f *families) changed(old *families) (out []string) {
 // newest is what the source wants now, as the newest code says: whoever has an earlier
 // one chooses no readers and gets no answer.
 func (c *Case) newest() (sourceView, bool) {
-	var own []entry
+	var own []*entry
 	var at []int // of own in all
 	for i := range c.entries {
 		if string(c.entries[i].Case) == c.tip {

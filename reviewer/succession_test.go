@@ -139,7 +139,7 @@ func TestCodeChanged(t *testing.T) {
 	if b := must(os.ReadFile(dir + "/case.txt"))(t); !bytes.Contains(b, []byte("WRITTEN WITH THE EARLIER CODE")) || !bytes.Contains(b, []byte("They sell")) {
 		t.Errorf("case.txt:\n%s", b)
 	}
-	check(t, v.Erase(w.only("anna")))
+	check(t, v.Erase(w.only("anna"), []byte(testPass)))
 	if n := len(w.reopen("anna").Cases()); n != 0 {
 		t.Errorf("%d cases after erasing", n)
 	}
@@ -304,9 +304,9 @@ func TestCodeChangedByTwo(t *testing.T) {
 func TestFamilies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := func(label string) []byte { return []byte{byte('a' + rapid.IntRange(0, 6).Draw(t, label))} }
-		var entries []entry
+		var entries, claims []*entry
 		for i := range rapid.IntRange(0, 20).Draw(t, "claims") {
-			e := entry{ID: []byte{byte(i)}, Case: id("case"), Kind: crypto.KindChange, Day: 9}
+			e := &entry{ID: []byte{byte(i)}, Case: id("case"), Kind: crypto.KindChange, Day: 9}
 			if rapid.Bool().Draw(t, "claims") {
 				e.Succeeds = &succession{Case: id("of"), Day: crypto.Day(rapid.IntRange(1, 3).Draw(t, "day"))}
 			}
@@ -314,8 +314,11 @@ func TestFamilies(t *testing.T) {
 				e.Release = &release{Ordinal: rapid.Uint64Range(0, 3).Draw(t, "batch")}
 			}
 			entries = append(entries, e)
+			if e.Succeeds != nil {
+				claims = append(claims, e)
+			}
 		}
-		f := familiesOf(entries)
+		f := familiesOf(claims)
 		linked := 0
 		for i := range entries {
 			id := string(entries[i].Case)

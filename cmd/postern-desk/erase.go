@@ -9,13 +9,15 @@ var cmdErase = &command{
 	name: "erase", args: "CASE", yes: true, least: 1, most: 1,
 	short: "forget a case",
 	long: `Erase forgets a case for ever: the keys of its messages, their ciphertext, and
-replies that wait. Importing its batches again does not bring it back. It cannot
+replies that wait. The vault's log is written anew under a new key, so that nobody
+who takes the vault later reads them, with your passphrase or without. Importing
+its batches again does not bring it back. It works on a full disk too. It cannot
 reach what you extracted, your backups, and what other bodies hold. If the source
 changed the code, all that each of their codes wrote is forgotten. On flash
 storage old blocks may survive; without the vault's passphrase they are noise.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
-			v, err := d.open()
+			v, pass, err := d.openKeeping()
 			if err != nil {
 				return err
 			}
@@ -32,7 +34,7 @@ storage old blocks may survive; without the vault's passphrase they are noise.`,
 				c.Short, some(worded(c), "message", "messages"), some(c.Files, "file", "files"), waiting)); err != nil {
 				return err
 			}
-			if err := v.Erase(c); err != nil {
+			if err := v.Erase(c, pass); err != nil {
 				return err
 			}
 			d.printf("Case %s is erased here. Files extracted before, backups and other bodies' copies are not.\n", c.Short)

@@ -71,7 +71,7 @@ type command struct {
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
-	cmdPasswd, cmdVaultStatus, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
+	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
 }
 
@@ -102,6 +102,9 @@ func (d *desk) run(args []string) int {
 		if errors.Is(err, h.err) {
 			d.errorf("%s", h.do)
 		}
+	}
+	if errors.Is(err, errNotSound) || isDamage(err) {
+		d.errorf("restore a backup (vault restore), or copy the vault's folder and save what can be read: postern-desk vault check --mend")
 	}
 	return 1
 }

@@ -5,8 +5,8 @@ import "flag"
 var cmdPasswd = &command{
 	name:  "passwd",
 	short: "change the vault's passphrase",
-	long: `Passwd seals the vault's keys under a new passphrase. Copies and backups made
-before keep the old one: destroy them if the old one may be known.`,
+	long: `Passwd seals the vault under a new passphrase and a new key. Copies and backups made
+before keep the old ones: destroy them if the old passphrase may be known.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		file := fs.String("new-passphrase-file", "", "read the new passphrase from the first line of `FILE`")
 		return func(args []string) error {

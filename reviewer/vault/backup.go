@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -39,28 +40,28 @@ func (v *Vault) backup(dst io.Writer, pass []byte) error {
 	if err := v.CheckPassphrase(pass); err != nil {
 		return err
 	}
+	if err := v.settlePacks(); err != nil {
+		return err
+	}
 	w, err := passphrase.Seal(dst, pass, v.o.ScryptLogN)
 	if err != nil {
 		return err
 	}
 	t := tar.NewWriter(w)
-	names := []string{keyName, stateName}
-	packs, err := os.ReadDir(filepath.Join(v.dir, packDir))
-	if err != nil {
-		return err
+	names := []string{keyName, v.keys.Log}
+	for _, p := range slices.Sorted(maps.Keys(v.have)) {
+		names = append(names, path.Join(packDir, p))
 	}
-	for _, p := range packs {
-		names = append(names, path.Join(packDir, p.Name()))
-	}
+	buf := make([]byte, 1<<20)
 	for _, n := range names {
-		if err := archive(t, v.dir, n); err != nil {
+		if err := archive(t, v.dir, n, buf); err != nil {
 			return err
 		}
 	}
 	return errors.Join(t.Close(), w.Close())
 }
 
-func archive(t *tar.Writer, dir, name string) error {
+func archive(t *tar.Writer, dir, name string, buf []byte) error {
 	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name))) //nolint:gosec // inside the vault
 	if err != nil {
 		return err
@@ -74,38 +75,99 @@ func archive(t *tar.Writer, dir, name string) error {
 	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: st.Size(), Mode: 0o600, Format: tar.FormatPAX}); err != nil {
 		return err
 	}
-	_, err = io.Copy(t, f)
+	_, err = io.CopyBuffer(struct{ io.Writer }{t}, struct{ io.Reader }{f}, buf)
 	return err
 }
 
+// restoring ends the name of the folder beside the vault's in which one is restored.
+const restoring = ".restoring"
+
 // Restore writes the vault of a backup into dir, which must not exist or be
-// empty, and opens it. On error nothing usable is left there.
+// empty, checks it, and opens it. It is whole or it is not there: until it was read to its end
+// and opened it lies in a folder of its own beside, which the next attempt removes. A
+// backup that was made of a damaged vault is restored all the same; what [Vault.Check]
+// finds then is a warning.
 func Restore(src io.Reader, dir string, pass []byte, o Options) (*Vault, error) {
 	if err := emptyDir(dir); err != nil {
 		return nil, err
 	}
-	if err := restore(src, dir, pass); err != nil {
-		return nil, fmt.Errorf("restoring: %w", errors.Join(err, removeKeys(dir)))
-	}
-	v, err := Open(dir, pass, o)
+	v, err := restore(src, filepath.Clean(dir), pass, o)
 	if err != nil {
-		return nil, fmt.Errorf("restoring: %w", errors.Join(err, removeKeys(dir)))
+		return nil, fmt.Errorf("restoring: %w", err)
 	}
 	return v, nil
 }
 
-// removeKeys turns a half-restored folder into no vault.
-func removeKeys(dir string) error {
-	err := os.Remove(filepath.Join(dir, keyName))
+func restore(src io.Reader, dir string, pass []byte, o Options) (_ *Vault, err error) {
+	tmp := dir + restoring
+	if err := removeVault(tmp); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeVault(tmp))
+		}
+	}()
+	if err := unpack(src, tmp, pass); err != nil {
+		return nil, err
+	}
+	v, err := Open(tmp, pass, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			v.Close()
+		}
+	}()
+	h, err := v.Check()
+	if err != nil {
+		return nil, err
+	}
+	if !h.Sound() {
+		v.warn(fmt.Errorf("the backup is of a vault that was damaged (%d blobs cannot be read): check the vault, which says what to do", len(h.Problems)))
+	}
+	step("restored beside")
+	if err := removeVault(dir); err != nil { // what emptyDir let through
+		return nil, err
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		return nil, fmt.Errorf("%w: if the folder is a disk of its own, name a new folder in it", err)
+	}
+	v.dir = dir
+	return v, durable.SyncDir(filepath.Dir(dir))
+}
+
+// removeVault removes what a restore or a create that was interrupted left: known names alone.
+func removeVault(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		n := e.Name()
+		switch base := strings.TrimSuffix(strings.TrimSuffix(n, ".new"), ".old"); {
+		case base == keyName, n == lockName, n == spareName, isLog(n):
+			err = os.Remove(filepath.Join(dir, n))
+		case n == packDir:
+			err = os.RemoveAll(filepath.Join(dir, n))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return os.Remove(dir)
 }
 
 var errBackup = errors.New("this is no whole backup of a vault: copy it again from where it is kept")
 
-func restore(src io.Reader, dir string, pass []byte) error {
+func unpack(src io.Reader, dir string, pass []byte) error {
 	r, err := passphrase.Open(src, pass)
 	if errors.Is(err, ErrPassphrase) {
 		return err
@@ -113,21 +175,21 @@ func restore(src io.Reader, dir string, pass []byte) error {
 	if err != nil {
 		return errBackup
 	}
-	if err := os.MkdirAll(filepath.Join(dir, packDir), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, packDir), 0o700); err != nil {
 		return err
 	}
 	t := tar.NewReader(r)
-	var have []string
+	have := make(map[string]bool)
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil || h.Typeflag != tar.TypeReg || !backupName(h.Name) || slices.Contains(have, h.Name) {
+		if err != nil || h.Typeflag != tar.TypeReg || !backupName(h.Name) || have[h.Name] {
 			return errBackup
 		}
-		have = append(have, h.Name)
-		if err := restoreFile(filepath.Join(dir, filepath.FromSlash(h.Name)), t); err != nil {
+		have[h.Name] = true
+		if err := unpackFile(filepath.Join(dir, filepath.FromSlash(h.Name)), t); err != nil {
 			return err
 		}
 	}
@@ -135,15 +197,18 @@ func restore(src io.Reader, dir string, pass []byte) error {
 	if n, err := io.Copy(io.Discard, r); err != nil || n > 64<<10 {
 		return errBackup
 	}
-	if !slices.Contains(have, keyName) || !slices.Contains(have, stateName) {
+	if !have[keyName] {
 		return errBackup
 	}
 	return errors.Join(durable.SyncDir(filepath.Join(dir, packDir)), durable.SyncDir(dir))
 }
 
-func restoreFile(path string, r io.Reader) error {
-	_ = os.Remove(path) // left by a restore that was interrupted; emptyDir let nothing else through
-	err := durable.Create(path, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+func unpackFile(path string, r io.Reader) error {
+	err := durable.Create(path, func(w io.Writer) error {
+		step("restore file")
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, 1<<20))
+		return err
+	})
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errBackup
 	}
@@ -151,14 +216,12 @@ func restoreFile(path string, r io.Reader) error {
 }
 
 // backupName says whether a backup may hold a file of this name: the key
-// file, state, and packs, whose names are letters and digits.
+// file, a log, and packs, whose names are letters and digits.
 func backupName(name string) bool {
-	if name == keyName || name == stateName {
+	if name == keyName || isLog(name) {
 		return true
 	}
 	p, ok := strings.CutPrefix(name, packDir+"/")
-	if !ok || p == "" {
-		return false
-	}
-	return strings.Trim(p, "abcdefghijklmnopqrstuvwxyz234567") == ""
+	raw, err := packNames.DecodeString(p)
+	return ok && err == nil && len(raw) == packNameSize
 }

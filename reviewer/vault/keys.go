@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"postern/crypto"
 	"postern/crypto/passphrase"
@@ -16,26 +17,29 @@ import (
 // keyFile is what vault.age holds. All of it is secret.
 type keyFile struct {
 	Version int    `json:"version"`
-	Data    []byte `json:"data"`   // key of the state
+	Log     string `json:"log"`    // name of the log
+	Key     []byte `json:"key"`    // of the log
 	Secret  []byte `json:"secret"` // the owner's
 }
 
 const keyFileVersion = 1
 
+var errKeyFile = errors.New("the key file is damaged: restore a backup")
+
 func (k *keyFile) valid() error {
 	if k.Version != keyFileVersion {
 		return fmt.Errorf("the vault is of version %d; this desk reads version %d: use a newer desk", k.Version, keyFileVersion)
 	}
-	if len(k.Data) != len(crypto.Key{}) {
-		return errors.New("the key file is damaged: restore a backup")
+	if len(k.Key) != len(crypto.Key{}) || len(k.Secret) == 0 || !isLog(k.Log) {
+		return errKeyFile
 	}
 	return nil
 }
 
-// stateKey seals the state.
-func (k *keyFile) stateKey() (key crypto.Key) {
-	copy(key[:], crypto.KDF(k.Data, nil, "desk state", len(key)))
-	return key
+// isLog says whether a file's name is a log's.
+func isLog(name string) bool {
+	raw, err := packNames.DecodeString(strings.TrimPrefix(name, logPrefix))
+	return strings.HasPrefix(name, logPrefix) && err == nil && len(raw) == packNameSize
 }
 
 // ErrPassphrase is returned when a passphrase does not open a file.
@@ -68,23 +72,14 @@ func openKeyFile(sealed, pass []byte) (*keyFile, error) {
 	}
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return nil, errors.New("the key file is damaged: restore a backup")
+		return nil, errKeyFile
 	}
 	defer clear(text)
 	var k keyFile
 	if err := json.Unmarshal(text, &k); err != nil {
-		return nil, errors.New("the key file is damaged: restore a backup")
+		return nil, errKeyFile
 	}
 	return &k, k.valid()
-}
-
-func (v *Vault) writeKeys(pass []byte) error {
-	sealed, err := v.keys.seal(pass, v.o.ScryptLogN)
-	if err != nil {
-		return err
-	}
-	_, err = v.replace(keyName, sealed)
-	return err
 }
 
 // Secret is what the owner keeps under the passphrase itself. It is the vault's
@@ -99,30 +94,4 @@ func (v *Vault) CheckPassphrase(pass []byte) error {
 	}
 	_, err = openKeyFile(sealed, pass)
 	return err
-}
-
-// SetPassphrase seals the vault under another passphrase. Copies and
-// backups made before keep the old one.
-func (v *Vault) SetPassphrase(pass []byte) error {
-	if err := v.writeKeys(pass); err != nil {
-		return fmt.Errorf("changing the passphrase: %w", err)
-	}
-	return nil
-}
-
-// SetSecret replaces the owner's secret. pass must be the vault's.
-func (v *Vault) SetSecret(pass, secret []byte) error {
-	if err := v.CheckPassphrase(pass); err != nil {
-		return err
-	}
-	old := *v.keys
-	k := old
-	k.Secret = secret
-	v.keys = &k
-	if err := v.writeKeys(pass); err != nil {
-		v.keys = &old
-		return err
-	}
-	clear(old.Secret)
-	return nil
 }

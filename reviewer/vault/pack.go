@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
@@ -18,15 +17,19 @@ import (
 	"postern/store/durable"
 )
 
-// packDir is the folder of packs inside a vault.
-const packDir = "packs"
+// packDir is the folder of packs inside a vault; newPack ends the names of those that no
+// committed change refers to yet.
+const (
+	packDir = "packs"
+	newPack = ".new"
+)
 
-// Blob is one sealed byte string inside a pack. Without its key it is noise.
+// Blob is one sealed byte string inside a pack. Without its key it is noise. The zero Blob is none.
 type Blob struct {
-	Pack string `json:"pack"`
-	Off  int64  `json:"off"`
-	Len  int64  `json:"len"` // of the age file
-	Key  []byte `json:"key"`
+	Pack string
+	Off  int64
+	Len  int64 // of the age file
+	Key  crypto.Key
 }
 
 // blobKey seals one blob: an age file whose only stanza holds the file key
@@ -53,8 +56,8 @@ func (k blobKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return nil, age.ErrIncorrectIdentity
 }
 
-// Pack is a file of blobs being written. Nothing refers to it before state is
-// committed; an unfinished one is swept away at the next start.
+// Pack is a file of blobs being written. It becomes one of the vault's when the [Change] that it
+// was made part of is committed; until then the next start sweeps it away.
 type Pack struct {
 	f    *os.File
 	path string
@@ -64,20 +67,25 @@ type Pack struct {
 
 // NewPack creates an empty pack under a random name.
 func (v *Vault) NewPack() (*Pack, error) {
-	var id [15]byte
-	_, _ = rand.Read(id[:])
-	name := strings.ToLower(base32.StdEncoding.EncodeToString(id[:]))
-	p := filepath.Join(v.dir, packDir, name)
-	f, err := os.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // inside the vault, random name
+	raw := make([]byte, packNameSize)
+	_, _ = rand.Read(raw)
+	name := packNames.EncodeToString(raw)
+	p := v.packPath(name + newPack)
+	step("new pack")
+	f, err := os.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // inside the vault, random name
 	if err != nil {
 		return nil, fmt.Errorf("creating a pack: %w", err)
 	}
 	return &Pack{f: f, path: p, name: name}, nil
 }
 
+// Name is the pack's name, as a [Blob] gives it.
+func (p *Pack) Name() string { return p.name }
+
 // Write appends to the pack.
 func (p *Pack) Write(b []byte) (int, error) {
-	n, err := p.f.Write(b)
+	step("write pack")
+	n, err := writeAt(p.f, b, p.n)
 	p.n += int64(n)
 	return n, err
 }
@@ -89,27 +97,27 @@ func (p *Pack) Seal() (w io.WriteCloser, done func() Blob, err error) {
 	if w, err = encryptBlob(p, key); err != nil {
 		return nil, nil, err
 	}
-	return w, func() Blob { return Blob{Pack: p.name, Off: off, Len: p.n - off, Key: key[:]} }, nil
+	return w, func() Blob { return Blob{Pack: p.name, Off: off, Len: p.n - off, Key: key} }, nil
 }
 
 func encryptBlob(dst io.Writer, key crypto.Key) (io.WriteCloser, error) {
 	w, err := age.Encrypt(dst, blobKey(key))
 	if err != nil {
-		return nil, fmt.Errorf("sealing a message: %w", err)
+		return nil, fmt.Errorf("sealing a blob: %w", err)
 	}
 	return w, nil
 }
 
-// SealBlob seals a small container in memory, for [Pack.Add].
-func SealBlob(box []byte) ([]byte, crypto.Key, error) {
+// SealBlob seals a small blob in memory, for [Pack.Add].
+func SealBlob(plain []byte) ([]byte, crypto.Key, error) {
 	var b bytes.Buffer
-	b.Grow(len(box) + 4<<10)
+	b.Grow(len(plain) + 4<<10)
 	key := crypto.NewKey()
 	w, err := encryptBlob(&b, key)
 	if err != nil {
 		return nil, key, err
 	}
-	if _, err := w.Write(box); err != nil {
+	if _, err := w.Write(plain); err != nil {
 		return nil, key, err
 	}
 	if err := w.Close(); err != nil {
@@ -120,16 +128,16 @@ func SealBlob(box []byte) ([]byte, crypto.Key, error) {
 
 // Add appends bytes that SealBlob made.
 func (p *Pack) Add(sealed []byte, key crypto.Key) (Blob, error) {
-	b := Blob{Pack: p.name, Off: p.n, Len: int64(len(sealed)), Key: key[:]}
+	b := Blob{Pack: p.name, Off: p.n, Len: int64(len(sealed)), Key: key}
 	if _, err := p.Write(sealed); err != nil {
 		return Blob{}, fmt.Errorf("writing a pack: %w", err)
 	}
 	return b, nil
 }
 
-// Finish brings the pack to the disk; its name is durable once the folder is
-// synced too, which the commit does.
-func (p *Pack) Finish() error {
+// finish brings the pack's bytes to the disk.
+func (p *Pack) finish() error {
+	step("finish pack")
 	if err := errors.Join(p.f.Sync(), p.f.Close()); err != nil {
 		return fmt.Errorf("writing a pack: %w", err)
 	}
@@ -142,76 +150,80 @@ func (p *Pack) Abandon() {
 	_ = os.Remove(p.path)
 }
 
-// OpenBlob opens a blob for reading. Close the closer.
+func (v *Vault) packPath(name string) string { return filepath.Join(v.dir, packDir, name) }
+
+// ErrDamaged says that a blob is not what was written.
+var ErrDamaged = errors.New("it is damaged in this vault: check the vault, which says what to do")
+
+// openPack opens a pack, one too that is being written.
+func (v *Vault) openPack(name string, flag int) (*os.File, error) {
+	if name == "" {
+		return nil, fs.ErrNotExist
+	}
+	f, err := os.OpenFile(v.packPath(name), flag, 0) //nolint:gosec // the name is ours, from a sealed record
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.OpenFile(v.packPath(name+newPack), flag, 0) //nolint:gosec // the same
+	}
+	return f, err
+}
+
+// OpenBlob opens a blob for reading. Close the closer. [ErrDamaged], here or while it is read
+// as an error of age; [fs.ErrNotExist] when its pack is not there. Safe for use while another
+// goroutine commits.
 func (v *Vault) OpenBlob(b Blob) (io.Reader, io.Closer, error) {
-	f, err := os.Open(filepath.Join(v.dir, packDir, b.Pack)) //nolint:gosec // the name is ours, from sealed state
+	f, err := v.openPack(b.Pack, os.O_RDONLY)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening a pack: %w", err)
 	}
-	var key crypto.Key
-	copy(key[:], b.Key)
-	r, err := age.Decrypt(io.NewSectionReader(f, b.Off, b.Len), blobKey(key))
+	r, err := age.Decrypt(io.NewSectionReader(f, b.Off, b.Len), blobKey(b.Key))
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, errors.New("a message in this vault is damaged: restore a backup, or import its batch again into a new vault")
+		return nil, nil, ErrDamaged
 	}
 	return r, f, nil
 }
 
-// Sweep removes packs that nothing refers to: left by an interrupted command. live
-// are those that something refers to.
-func (v *Vault) Sweep(live map[string]bool) error {
-	names, err := v.Packs()
-	if err != nil {
-		return err
-	}
-	for n := range names {
-		if !live[n] {
-			if err := os.Remove(filepath.Join(v.dir, packDir, n)); err != nil {
-				return fmt.Errorf("removing an unfinished pack: %w", err)
-			}
-		}
-	}
-	return nil
-}
+// HasPack says whether a blob's pack is there.
+func (v *Vault) HasPack(name string) bool { return v.have[name] }
 
-// forget overwrites blobs whose keys were just forgotten, and removes packs that hold nothing else.
-func (v *Vault) forget(live map[string]bool, blobs []Blob) error {
-	var failed []error
-	for _, b := range blobs {
-		f, err := os.OpenFile(filepath.Join(v.dir, packDir, b.Pack), os.O_WRONLY, 0)
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // gone already
-		case err != nil:
-			failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
-		default:
-			err = errors.Join(durable.Scrub(f, b.Off, b.Len), f.Close())
-			if err != nil {
-				failed = append(failed, fmt.Errorf("overwriting a message: %w", err))
-			}
-		}
-	}
-	return errors.Join(append(failed, v.Sweep(live), durable.SyncDir(filepath.Join(v.dir, packDir)))...)
-}
-
-// Packs are the packs that are there.
-func (v *Vault) Packs() (map[string]bool, error) {
+// settlePacks makes packs that a committed change refers to packs of the vault, and removes those
+// that were never committed.
+func (v *Vault) settlePacks() error {
 	entries, err := os.ReadDir(filepath.Join(v.dir, packDir))
 	if err != nil {
-		return nil, fmt.Errorf("reading the vault: %w", err)
+		return fmt.Errorf("reading the vault: %w", err)
 	}
-	names := make(map[string]bool, len(entries))
+	v.have = make(map[string]bool, len(entries))
+	changed := false
 	for _, e := range entries {
-		names[e.Name()] = true
+		name, fresh := strings.CutSuffix(e.Name(), newPack)
+		if !fresh {
+			v.have[name] = true
+			continue
+		}
+		changed = true
+		if v.live.refs[name] > 0 {
+			v.have[name] = true
+			err = os.Rename(v.packPath(e.Name()), v.packPath(name))
+		} else {
+			err = os.Remove(v.packPath(e.Name()))
+		}
+		if err != nil {
+			return fmt.Errorf("ending what was interrupted: %w", err)
+		}
 	}
-	return names, nil
+	if !changed {
+		return nil
+	}
+	return durable.SyncDir(filepath.Join(v.dir, packDir))
 }
 
-// HasPack says whether a pack is there.
-func (v *Vault) HasPack(name string) bool {
-	_, err := os.Stat(filepath.Join(v.dir, packDir, name))
-	return !errors.Is(err, fs.ErrNotExist)
+// missing are the packs that live records refer to and that are not there.
+func (v *Vault) missing() (names []string) {
+	for name := range v.live.refs {
+		if !v.have[name] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
-
-// Name is the pack's name, as a [Blob] gives it.
-func (p *Pack) Name() string { return p.name }
