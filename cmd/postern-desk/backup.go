@@ -36,8 +36,8 @@ var cmdVaultRestore = &command{
 	short: "make a vault from a backup",
 	long: `Restore makes the vault of a backup in the vault's folder, which must not exist or
 be empty. It is read whole and checked beside it first: a restore that is cut short
-leaves no vault. Batches imported since the backup can be imported again. Replies exported
-since are missing in it: their reply places may look free though they are used.`,
+leaves no vault. Batches imported since the backup can be imported again; replies
+exported since come back with their batches.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			f, err := os.Open(args[0])
