@@ -278,26 +278,34 @@ func (w *VolumeWriter) Close() error {
 		return errors.New("writing a volume: fewer entries than its head says")
 	}
 	if w.size > 0 {
-		pad := w.size - w.f.n - frameHead
-		if pad < 0 || pad > 0 && pad < frameHead {
-			return fmt.Errorf("writing a volume: cannot pad to %d bytes", w.size)
-		}
-		clear(w.buf)
-		for pad > 0 && w.f.err == nil {
-			// What is left after this frame must be nothing or room for another.
-			n := min(pad-frameHead, maxFrame)
-			if rest := pad - frameHead - n; rest > 0 && rest < frameHead {
-				n -= frameHead
-			}
-			w.f.frame(frameVolumePad, w.buf[:n])
-			pad -= frameHead + n
+		if err := w.f.pad(w.size, w.buf); err != nil {
+			return fmt.Errorf("writing a volume: %w", err)
 		}
 	}
 	w.f.end()
 	return w.f.err
 }
 
-// entryFile reads the frames of a volume or bundle.
+// pad writes frames of zeros, so that with the end frame the file has size bytes.
+func (f *frameWriter) pad(size int64, buf []byte) error {
+	pad := size - f.n - frameHead
+	if pad < 0 || pad > 0 && pad < frameHead {
+		return fmt.Errorf("cannot pad to %d bytes", size)
+	}
+	clear(buf)
+	for pad > 0 && f.err == nil {
+		// What is left after this frame must be nothing or room for another.
+		n := min(pad-frameHead, maxFrame)
+		if rest := pad - frameHead - n; rest > 0 && rest < frameHead {
+			n -= frameHead
+		}
+		f.frame(frameVolumePad, buf[:n])
+		pad -= frameHead + n
+	}
+	return f.err
+}
+
+// entryFile reads the frames of a volume, bundle or desk file.
 type entryFile struct {
 	f   frameReader
 	sum hash.Hash // of a bundle, over every byte before its hash frame; else nil
