@@ -201,7 +201,7 @@ func deskFileSize(n int64) int64 {
 
 // WriteDeskFile writes a desk file: dst is the writer that [Seal] returned; the
 // caller closes it. open gives the bytes of an item. One that is not what the head says
-// is an error, and what was written is to be thrown away.
+// is [ErrItem], and what was written is to be thrown away.
 func WriteDeskFile(dst io.Writer, f *DeskFile, key ed25519.PrivateKey, open func(i int) (io.ReadCloser, error)) error {
 	if err := writeDeskFile(&frameWriter{w: dst}, f, key, open); err != nil {
 		return fmt.Errorf("writing a desk file: %w", err)
@@ -233,7 +233,7 @@ func writeDeskFile(w *frameWriter, f *DeskFile, key ed25519.PrivateKey, open fun
 			return err
 		}
 		if [32]byte(h.Sum(nil)) != item.Hash {
-			return fmt.Errorf("item %d: %w", i+1, errItem)
+			return fmt.Errorf("item %d: %w", i+1, ErrItem)
 		}
 	}
 	size := deskFileSize(w.n + 2*frameHead) // at least one frame of padding, and the end frame
@@ -244,7 +244,8 @@ func writeDeskFile(w *frameWriter, f *DeskFile, key ed25519.PrivateKey, open fun
 	return w.err
 }
 
-var errItem = errors.New("it is not what was to be written")
+// ErrItem says that an item's bytes are not those that the head of a desk file to be written lists.
+var ErrItem = errors.New("it is not what was to be written")
 
 // ReadDeskFile reads a desk file to its last byte and refuses any deviation from
 // the format. onHead gets the head, once the signature under the key that it names was

@@ -647,15 +647,21 @@ func (d *Directory) Defaults() (list []Reader) {
 
 // Recipients are the month's recipients of a body's active holders.
 func (b *Body) Recipients(m Month) (list []*Recipient) {
-	for _, h := range b.Holders {
-		if h.Status != StatusActive {
-			continue
-		}
-		if i, ok := slices.BinarySearchFunc(h.Epochs, m, func(e Epoch, m Month) int { return cmp.Compare(e.Month, m) }); ok {
-			list = append(list, h.Epochs[i].Recipient)
+	for i := range b.Holders {
+		if r, ok := b.Holders[i].Recipient(m); ok {
+			list = append(list, r)
 		}
 	}
 	return list
+}
+
+// Recipient is the month's recipient of an active holder.
+func (h *Holder) Recipient(m Month) (*Recipient, bool) {
+	i, ok := slices.BinarySearchFunc(h.Epochs, m, func(e Epoch, m Month) int { return cmp.Compare(e.Month, m) })
+	if !ok || h.Status != StatusActive {
+		return nil, false
+	}
+	return h.Epochs[i].Recipient, true
 }
 
 // ReadersFor resolves a positive list of chosen bodies to the month's

@@ -56,6 +56,7 @@ type Message struct {
 	Opened   bool   // a reply that the source has opened: it said so in a later message
 	Late     string // written with a code that the source had given up: LateAfter, LateSameDay or ""
 	State    string // of an own reply: waiting, sent, released
+	Handed   string // id of the holder of this body who handed it over, on whose word it was released when it says; "": a batch brought it, or it is one's own
 	Bundle   string // of an own reply that was exported
 	at       int    // in Case.entries
 }
@@ -108,8 +109,11 @@ func (desk *Desk) signer(e *entry) (*crypto.Body, *crypto.Holder, crypto.SignerS
 		return nil, nil, crypto.SignerUnknown
 	}
 	version := desk.dirs.Version
-	if e.Release != nil {
+	switch {
+	case e.Release != nil:
 		version = e.Release.Directory
+	case e.Handed != nil:
+		version = e.Handed.Directory
 	}
 	return desk.dirs.Signer(e.Signer, version)
 }
@@ -235,6 +239,11 @@ func (desk *Desk) newMessage(e *entry, at int) Message {
 		}
 		if len(o.Bundle) != 0 {
 			m.Bundle = bundleName(o.Bundle)
+		}
+	}
+	if e.Handed != nil && desk.dirs != nil {
+		if _, h, _ := desk.dirs.Signer(e.Handed.By, e.Handed.Directory); h != nil {
+			m.Handed = h.ID
 		}
 	}
 	if m.Source {

@@ -37,8 +37,9 @@ func (im *importer) merge(found []opened) (next *state, gained, changed bool) {
 				e.Blob, gained, news = m.blob, true, true
 				r.Mended++
 			}
-			if n := rel.compare(e.Release); n < 0 || n == 0 && m.month < e.Opened {
-				e.Release, e.Opened, changed, news = &rel, m.month, true, true
+			// What a server signed goes before what a fellow holder said (SECURITY.md S-34).
+			if n := rel.compare(e.Release); n < 0 || n == 0 && m.month < e.Opened || e.Handed != nil {
+				e.Release, e.Opened, e.Handed, changed, news = &rel, m.month, nil, true, true
 			}
 			if news {
 				next.messages.set(id, &e)

@@ -88,6 +88,9 @@ func (was *state) diff(next *state, c *vault.Change) error {
 	for id := range next.erased.put {
 		c.Put(kindErased, []byte(id), nil)
 	}
+	for id := range next.erased.gone {
+		c.Delete(kindErased, []byte(id))
+	}
 	return err
 }
 

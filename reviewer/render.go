@@ -157,6 +157,9 @@ func (desk *Desk) notes(m *Message) []string {
 	if m.Opened {
 		say("The source has read it.")
 	}
+	if m.Handed != "" {
+		say("Handed over by holder %s; no batch here held it.", plain.SafeLine(m.Handed))
+	}
 	if len(m.Readers) > 0 {
 		say("Read by: %s.", strings.Join(desk.readerNames(m.Readers), ", "))
 	}

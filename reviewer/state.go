@@ -71,6 +71,7 @@ type entry struct {
 	// from what the message says of itself.
 	Release *release     `json:"release,omitempty"` // nil: an own reply not seen in a batch yet
 	Opened  crypto.Month `json:"opened,omitempty"`  // month of the key that opened it
+	Handed  *handed      `json:"handed,omitempty"`  // it came by hand, and Release is that holder's word; no batch here held it yet
 
 	Succeeds *succession `json:"succeeds,omitempty"` // of a source who changed their code
 }
@@ -87,6 +88,13 @@ type release struct {
 	Ordinal   uint64     `json:"ordinal"`
 	Instance  []byte     `json:"instance"`
 	Directory uint64     `json:"directory"` // version in force then
+}
+
+// handed says whose word it is that a message was released as it says: who handed it over.
+type handed struct {
+	By        []byte     `json:"by"`        // signing key of a holder of this body
+	Day       crypto.Day `json:"day"`       // by their clock
+	Directory uint64     `json:"directory"` // version under which they did; the message existed then
 }
 
 // compare orders releases alike at every desk: by day and, on one day, by number;
