@@ -1,7 +1,7 @@
 // Package crypto is everything that turns words into keys and messages into
 // bytes nobody but their readers can open: the source's code, the key
 // schedule, sealing to readers, the container, the directory of reviewers,
-// and the files that travel between server and desk.
+// and the files that travel between server and desk, and from desk to desk.
 //
 // FORMAT.md beside this file fixes every byte, with vectors in
 // testdata/vectors. One file is one concept:
@@ -20,6 +20,7 @@
 //	directory.go  who may read, signed by the offline root; root.go, its key
 //	batch.go      what a holder fetches, signed by the server
 //	bundle.go     what a holder hands in
+//	deskfile.go   what one desk gives another one
 //	carried.go    text files after mail programs and editors
 //
 // The package reads and writes streams in constant memory, opens no file,

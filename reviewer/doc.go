@@ -35,6 +35,7 @@
 //	notice.go     what a reply tells the source besides words, and what the source answers
 //	sticks.go     sticks, and all volumes of one in one step
 //	export.go     bundles out
+//	handover.go   cases to a fellow holder; takeover.go, what another desk wrote for this one
 //	extract.go    files, words and whole cases in clear, by name only
 //	render.go     a case as text
 //	check.go      what is damaged or missing, and what brings it back

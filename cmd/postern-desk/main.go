@@ -71,6 +71,7 @@ type command struct {
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
+	cmdHandOver, cmdTakeOver,
 	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
 }

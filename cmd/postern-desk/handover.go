@@ -1,0 +1,93 @@
+package main
+
+import (
+	"flag"
+	"strings"
+
+	"postern/reviewer"
+)
+
+var cmdHandOver = &command{
+	name: "handover", args: "CASE…|--all --to HOLDER --out FILE", json: true, yes: true, clock: true, most: -1,
+	short: "give cases to a fellow holder of your body",
+	long: `Handover writes cases to one file that only the holder you name can open, signed
+with your key. It holds every message in the bytes in which it came, your answers,
+and on which day each was released, but no answer that still waits: export those
+first. Your copies stay here. The other desk takes the file in with takeover.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		all := fs.Bool("all", false, "every case of this vault")
+		to := fs.String("to", "", "the `HOLDER` who gets them, by the id in the directory")
+		out := fs.String("out", "", "the new `FILE` to write; its name is seen by whoever finds it")
+		return func(args []string) error {
+			switch {
+			case *to == "" || *out == "":
+				return usagef("handover: --to names the holder, --out the file to write")
+			case *all == (len(args) > 0):
+				return usagef("handover: name the cases, or all of them with --all")
+			}
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			if err := d.checkClock(v.Clock()); err != nil {
+				return err
+			}
+			cases, err := casesOf(v, args)
+			if err != nil {
+				return err
+			}
+			h, err := v.PlanHandOver(cases, *to, v.Clock().Today())
+			if err != nil {
+				return err
+			}
+			say := d.printf
+			if d.json {
+				say = d.errorf // JSON goes alone to standard output
+			}
+			if len(h.Waiting) > 0 {
+				say("Answers wait in %s and are left out: export and hand them in first, then hand over again.\n", strings.Join(h.Waiting, " "))
+			}
+			if len(h.Lost) > 0 {
+				say("Messages of %s are lost from this vault and are left out: import their batches again, or restore a backup, then hand over again.\n", strings.Join(h.Lost, " "))
+			}
+			say("%s of %s for holder %s.\n", some(h.Messages, "message", "messages"), some(len(h.Cases), "case", "cases"), h.Holder)
+			if err := d.confirm("Hand them over?"); err != nil {
+				return err
+			}
+			if err := v.HandOver(h, *out); err != nil {
+				return err
+			}
+			if d.json {
+				return d.writeJSON(struct {
+					File     string   `json:"file"`
+					Holder   string   `json:"holder"`
+					Cases    int      `json:"cases"`
+					Messages int      `json:"messages"`
+					Waiting  []string `json:"left_out_waiting"`
+					Lost     []string `json:"left_out_lost"`
+				}{*out, h.Holder, len(h.Cases), h.Messages, listed(h.Waiting), listed(h.Lost)})
+			}
+			d.printf("They are in %s. On the other desk: postern-desk takeover FILE. Keep your vault until it says that all came; then destroy the file.\n", shown(*out))
+			return nil
+		}
+	},
+}
+
+// casesOf finds cases by their names; without any, all.
+func casesOf(v *reviewer.Desk, names []string) (list []*reviewer.Case, err error) {
+	if len(names) == 0 {
+		for _, c := range v.Cases() {
+			list = append(list, &c)
+		}
+		return list, nil
+	}
+	for _, name := range names {
+		c, err := v.Case(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}

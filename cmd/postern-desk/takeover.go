@@ -1,0 +1,97 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"strings"
+
+	"postern/crypto"
+	"postern/reviewer"
+)
+
+var cmdTakeOver = &command{
+	name: "takeover", args: "FILE", json: true, clock: true, least: 1, most: 1,
+	short: "take in a file that another desk wrote for you",
+	long: `Takeover reads what another holder handed over to you. It refuses a file that no
+holder of your body signed, looks at the signature of every message in it, and keeps
+what was not here. What is here stays as it is; twice changes nothing. What you
+erased stays erased, unless --again asks for it back.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		again := fs.Bool("again", false, "take back messages that were erased here")
+		return func(args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = f.Close() }()
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			if err := d.checkClock(v.Clock()); err != nil {
+				return err
+			}
+			t, err := v.TakeOver(f, reviewer.TakeoverOptions{Again: *again})
+			if err != nil {
+				return err
+			}
+			if d.json {
+				return d.writeJSON(newTakeoverJSON(t))
+			}
+			d.reportTakeover(t)
+			return nil
+		}
+	},
+}
+
+func (d *desk) reportTakeover(t *reviewer.Takeover) {
+	d.printf("From %s, written on %s: ", t.By(), t.Day)
+	if t.New == 0 {
+		d.printf("nothing new.\n")
+	} else {
+		d.printf("%s in %s (%d new): %s\n", some(t.New, "new message", "new messages"), some(len(t.Cases), "case", "cases"), t.NewCases, strings.Join(t.Cases, " "))
+	}
+	for _, line := range []struct {
+		n         int
+		one, many string
+	}{
+		{t.Known, "  1 message was here already.", "  %d messages were here already."},
+		{t.Mended, "  1 message was lost from this vault, and is back.", "  %d messages were lost from this vault, and are back."},
+		{t.Erased, "  1 message was erased here, and stays erased; --again takes it back.", "  %d messages were erased here, and stay erased; --again takes them back."},
+		{t.Back, "  1 message that was erased here is back.", "  %d messages that were erased here are back."},
+		{t.Strangers, "  1 is from a stranger: in no case here, or not by whom its source chose. Not shown.", "  %d are from strangers: in no case here, or not by whom their source chose. Not shown."},
+		{t.Refused, "  ! 1 WAS REFUSED: it is no message to your body, or is not signed as it says. Ask the holder who wrote the file.", "  ! %d WERE REFUSED: they are no messages to your body, or are not signed as they say. Ask the holder who wrote the file."},
+	} {
+		switch {
+		case line.n == 1:
+			d.printf("%s\n", line.one)
+		case line.n > 1:
+			d.printf(line.many+"\n", line.n)
+		}
+	}
+}
+
+type takeoverJSON struct {
+	Kind      string   `json:"kind"`
+	Body      string   `json:"body"`
+	Holder    string   `json:"holder"`
+	Day       string   `json:"day"`
+	New       int      `json:"new"`
+	Cases     []string `json:"cases"`
+	NewCases  int      `json:"new_cases"`
+	Known     int      `json:"known"`
+	Mended    int      `json:"mended"`
+	Erased    int      `json:"erased"`
+	Back      int      `json:"taken_back"`
+	Strangers int      `json:"from_strangers"`
+	Refused   int      `json:"refused"`
+}
+
+func newTakeoverJSON(t *reviewer.Takeover) takeoverJSON {
+	kinds := map[crypto.DeskFileKind]string{crypto.DeskHandOver: "handover", crypto.DeskReferral: "referral", crypto.DeskReceipt: "receipt"}
+	return takeoverJSON{
+		Kind: kinds[t.Kind], Body: t.Body, Holder: t.Holder, Day: t.Day.String(), New: t.New, Cases: listed(t.Cases), NewCases: t.NewCases,
+		Known: t.Known, Mended: t.Mended, Erased: t.Erased, Back: t.Back, Strangers: t.Strangers, Refused: t.Refused,
+	}
+}
