@@ -156,6 +156,9 @@ func (desk *Desk) BackupFile(path string, pass []byte) error {
 // Warnings are what went wrong since the last call without undoing anything: see [vault.Vault.Warnings].
 func (desk *Desk) Warnings() []string { return desk.vault.Warnings() }
 
+// CheckPassphrase says whether pass is the vault's: nil, or [vault.ErrPassphrase].
+func (desk *Desk) CheckPassphrase(pass []byte) error { return desk.vault.CheckPassphrase(pass) }
+
 // Body is the body's id the vault was made for.
 func (desk *Desk) Body() string { return desk.keys.Body }
 

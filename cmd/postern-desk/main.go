@@ -26,6 +26,7 @@ import (
 	"postern/reviewer/keeper"
 	"postern/reviewer/plain"
 	"postern/reviewer/vault"
+	"postern/reviewer/window"
 )
 
 func main() {
@@ -146,6 +147,9 @@ func (d *desk) dispatch(args []string) error {
 	}
 	args = top.Args()
 	if len(args) == 0 {
+		if window.Display() {
+			return d.window()
+		}
 		d.usage(d.stderr)
 		return usagef("no command given")
 	}
@@ -236,7 +240,7 @@ func (d *desk) flags(c *command, fs *flag.FlagSet) func([]string) error {
 // usage lists the commands.
 func (d *desk) usage(w io.Writer) {
 	say := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format, a...) }
-	say("postern-desk opens reports on a machine that is never connected to anything.\n\nUsage: postern-desk COMMAND [options]\n\n")
+	say("postern-desk opens reports on a machine that is never connected to anything.\n\nUsage: postern-desk COMMAND [options]\n       postern-desk            opens a window that does all of it, where there is a display\n\n")
 	for _, c := range commands {
 		say("  %-15s  %s\n", c.name, c.short)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"postern/cmd/scantest"
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer"
@@ -22,6 +23,7 @@ import (
 
 // The scripts run the program itself, with a cheap passphrase hash: it costs a second otherwise.
 func TestMain(m *testing.M) {
+	scantest.Main()
 	testscript.Main(m, map[string]func(){
 		"postern-desk": func() {
 			if err := harden(); err != nil {
@@ -275,6 +277,8 @@ func TestReadmeIsWalked(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) {
+	t.Setenv("DISPLAY", "") // no window
+	t.Setenv("WAYLAND_DISPLAY", "")
 	for _, c := range []struct {
 		args string
 		want int

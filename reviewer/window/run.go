@@ -163,14 +163,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// words are its last lines, or err.
+// words are its last lines without what GTK and WebKit always say, or err.
 func (t *tail) words(err error) string {
 	var lines []string
 	for l := range strings.Lines(string(t.b)) {
 		if strings.HasPrefix(l, "SIG") { // WebKit gave up: what follows are registers
 			break
 		}
-		if l = strings.TrimSpace(l); l != "" {
+		chatter := strings.Contains(l, " WARNING **: ") || strings.HasPrefix(l, "Overriding existing handler")
+		if l = strings.TrimSpace(l); l != "" && !chatter {
 			lines = append(lines, l)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Type types on the keyboard, into what has the focus. Any script.
@@ -42,7 +43,7 @@ func (s *Session) Title() string {
 // Screenshot saves what the screen shows in screenshots/window/, at the top of the tree.
 func (s *Session) Screenshot(name string) {
 	s.Helper()
-	b, err := os.ReadFile(filepath.Join(s.Dir, "screen", "Xvfb_screen0"))
+	b, err := s.still()
 	if err != nil {
 		s.Error(err)
 		return
@@ -65,6 +66,19 @@ func (s *Session) Screenshot(name string) {
 	if err != nil {
 		s.Error(err)
 	}
+}
+
+// still is the screen once it changes no more; a caret goes on blinking.
+func (s *Session) still() (b []byte, err error) {
+	for range 10 {
+		before := b
+		time.Sleep(200 * time.Millisecond)
+		b, err = os.ReadFile(filepath.Join(s.Dir, "screen", "Xvfb_screen0"))
+		if err != nil || before != nil && bytes.Equal(before, b) {
+			break
+		}
+	}
+	return b, err
 }
 
 // screen reads the X server's own memory of its screen, in the format of xwd: a
