@@ -147,7 +147,7 @@ func (desk *Desk) newCase(g *index, first string) Case {
 		e := entries[i]
 		m := desk.newMessage(e, i)
 		m.Mark, m.Late = marks[i], fam.late(e)
-		m.Opened = opened[string(e.ID[:min(len(e.ID), len(crypto.Receipt{}))])] && e.Kind == crypto.KindReply
+		m.Opened = e.Kind == crypto.KindReply && opened[receiptOf(e)]
 		for j, f := range e.Files {
 			c.Files++
 			m.Files[j] = File{No: c.Files, File: crypto.File{Size: f.Size, SHA256: [32]byte(f.SHA256)}}
@@ -210,16 +210,30 @@ func marksOf(entries []*entry) []string {
 // openedBy collects the receipts of the source: of replies, by the beginning of their id. Nobody
 // with an earlier code gives one: they cannot read what was sent to the new one.
 func openedBy(entries []*entry, fam *families) map[string]bool {
-	m := make(map[string]bool)
-	for i := range entries {
-		if e := entries[i]; fam.late(e) != LateAfter {
-			for r := range slices.Chunk(e.Receipts, len(crypto.Receipt{})) {
-				m[string(r)] = true
+	m := make(map[string]bool) // of the replies that are here: most receipts are noise
+	for _, e := range entries {
+		if e.Kind == crypto.KindReply {
+			m[receiptOf(e)] = false
+		}
+	}
+	if len(m) == 0 {
+		return nil
+	}
+	for _, e := range entries {
+		if fam.late(e) == LateAfter {
+			continue
+		}
+		for r := e.Receipts; len(r) >= len(crypto.Receipt{}); r = r[len(crypto.Receipt{}):] {
+			if _, ok := m[string(r[:len(crypto.Receipt{})])]; ok {
+				m[string(r[:len(crypto.Receipt{})])] = true
 			}
 		}
 	}
 	return m
 }
+
+// receiptOf is what a receipt of a reply would be.
+func receiptOf(e *entry) string { return string(e.ID[:min(len(e.ID), len(crypto.Receipt{}))]) }
 
 func (desk *Desk) newMessage(e *entry, at int) Message {
 	m := Message{
@@ -348,11 +362,19 @@ func (desk *Desk) Read(c *Case, m *Message) (*Letter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading message %d: %w", m.No, err)
 	}
-	l := &Letter{Message: *m, Words: read.Text}
+	l := newLetter(read)
+	l.Message = *m
 	l.Files = slices.Clone(m.Files)
 	for i := range min(len(l.Files), len(read.Files)) {
 		l.Files[i].File = read.Files[i]
 	}
+	return l, nil
+}
+
+// newLetter is what a message says, without what the desk knows of it.
+func newLetter(read *crypto.Read) *Letter {
+	l := &Letter{Words: read.Text, Agreed: consentsOf(read)}
+	var err error
 	if l.Told, err = form.DecodeAnswers(read.Answers); err != nil {
 		l.Told, l.Unclear = nil, true
 	}
@@ -372,6 +394,5 @@ func (desk *Desk) Read(c *Case, m *Message) (*Letter, error) {
 			l.Notice = &n
 		}
 	}
-	l.Agreed = consentsOf(read)
-	return l, nil
+	return l
 }

@@ -18,7 +18,7 @@ type casework map[vault.Kind]map[crypto.CaseID]map[string]json.RawMessage
 // [KindCasework] on. The zero value changes nothing.
 type Change struct {
 	vault vault.Change
-	do    []func(casework)
+	do    []func(*Desk)
 	err   error
 }
 
@@ -38,7 +38,7 @@ func (c *Change) Put(kind vault.Kind, of *Case, id string, value any) {
 	}
 	under := caseOf(of)
 	c.vault.Put(kind, recordKey(under, id), text)
-	c.do = append(c.do, func(w casework) { w.put(kind, under, id, text) })
+	c.do = append(c.do, func(desk *Desk) { desk.keep(kind, under, id, text) })
 }
 
 // Delete removes a record. It is gone from what the desk shows, and can be read in the vault's
@@ -46,7 +46,7 @@ func (c *Change) Put(kind vault.Kind, of *Case, id string, value any) {
 func (c *Change) Delete(kind vault.Kind, of *Case, id string) {
 	for _, code := range codesOf(of) {
 		c.vault.Delete(kind, recordKey(code, id))
-		c.do = append(c.do, func(w casework) { delete(w[kind][code], id) })
+		c.do = append(c.do, func(desk *Desk) { desk.drop(kind, code, id) })
 	}
 }
 
@@ -59,7 +59,7 @@ func (desk *Desk) Commit(c *Change) error {
 		return err
 	}
 	for _, do := range c.do {
-		do(desk.added)
+		do(desk)
 	}
 	return nil
 }
@@ -101,6 +101,24 @@ func codesOf(c *Case) []crypto.CaseID {
 
 func recordKey(of crypto.CaseID, id string) []byte { return append(slices.Clone(of[:]), id...) }
 
+// keep and drop are what a change does once it is in the vault.
+func (desk *Desk) keep(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
+	desk.added.put(kind, of, id, text)
+	if desk.search != nil {
+		desk.search.notes.Set(noteID(kind, of, id), jsonTexts(text)...)
+	}
+}
+
+func (desk *Desk) drop(kind vault.Kind, of crypto.CaseID, id string) {
+	delete(desk.added[kind][of], id)
+	if len(desk.added[kind][of]) == 0 {
+		delete(desk.added[kind], of)
+	}
+	if desk.search != nil {
+		desk.search.notes.Remove(noteID(kind, of, id))
+	}
+}
+
 func (w casework) put(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
 	if w[kind] == nil {
 		w[kind] = make(map[crypto.CaseID]map[string]json.RawMessage)
@@ -134,9 +152,11 @@ func (desk *Desk) eraseCasework(c *vault.Change, of *Case) (forget func()) {
 		}
 	}
 	return func() {
-		for _, cases := range desk.added {
+		for kind, cases := range desk.added {
 			for _, code := range of.codes {
-				delete(cases, code)
+				for id := range cases[code] {
+					desk.drop(kind, code, id)
+				}
 			}
 		}
 	}

@@ -78,5 +78,9 @@ func (desk *Desk) Mend(pass []byte, h *Health) error {
 	if err := desk.vault.Mend(pass, h.Vault); err != nil {
 		return err
 	}
+	if desk.search != nil {
+		desk.search.close()
+		desk.search = nil
+	}
 	return desk.load()
 }

@@ -33,13 +33,14 @@ func (o Options) now() time.Time {
 // Desk is an open vault and what it says. It is not safe for concurrent use, and no second
 // one can open the same vault meanwhile.
 type Desk struct {
-	vault *vault.Vault
-	o     Options
-	keys  *keySet
-	dirs  *crypto.Directory // the directory in force, nil before the first
-	state *state
-	index *index // of state: which messages make a case, and how it is shown
-	added casework
+	vault  *vault.Vault
+	o      Options
+	keys   *keySet
+	dirs   *crypto.Directory // the directory in force, nil before the first
+	state  *state
+	index  *index // of state: which messages make a case, and how it is shown
+	added  casework
+	search *searcher // nil until something is searched for
 }
 
 // Create makes a new vault with new keys in dir, which must not exist or be
@@ -167,6 +168,10 @@ func (desk *Desk) Holder() string { return desk.keys.Holder }
 
 // Close wipes the keys, as far as Go allows, and lets the next desk in.
 func (desk *Desk) Close() {
+	if desk.search != nil {
+		desk.search.close()
+		desk.search = nil
+	}
 	if desk.keys != nil {
 		for _, b := range [][]byte{desk.keys.Seed, desk.keys.Signing, desk.keys.Access, desk.keys.Tombs} {
 			clear(b)

@@ -36,6 +36,7 @@
 //	sticks.go     sticks, and all volumes of one in one step
 //	export.go     bundles out
 //	handover.go   cases to a fellow holder; takeover.go, what another desk wrote for this one
+//	search.go     words found in all of it, in memory only
 //	extract.go    files, words and whole cases in clear, by name only
 //	render.go     a case as text
 //	check.go      what is damaged or missing, and what brings it back

@@ -232,9 +232,8 @@ func (desk *Desk) view(x *index, first string) *Case {
 	return &c
 }
 
-// Cases are all cases, the one with the newest message first. What they point to is the desk's:
-// do not change it.
-func (desk *Desk) Cases() []Case {
+// order is all cases, the one with the newest message first. They are the desk's.
+func (desk *Desk) order() []*Case {
 	x := desk.index
 	if x.order == nil {
 		x.order = make([]*Case, 0, len(x.cases))
@@ -245,8 +244,15 @@ func (desk *Desk) Cases() []Case {
 			return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
 		})
 	}
-	out := make([]Case, len(x.order))
-	for i, c := range x.order {
+	return x.order
+}
+
+// Cases are all cases, the one with the newest message first. What they point to is the desk's:
+// do not change it.
+func (desk *Desk) Cases() []Case {
+	list := desk.order()
+	out := make([]Case, len(list))
+	for i, c := range list {
 		out[i] = *c
 	}
 	return out

@@ -281,6 +281,9 @@ func (desk *Desk) commit(next *state, c *vault.Change, pass ...[]byte) error {
 		return err
 	}
 	desk.index = desk.with(desk.index, next)
+	if desk.search != nil {
+		desk.search.update(&next.messages)
+	}
 	next.messages.settle()
 	next.bundles.settle()
 	next.erased.settle()

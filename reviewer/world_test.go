@@ -16,7 +16,7 @@ import (
 
 // world is three bodies (the first with two holders), a root and a server.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	now    time.Time
 	server *reviewertest.Server
 	desks  map[string]*Desk // by holder id
@@ -48,6 +48,12 @@ var testHolders = []struct{ body, holder, kind string }{
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	seedtest.Set(t)
+	return newWorldOf(t)
+}
+
+// newWorldOf is newWorld with the system's randomness, for benchmarks.
+func newWorldOf(t testing.TB) *world {
+	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), desks: make(map[string]*Desk), files: make(map[*keeper.Root]string)}
 	w.server = reviewertest.NewServer(w.today())
 	for _, h := range testHolders {

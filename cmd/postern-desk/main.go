@@ -71,7 +71,7 @@ type command struct {
 // commands in the order of a holder's life.
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
-	cmdImport, cmdList, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
+	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
 	cmdHandOver, cmdTakeOver,
 	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,

@@ -164,6 +164,9 @@ func (v *Vault) openPack(name string, flag int) (*os.File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.OpenFile(v.packPath(name+newPack), flag, 0) //nolint:gosec // the same
 	}
+	if errors.Is(err, fs.ErrNotExist) { // it was adopted between the two
+		f, err = os.OpenFile(v.packPath(name), flag, 0) //nolint:gosec // the same
+	}
 	return f, err
 }
 

@@ -1,0 +1,297 @@
+package reviewer
+
+import (
+	"encoding/json"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"postern/crypto"
+	"postern/intake/form"
+	"postern/reviewer/search"
+	"postern/reviewer/vault"
+)
+
+// maxSearch bounds the text that is kept for searching, in bytes: what a desk with 400 MB of
+// memory can spare. What does not fit is counted, not passed over in silence.
+const maxSearch = 256 << 20
+
+// Hit is something of a case in which all words of a query stand.
+type Hit struct {
+	Case  crypto.CaseID
+	Short string
+	No    int // message of the case; 0: its id, or what its handling added
+}
+
+// Found is the answer to a query.
+type Found struct {
+	Hits []Hit // by case, the one with the newest message first, then by message
+	Read int   // messages that were looked through
+	Of   int   // of so many
+	Left int   // of these, messages that cannot be: unreadable, or too much text
+}
+
+// Complete says that nothing is still to be read.
+func (f *Found) Complete() bool { return f.Read+f.Left >= f.Of }
+
+// Search finds the cases and messages in which all words of a query stand: in a message's words,
+// answers and names of files, in what a case's handling added, or at the beginning of a case's id. The first
+// call begins to read the messages, the newest first; until that is done, what it finds is of
+// those that were read. Nothing of it is kept on the disk.
+func (desk *Desk) Search(query string) *Found {
+	desk.startSearch()
+	f := new(Found)
+	f.Read, f.Left, f.Of = desk.search.progress()
+	q := search.Parse(query)
+	if len(q) == 0 {
+		return f
+	}
+	ids := desk.search.index.Find(q)
+	noted := desk.findCasework(q)
+	prefix := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(query), "-", ""))
+	if len(prefix) >= 4 {
+		for _, first := range desk.index.find(prefix) {
+			noted[crypto.CaseID([]byte(first))] = true
+		}
+	}
+	for _, c := range desk.order() {
+		if slices.ContainsFunc(c.codes, func(id crypto.CaseID) bool { return noted[id] }) {
+			f.Hits = append(f.Hits, Hit{Case: c.ID, Short: c.Short})
+		}
+		for i, e := range c.entries {
+			if ids[string(e.ID)] {
+				f.Hits = append(f.Hits, Hit{Case: c.ID, Short: c.Short, No: i + 1})
+			}
+		}
+	}
+	return f
+}
+
+// AwaitSearch reads what is still to be read.
+func (desk *Desk) AwaitSearch() {
+	desk.startSearch()
+	desk.search.await()
+}
+
+// Excerpt is where the words of a query stand in a message, about width characters in one line
+// of the writer's own: pass it through [plain.SafeLine].
+func Excerpt(l *Letter, query string, width int) string {
+	q := search.Parse(query)
+	for _, text := range letterTexts(l) {
+		if x := search.Excerpt(text, q, width); x != "" {
+			return x
+		}
+	}
+	return ""
+}
+
+func letterTexts(l *Letter) []string {
+	texts := append([]string{l.Words}, answerTexts(l.Told)...)
+	for _, f := range l.Files {
+		texts = append(texts, f.Name)
+	}
+	if l.Event != nil {
+		texts = append(texts, l.Event.Note)
+	}
+	return texts
+}
+
+// answerTexts are the values of answers, those that were chosen in the vocabulary's own words too.
+func answerTexts(told form.Answers) (texts []string) {
+	for _, a := range told {
+		q, _ := form.QuestionOf(a.ID)
+		for _, v := range a.Values {
+			texts = append(texts, v)
+			if label := form.Label(q.Options, v); label != "" {
+				texts = append(texts, label)
+			}
+		}
+	}
+	return texts
+}
+
+// noteID names a record of casework in an index: the case first.
+func noteID(kind vault.Kind, of crypto.CaseID, id string) string {
+	return string(of[:]) + string([]byte{byte(kind)}) + id
+}
+
+// findCasework gives the codes of the cases of which a record of casework has all words.
+func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID]bool {
+	found := make(map[crypto.CaseID]bool)
+	for id := range desk.search.notes.Find(q) {
+		found[crypto.CaseID([]byte(id[:len(crypto.CaseID{})]))] = true
+	}
+	return found
+}
+
+// jsonTexts are the strings in a record, names of its fields left out.
+func jsonTexts(text []byte) (texts []string) {
+	var v any
+	if json.Unmarshal(text, &v) != nil {
+		return nil
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			texts = append(texts, v)
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	walk(v)
+	return texts
+}
+
+// searcher reads messages for an index, beside whatever the desk does.
+type searcher struct {
+	vault *vault.Vault
+	index *search.Index // messages
+	notes *search.Index // records of casework
+	most  int64         // bytes of text
+
+	mu     sync.Mutex
+	change *sync.Cond
+	want   map[string]vault.Blob // all messages: where they lie
+	queue  []string              // ids to be read, the next one last
+	busy   int
+	read   map[string]bool
+	left   map[string]bool
+	closed bool
+	done   sync.WaitGroup
+}
+
+func (desk *Desk) startSearch() {
+	if desk.search != nil {
+		return
+	}
+	s := &searcher{
+		vault: desk.vault, index: search.New(), notes: search.New(), most: maxSearch,
+		want: make(map[string]vault.Blob), read: make(map[string]bool), left: make(map[string]bool),
+	}
+	s.change = sync.NewCond(&s.mu)
+	all := make([]*entry, 0, desk.state.messages.len())
+	for _, e := range desk.state.messages.all() {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return a.reading(b) })
+	for _, e := range all {
+		s.want[string(e.ID)] = e.Blob
+		s.queue = append(s.queue, string(e.ID))
+	}
+	for kind, cases := range desk.added {
+		for of, records := range cases {
+			for id, text := range records {
+				s.notes.Set(noteID(kind, of, id), jsonTexts(text)...)
+			}
+		}
+	}
+	for range max(1, runtime.GOMAXPROCS(0)-1) { // the desk stays usable meanwhile
+		s.done.Go(s.work)
+	}
+	desk.search = s
+}
+
+func (s *searcher) progress() (read, left, of int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.read), len(s.left), len(s.want)
+}
+
+func (s *searcher) await() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for (len(s.queue) > 0 || s.busy > 0) && !s.closed {
+		s.change.Wait()
+	}
+}
+
+// close ends the reading.
+func (s *searcher) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.change.Broadcast()
+	s.mu.Unlock()
+	s.done.Wait()
+}
+
+// update takes what a step of the desk put and removed, before the step is settled.
+func (s *searcher) update(t *table[*entry]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range t.gone {
+		delete(s.want, id)
+		s.forget(id)
+	}
+	for id, e := range t.put {
+		if was, ok := s.want[id]; ok && was == e.Blob {
+			continue
+		}
+		s.want[id] = e.Blob
+		s.forget(id)
+		s.queue = append(s.queue, id)
+	}
+	s.change.Broadcast()
+}
+
+func (s *searcher) forget(id string) {
+	s.index.Remove(id)
+	delete(s.read, id)
+	delete(s.left, id)
+}
+
+// work reads messages until the desk is closed.
+func (s *searcher) work() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for len(s.queue) == 0 && !s.closed {
+			s.change.Wait()
+		}
+		if s.closed {
+			return
+		}
+		id := s.queue[len(s.queue)-1]
+		s.queue = s.queue[:len(s.queue)-1]
+		blob := s.want[id]
+		s.busy++
+		s.mu.Unlock()
+		texts, err := s.texts(blob)
+		s.mu.Lock()
+		s.busy--
+		if now, ok := s.want[id]; ok && now == blob { // else it was erased or changed meanwhile
+			if err != nil || s.index.Size() > s.most {
+				s.left[id] = true
+			} else {
+				s.index.Set(id, texts...)
+				s.read[id] = true
+			}
+		}
+		s.change.Broadcast()
+	}
+}
+
+// texts reads what can be searched of one message.
+func (s *searcher) texts(b vault.Blob) ([]string, error) {
+	r, closer, err := s.vault.OpenBlob(b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = closer.Close() }()
+	read, err := crypto.ReadMessage(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	l := newLetter(read)
+	for _, f := range read.Files {
+		l.Files = append(l.Files, File{File: f})
+	}
+	return letterTexts(l), nil
+}
