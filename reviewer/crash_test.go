@@ -15,8 +15,15 @@ import (
 	"postern/reviewer/reviewertest"
 )
 
-// TestMain lets the crash test run an import in a process of its own, to kill it.
+// TestMain lets the crash tests run a step in a process of its own, to kill it.
 func TestMain(m *testing.M) {
+	if do := os.Getenv("REVIEWER_CRASH_DO"); do != "" {
+		if err := crashDo(os.Getenv("REVIEWER_CRASH_VAULT"), do); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv("REVIEWER_CRASH_VAULT"); dir != "" {
 		if err := crashImport(dir, os.Getenv("REVIEWER_CRASH_VOLUME")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -113,4 +120,91 @@ func TestKilledImport(t *testing.T) {
 		k.Close()
 	}
 	t.Logf("killed at %d moments: %d with the vault as it was, %d with the whole volume", killRounds, old, all)
+}
+
+// crashDo says on standard output when the step begins.
+func crashDo(dir, do string) error {
+	v, err := Open(dir, []byte(testPass), Options{ScryptLogN: 2})
+	if err != nil {
+		return err
+	}
+	c := &v.Cases()[0]
+	p, err := v.PlanReply(c, v.Clock().Today())
+	if err != nil {
+		return err
+	}
+	fmt.Println("begins")
+	switch do {
+	case "reply":
+		_, err = v.Reply(p, Draft{Text: "a second answer"})
+	case "export":
+		_, err = v.Export(dir + "-out")
+	case "erase":
+		err = v.Erase(c, []byte(testPass))
+	case "note":
+		var change Change
+		change.Put(KindCasework, c, "x", "a note")
+		err = v.Commit(&change)
+	}
+	return err
+}
+
+// A desk killed at any moment of a step shows what it showed before, or what it shows after it, and its vault
+// is sound. (Package vault kills itself at each write, sync and rename in turn.)
+func TestKilledSteps(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	w.imports("anna", w.release(2,
+		must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds"))(t),
+		must(src.Say(reviewertest.NewForm(), w.today(), "y", nil, "ombuds"))(t)))
+	w.reply("anna", w.only("anna"), "an answer")
+	v := w.reopen("anna")
+	self, r := must(os.Executable())(t), seedtest.Rand(t)
+	// state is what can differ after a step.
+	state := func(v *Desk) string {
+		s := fmt.Sprint(len(v.Cases()), " cases, ", v.state.erased.len(), " erased, ", v.state.bundles.len(), " bundles")
+		for _, c := range v.Cases() {
+			notes := must(Records[string](v, KindCasework, &c))(t)
+			s += fmt.Sprint("; ", len(c.Messages), " messages, ", c.Waiting, " waiting, ", c.Sent, " sent, notes ", notes)
+		}
+		return s
+	}
+	before := state(v)
+	v.Close()
+	for _, do := range []string{"reply", "export", "erase", "note"} {
+		after, saw := "", map[bool]int{}
+		whole := time.Duration(0)
+		for round := range 12 {
+			dir := filepath.Join(t.TempDir(), "v")
+			check(t, os.CopyFS(dir, os.DirFS(v.vault.Dir())))
+			check(t, os.Mkdir(dir+"-out", 0o700))
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), "REVIEWER_CRASH_DO="+do, "REVIEWER_CRASH_VAULT="+dir)
+			out := must(cmd.StdoutPipe())(t)
+			check(t, cmd.Start())
+			must(out.Read(make([]byte, 6)))(t)
+			if began := time.Now(); round == 0 { // to its end
+				check(t, cmd.Wait())
+				whole = time.Since(began)
+			} else {
+				time.Sleep(time.Duration(r.Int64N(int64(whole * 5 / 4))))
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			}
+			k := must(Open(dir, []byte(testPass), w.options()))(t)
+			got := state(k)
+			if round == 0 {
+				after = got
+			}
+			if got != before && got != after || before == after {
+				t.Fatalf("%s, round %d: %s\nbefore %s\nafter  %s", do, round, got, before, after)
+			}
+			saw[got == after]++
+			if h := must(k.Check())(t); !h.Sound() {
+				t.Fatalf("%s, round %d: %+v", do, round, h.Vault)
+			}
+			k.Close()
+		}
+		t.Logf("%s: as before %d times, done %d times", do, saw[false], saw[true])
+	}
 }

@@ -314,6 +314,13 @@ func TestForget(t *testing.T) {
 	gone, _ := v.Get(1, []byte("gone"))
 	key := bytes.Clone(gone.Blobs[0].Key[:])
 	old := files(t, v.dir)
+	second := make(map[string]string) // names of the same files, that show what becomes of their bytes
+	for name := range old {
+		if strings.HasPrefix(name, logPrefix) || name == keyName || filepath.Base(name) == gone.Blobs[0].Pack {
+			second[name] = filepath.Join(t.TempDir(), "second")
+			check(t, os.Link(filepath.Join(v.dir, name), second[name]))
+		}
+	}
 	var c Change
 	c.Delete(1, []byte("gone"))
 	if err := v.Forget([]byte("another one, which is wrong"), &c); !errors.Is(err, ErrPassphrase) {
@@ -327,6 +334,14 @@ func TestForget(t *testing.T) {
 	check(t, v.Forget([]byte(testPass), &c))
 	if w := v.Warnings(); len(w) != 0 {
 		t.Error(w)
+	}
+	for name, link := range second {
+		was := old[name]
+		for at, is := 0, must(os.ReadFile(link))(t); at+32 <= len(was); at += 32 {
+			if bytes.Contains(is, was[at:at+32]) {
+				t.Fatalf("%s was not overwritten at %d", name, at)
+			}
+		}
 	}
 	oldLog := ""
 	for round, do := range []func() error{
