@@ -25,8 +25,8 @@ func TestBatchIsConstant(t *testing.T) {
 			t.Errorf("batch %d: %d volumes, %d entries", i, len(got), len(got[0].Entries))
 		}
 	}
-	if n, err := w.Service.Waiting(); err != nil || n[crypto.LaneRegular] != 12 {
-		t.Errorf("surplus waits: %v, %v; want 12", n, err)
+	if n := w.Waiting(crypto.LaneRegular); n != 12 {
+		t.Errorf("surplus waits: %d; want 12", n)
 	}
 	for range 30 {
 		w.Submit(crypto.NewCode(), "r", "ombuds")
@@ -346,7 +346,7 @@ func TestClockLeap(t *testing.T) {
 	if len(after) < len(before)+13 {
 		t.Errorf("%d batches in 13 hours after the clock came back", len(after)-len(before))
 	}
-	if n, err := w.Service.Waiting(); err != nil || n[crypto.LaneRegular] != 0 {
-		t.Errorf("still waiting: %v, %v", n, err)
+	if n := w.Waiting(crypto.LaneRegular); n != 0 {
+		t.Errorf("still waiting: %d", n)
 	}
 }

@@ -187,8 +187,8 @@ func TestEraseAllOnAStaleView(t *testing.T) {
 	if err := stale.EraseAll(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.Service.Waiting(); err != nil || n[crypto.LaneRegular] != 0 {
-		t.Errorf("still queued: %v, %v", n, err)
+	if n := w.Waiting(crypto.LaneRegular); n != 0 {
+		t.Errorf("still queued: %d", n)
 	}
 	u, err := w.Service.Usage()
 	if err != nil || u.Records["mailbox"] != intake.Neighbours || u.Records["drop"] != 0 {
@@ -284,7 +284,7 @@ func TestKilledBetweenSteps(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !slices.ContainsFunc(list, func(b intake.BatchInfo) bool { return b.Number == n }) {
-					if wt, err := w.Service.Waiting(); err != nil || wt[crypto.LaneRegular] == 0 {
+					if w.Waiting(crypto.LaneRegular) == 0 {
 						break
 					}
 					w.Release(crypto.LaneRegular)

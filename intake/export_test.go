@@ -44,3 +44,6 @@ const StateBox = stateBox
 
 // Drop says where replies to a code go.
 func (x *Session) Drop() crypto.Drop { return x.box.drop }
+
+// StretchMost sets how long a stretch may be, in bytes.
+func (s *Service) StretchMost(n int64) { s.stretch = n }

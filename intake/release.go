@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	mrand "math/rand/v2"
 	"slices"
 	"time"
@@ -107,16 +106,6 @@ func (s *Service) waiting() (map[crypto.Lane][]entry, error) {
 		w[o.lane] = append(w[o.lane], entry{id: store.ItemID(r.Key), size: o.size, hash: o.hash, week: o.week})
 	}
 	return w, nil
-}
-
-// Waiting counts messages that no batch has taken yet, by lane.
-func (s *Service) Waiting() (map[crypto.Lane]int, error) {
-	w, err := s.waiting()
-	n := map[crypto.Lane]int{}
-	for l, list := range maps.All(w) {
-		n[l] = len(list)
-	}
-	return n, err
 }
 
 // chain is where the next batch goes on.

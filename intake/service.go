@@ -85,6 +85,7 @@ type Service struct {
 	release   sync.RWMutex // held for writing while outs move into a batch
 	working   sync.Mutex   // one step at a time of what takes several
 	damaged   atomic.Int64
+	stretch   int64          // length that a stretch has at most, in bytes
 	locks     [64]sync.Mutex // by mailbox: requests with one code wait for each other
 
 	apply func(context.Context, ...store.Op) error // the store's
@@ -103,7 +104,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, apply: o.Store.Apply, transfer: o.Transfer, signing: o.Signing, instance: o.Instance, limits: o.Limits,
-		hours: o.BatchHours, now: o.Now, turns: newTurns(), numbers: newNumbers(),
+		hours: o.BatchHours, now: o.Now, turns: newTurns(), numbers: newNumbers(), stretch: stretchMost,
 		sizes: map[crypto.Lane]int{crypto.LaneRegular: o.BatchSize, crypto.LaneUrgent: o.UrgentSize},
 	}
 	if s.limits.Files == 0 {

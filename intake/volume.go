@@ -42,7 +42,8 @@ func (s *Service) WriteVolume(ctx context.Context, w io.Writer, number uint64, v
 		return err
 	}
 	h := b.head()
-	vw, err := crypto.NewVolumeWriter(&skipWriter{w: w, skip: offset}, crypto.SignBatchHead(h, s.signing), volume, padded(h, volume))
+	out := &skipWriter{w: w, skip: offset}
+	vw, err := crypto.NewVolumeWriter(out, crypto.SignBatchHead(h, s.signing), volume, padded(h, volume))
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,10 @@ func (s *Service) WriteVolume(ctx context.Context, w io.Writer, number uint64, v
 			return err
 		}
 		var r io.Reader = &entryReader{s: s, e: e}
-		if e.kind == entryNoise {
+		switch {
+		case out.skip >= crypto.EntrySize(e.size):
+			r = zeros{} // all of it is dropped: who resumes a long download costs no reading of what they have
+		case e.kind == entryNoise:
 			r = noise(e.id, e.size)
 		}
 		if err := vw.Entry(r); err != nil {

@@ -106,9 +106,11 @@
 // # Rules of the exchange
 //
 // Reaching it is the authentication (SECURITY.md S-13): tor lets in only who
-// holds the holder's key, and each holder has a socket of their own. Volumes are
-// immutable and resumable by Range. Page sizes are not constant here; the rest
-// (no scripts, no cookies, Content-Security-Policy, streaming) is the same.
+// holds the holder's key, and each holder has a socket of their own. Volumes, and the
+// files of all volumes after a number, are the same for every holder, and resumable by Range: an
+// address names its bytes, and is gone once a night changes them (SECURITY.md S-26).
+// A form hands in several bundles, each answered for itself. Page sizes are not constant here; the
+// rest (no scripts, no cookies, Content-Security-Policy, streaming) is the same.
 //
 // # Words
 //
@@ -116,5 +118,5 @@
 // one, an empty one, other places for values or plural forms than the language
 // needs fail a test. A file says which speaker of the language has read it; as
 // long as nobody has, its pages say so. Templates hold structure only. The
-// exchange's words are apart, in English: they are for people who run a desk.
+// exchange's words are apart, in the languages of the desk.
 package web

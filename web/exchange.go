@@ -2,11 +2,9 @@ package web
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,13 +30,15 @@ type ExchangeOptions struct {
 	Log func(string)
 }
 
-// exchange is the handler of one holder's pages.
+// exchange is the handler of one holder's pages in one language.
 type exchange struct {
 	service   *intake.Service
 	directory func() ([]byte, error)
 	holder    string
 	preview   bool
 	words     *locale.Locale
+	units     *locale.Locale // of the source's pages: days and sizes are said alike
+	others    []langView
 	log       func(string)
 	csp       string
 	templates map[string]*template.Template
@@ -52,23 +52,51 @@ const (
 	exchangeTemplates = "templates/exchange"
 )
 
+// exchangeLanguages are those of the desk's window, English first: it is for whom none fits.
+func exchangeLanguages() []string {
+	list := []string{"en"}
+	for _, lang := range locale.Languages(assets, exchangeWords) {
+		if lang != "en" {
+			list = append(list, lang)
+		}
+	}
+	return list
+}
+
 var exchangePages = []string{"batches", "delivered", "refused"}
 
 // Exchange serves one holder's batches and takes bundles. It knows of nobody
 // else and authenticates nobody: it must be reachable through the holder's own
-// onion address only (SECURITY.md S-13). Its pages are in English: they are for people who run
-// a desk, whose words are English too.
+// onion address only (SECURITY.md S-13). Its pages are in the languages of the desk; as on the
+// source's pages, /fr/ is the one in French, and an address without a language follows the browser.
 func Exchange(o ExchangeOptions) http.Handler {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	words, err := locale.Read(assets, exchangeWords, "en")
+	var all []*locale.Locale
+	for _, lang := range exchangeLanguages() {
+		l, err := locale.Read(assets, exchangeWords, lang)
+		if err != nil {
+			panic(err) // embedded
+		}
+		all = append(all, l)
+	}
+	return newLanguages(all, func(l *locale.Locale) *exchange { return newExchange(o, l, all) })
+}
+
+func newExchange(o ExchangeOptions, words *locale.Locale, all []*locale.Locale) *exchange {
+	units, err := locale.Source(words.Lang)
 	if err != nil {
-		panic(err)
+		panic(err) // embedded
 	}
 	e := &exchange{
-		service: o.Service, directory: o.Directory, holder: o.Holder, preview: o.Preview, words: words, log: o.Log,
+		service: o.Service, directory: o.Directory, holder: o.Holder, preview: o.Preview, words: words, units: units, log: o.Log,
 		cross: http.NewCrossOriginProtection(),
+	}
+	for _, l := range all {
+		if l != words {
+			e.others = append(e.others, langView{l.Lang, locale.Endonym(l.Lang)})
+		}
 	}
 	e.templates, e.csp = parseTemplates(words, "", exchangeTemplates, exchangePages, exchangeTemplates+"/frame.html")
 	get := []string{http.MethodGet, http.MethodHead}
@@ -76,6 +104,8 @@ func Exchange(o ExchangeOptions) http.Handler {
 	e.router.NotFoundHandler = e.refuse(http.StatusNotFound, "missing")
 	e.router.MethodNotAllowedHandler = e.refuse(http.StatusMethodNotAllowed, "missing")
 	e.router.HandleFunc("/", e.batches).Methods(get...)
+	e.router.HandleFunc("/after", e.after).Methods(get...)
+	e.router.HandleFunc("/after/{after:[0-9]{1,19}}/{last:[0-9]{1,19}}/{tag}/{name}", e.stretch).Methods(get...)
 	e.router.HandleFunc("/volumes/{batch:[0-9]{1,19}}/{volume:[0-9]{1,6}}/{name}", e.volume).Methods(get...)
 	if e.directory != nil {
 		e.router.HandleFunc("/directory.note", e.note).Methods(get...)
@@ -93,37 +123,64 @@ func (e *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p)
 		default:
 			e.log("internal error at " + where())
-			e.show(w, http.StatusInternalServerError, "refused", "internal")
+			e.refused(w, r, http.StatusInternalServerError, "internal")
 		}
 	}()
 	if err := e.cross.Check(r); err != nil {
-		e.show(w, http.StatusForbidden, "refused", "cross")
+		e.refused(w, r, http.StatusForbidden, "cross")
 		return
 	}
 	e.router.ServeHTTP(w, r)
 }
 
-func (e *exchange) refuse(status int, why string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { e.show(w, status, "refused", why) }
+// refusals are why something was refused. Each has words "refused.<id>".
+var refusals = []string{
+	"missing", "number", "nothing", "beyond", "exchanged", "cross", "internal", "nofile", "many", "bundle", "full", "busy", "later", "closed", "line",
 }
 
-// refusals are why something was refused. Each has words "refused.<id>".
-var refusals = []string{"missing", "cross", "internal", "nofile", "bundle", "full", "busy", "later", "closed", "line"}
+// refusedView is one of refusals. Newest is the newest batch's number, where the words name it.
+type refusedView struct {
+	Why    string
+	Newest uint64
+}
 
-func (e *exchange) show(w http.ResponseWriter, status int, name string, view any) {
+func (v refusedView) trouble() bool { return true }
+
+func (e *exchange) refuse(status int, why string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { e.refused(w, r, status, why) }
+}
+
+func (e *exchange) refused(w http.ResponseWriter, r *http.Request, status int, why string) {
+	e.show(w, r, status, "refused", refusedView{Why: why})
+}
+
+// internal logs a fault of ours and says that there is one.
+func (e *exchange) internal(w http.ResponseWriter, r *http.Request, doing string, err error) {
+	e.log(fmt.Sprintf("%s: %v", doing, err))
+	e.refused(w, r, http.StatusInternalServerError, "internal")
+}
+
+func (e *exchange) show(w http.ResponseWriter, r *http.Request, status int, name string, view any) {
 	var b bytes.Buffer
 	f := frame{Title: e.words.Word("title." + name), Preview: e.preview, View: view}
+	if v, ok := view.(interface{ trouble() bool }); ok && v.trouble() {
+		f.Alert = e.words.Word("problem")
+	}
+	if name == "batches" { // the same page in every language
+		f.Choice = &choice{Languages: e.others, Path: "/"}
+	}
 	if err := e.templates[name].ExecuteTemplate(&b, "layout", f); err != nil {
 		e.log(fmt.Sprintf("making page %s: %v", name, cleanTemplateError(err)))
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
+	page := bytes.ReplaceAll(b.Bytes(), here, []byte(`="`+prefixOf(r)+`/`))
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // an error is a lost connection
+	_, _ = w.Write(page) // an error is a lost connection
 }
 
 // batchesView lists what can be fetched.
@@ -133,9 +190,13 @@ type batchesView struct {
 	Days    []dayView
 	Oldest  uint64
 	Newest  uint64
+	All     string // size of all that is listed
 	Missing string // numbers between Oldest and Newest that are not kept
-	Next    string
+	Next    nextView
 }
+
+// nextView is when the next regular batch is made.
+type nextView struct{ Day, Hour string }
 
 type dayView struct {
 	Day     string
@@ -156,19 +217,24 @@ type volumeLine struct {
 	Bytes      int64
 }
 
-func (e *exchange) batches(w http.ResponseWriter, _ *http.Request) {
+func (e *exchange) next() nextView {
+	t := e.service.NextRelease().UTC()
+	return nextView{e.units.Date(crypto.DayOf(t)), t.Format("15:04")}
+}
+
+func (e *exchange) batches(w http.ResponseWriter, r *http.Request) {
 	list, err := e.service.Batches()
 	if err != nil {
-		e.log(fmt.Sprintf("listing batches: %v", err))
-		e.show(w, http.StatusInternalServerError, "refused", "internal")
+		e.internal(w, r, "listing batches", err)
 		return
 	}
-	e.show(w, http.StatusOK, "batches", e.batchesView(list))
+	e.show(w, r, http.StatusOK, "batches", e.batchesView(list))
 }
 
 func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
-	v := batchesView{Holder: e.holder, Version: e.version(), Next: e.service.NextRelease().UTC().Format("2006-01-02 15:04")}
+	v := batchesView{Holder: e.holder, Version: e.version(), Next: e.next()}
 	var gaps []string
+	var all int64
 	var before uint64        // batches of this database before the present life of the server
 	for _, b := range list { // newest first
 		if v.Newest == 0 {
@@ -176,33 +242,35 @@ func (e *exchange) batchesView(list []intake.BatchInfo) batchesView {
 		}
 		if b.Number-b.Ordinal == before { // a restored server counts anew: what its backup held has numbers of its own
 			if v.Oldest > b.Ordinal+1 {
-				gaps = append(gaps, span(b.Ordinal+1, v.Oldest-1))
+				gaps = append(gaps, e.span(b.Ordinal+1, v.Oldest-1))
 			}
 			v.Oldest = b.Ordinal
 		}
-		day := b.Day.String()
+		day := e.units.Date(b.Day)
 		if n := len(v.Days); n == 0 || v.Days[n-1].Day != day {
 			v.Days = append(v.Days, dayView{Day: day, Open: n == 0})
 		}
 		line := batchLine{Ordinal: b.Ordinal, Lane: e.words.Word("lane." + laneName(b.Lane))}
 		for _, vol := range b.Volumes {
+			all += vol.Size
 			line.Volumes = append(line.Volumes, volumeLine{
-				Number: vol.Number, Name: vol.Name, Size: e.words.Size(vol.Size), Bytes: vol.Size,
-				Path: fmt.Sprintf("/volumes/%d/%d/%s", b.Number, vol.Number, vol.Name),
+				Number: vol.Number, Name: vol.Name, Size: e.units.Size(vol.Size), Bytes: vol.Size,
+				Path: fmt.Sprintf("volumes/%d/%d/%s", b.Number, vol.Number, vol.Name),
 			})
 		}
 		d := &v.Days[len(v.Days)-1]
 		d.Batches = append(d.Batches, line)
 	}
-	v.Missing = strings.Join(gaps, ", ")
+	v.All, v.Missing = e.units.Size(all), strings.Join(gaps, e.words.Word("exchange.comma")+" ")
 	return v
 }
 
-func span(a, b uint64) string {
+// span names the numbers from a to b.
+func (e *exchange) span(a, b uint64) string {
 	if a == b {
 		return strconv.FormatUint(a, 10)
 	}
-	return fmt.Sprintf("%d–%d", a, b)
+	return e.words.Word("exchange.span", a, b)
 }
 
 // lanes have words "lane.<name>".
@@ -215,7 +283,6 @@ func laneName(l crypto.Lane) string {
 	return "regular"
 }
 
-// volume sends a volume, or the part of it that Range asks for.
 // version of the directory that is offered; 0: none.
 func (e *exchange) version() uint64 {
 	if d := e.service.Directory(); e.directory != nil && d != nil {
@@ -228,8 +295,7 @@ func (e *exchange) version() uint64 {
 func (e *exchange) note(w http.ResponseWriter, r *http.Request) {
 	b, err := e.directory()
 	if err != nil {
-		e.log(fmt.Sprintf("reading the directory: %v", err))
-		e.show(w, http.StatusInternalServerError, "refused", "internal")
+		e.internal(w, r, "reading the directory", err)
 		return
 	}
 	h := w.Header()
@@ -242,186 +308,38 @@ func (e *exchange) note(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (e *exchange) volume(w http.ResponseWriter, r *http.Request) {
-	vars := mux.Vars(r)
-	batch, err1 := strconv.ParseUint(vars["batch"], 10, 64)
-	number, err2 := strconv.Atoi(vars["volume"])
-	info, err := e.service.Volume(batch, number)
-	if errors.Is(err, intake.ErrNoVolume) || err1 != nil || err2 != nil || err == nil && info.Name != vars["name"] {
-		e.show(w, http.StatusNotFound, "refused", "missing")
-		return
-	}
+// after leads from the number that a desk names to the one file with everything after it.
+func (e *exchange) after(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.ParseUint(digits(r.URL.Query().Get("n")), 10, 64)
 	if err != nil {
-		e.log(fmt.Sprintf("finding a volume: %v", err))
-		e.show(w, http.StatusInternalServerError, "refused", "internal")
+		e.refused(w, r, http.StatusBadRequest, "number")
 		return
 	}
-	// The name holds the batch, the volume and a hash of the batch's head, and so of every entry: what
-	// has this name never changes.
-	tag := `"` + info.Name + `"`
-	h := w.Header()
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("ETag", tag)
-	asked := r.Header.Get("Range")
-	if ir := r.Header.Get("If-Range"); ir != "" && ir != tag {
-		asked = ""
-	}
-	from, to, kind := parseRange(asked, info.Size)
-	if kind == rangeBeyond {
-		h.Set("Content-Range", fmt.Sprintf("bytes */%d", info.Size))
-		e.show(w, http.StatusRequestedRangeNotSatisfiable, "refused", "missing")
-		return
-	}
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", `attachment; filename="`+info.Name+`"`)
-	h.Set("Content-Length", strconv.FormatInt(to-from, 10))
-	status := http.StatusOK
-	if kind == rangePart {
-		status = http.StatusPartialContent
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, info.Size))
-	}
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return
-	}
-	paced := &pacedWriter{w: w, rc: http.NewResponseController(w)}
-	out := &boundedWriter{w: paced, left: to - from}
-	err = e.service.WriteVolume(r.Context(), out, batch, number, from)
-	if out.left == 0 {
-		return // all that was asked for; a range may end before the volume
-	}
-	if err != nil && paced.err == nil && r.Context().Err() == nil {
-		e.log(fmt.Sprintf("sending a volume: %v", err))
-	}
-	panic(http.ErrAbortHandler) // incomplete: only a cut connection says so
-}
-
-// boundedWriter ends a copy after left bytes.
-type boundedWriter struct {
-	w    io.Writer
-	left int64
-}
-
-var errRangeDone = errors.New("the range is written")
-
-func (b *boundedWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) <= b.left {
-		n, err := b.w.Write(p)
-		b.left -= int64(n)
-		return n, err
-	}
-	n, err := b.w.Write(p[:b.left])
-	if b.left -= int64(n); err == nil {
-		err = errRangeDone
-	}
-	return n, err
-}
-
-// What parseRange found.
-type rangeKind int
-
-const (
-	rangeNone   rangeKind = iota // none, or one we need not understand: all is sent
-	rangePart                    // from, to
-	rangeBeyond                  // nothing of it exists
-)
-
-// parseRange reads a Range header with one range of bytes (RFC 9110, 14.1.2).
-// A server may ignore others, and does: several ranges, other units.
-func parseRange(s string, size int64) (from, to int64, kind rangeKind) {
-	spec, ok := strings.CutPrefix(s, "bytes=")
-	a, b, two := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok || !two || strings.Contains(b, ",") || strings.Contains(a, ",") {
-		return 0, size, rangeNone
-	}
-	number := func(s string) (int64, bool) {
-		if s == "" || len(s) > 18 || strings.Trim(s, "0123456789") != "" {
-			return 0, false
-		}
-		n, err := strconv.ParseInt(s, 10, 64)
-		return n, err == nil
-	}
-	if a == "" { // the last b bytes
-		n, ok := number(b)
-		switch {
-		case !ok:
-			return 0, size, rangeNone
-		case n == 0 || size == 0:
-			return 0, 0, rangeBeyond
-		}
-		return max(0, size-n), size, rangePart
-	}
-	from, ok = number(a)
-	if !ok {
-		return 0, size, rangeNone
-	}
-	to = size
-	if b != "" {
-		last, ok := number(b)
-		if !ok || last < from {
-			return 0, size, rangeNone
-		}
-		to = min(size, last+1)
-	}
-	if from >= size {
-		return 0, 0, rangeBeyond
-	}
-	return from, to, rangePart
-}
-
-// deliveredView is the receipt of a bundle.
-type deliveredView struct {
-	ID   string
-	Next string
-}
-
-// bundle takes a bundle as it streams in.
-func (e *exchange) bundle(w http.ResponseWriter, r *http.Request) {
-	// The largest bundle is a constant number of entries of the largest class;
-	// what is longer is read to its end all the same, so that the page is seen.
-	limit := int64(2*crypto.BundleEntries+1)*2*e.service.Limits().FileSize + drainMost
-	body := newPacedBody(w, r, limit)
-	status, why, id := e.deliver(r, body)
-	_, _ = io.Copy(io.Discard, body)
-	if why != "" {
-		e.show(w, status, "refused", why)
-		return
-	}
-	e.show(w, http.StatusOK, "delivered", deliveredView{
-		hex.EncodeToString(id[:]), e.service.NextRelease().UTC().Format("2006-01-02 15:04"),
-	})
-}
-
-func (e *exchange) deliver(r *http.Request, body *pacedBody) (status int, why string, id crypto.BundleID) {
-	up, err := newUpload(r, body, time.Now)
-	if err != nil {
-		return http.StatusBadRequest, "nofile", id
-	}
-	if _, err = up.fields(time.Now); err != nil {
-		return http.StatusBadRequest, "line", id
-	}
-	if !up.hasFile() {
-		return http.StatusBadRequest, "nofile", id
-	}
-	src := &failing{r: up.file}
-	var later *intake.Later
-	id, err = e.service.Deliver(r.Context(), e.holder, src)
+	var none *intake.NothingAfter
+	st, err := e.service.Stretch(n, 0)
 	switch {
-	case err == nil:
-		return http.StatusOK, "", id
-	case src.err != nil:
-		return http.StatusBadRequest, "line", id
-	case errors.Is(err, intake.ErrBundle):
-		return http.StatusBadRequest, "bundle", id
-	case errors.Is(err, intake.ErrFull):
-		return http.StatusInsufficientStorage, "full", id
-	case errors.Is(err, intake.ErrBusy):
-		return http.StatusServiceUnavailable, "busy", id
-	case errors.As(err, &later):
-		return http.StatusTooManyRequests, "later", id
-	case errors.Is(err, intake.ErrClosed):
-		return http.StatusServiceUnavailable, "closed", id
+	case errors.As(err, &none) && n > none.Newest:
+		e.show(w, r, http.StatusNotFound, "refused", refusedView{"beyond", none.Newest})
+		return
+	case errors.As(err, &none):
+		e.show(w, r, http.StatusNotFound, "refused", refusedView{"nothing", none.Newest})
+		return
+	case err != nil:
+		e.internal(w, r, "finding batches", err)
+		return
 	}
-	e.log(fmt.Sprintf("taking a bundle: %v", err))
-	return http.StatusInternalServerError, "internal", id
+	w.Header().Set("Location", fmt.Sprintf("%s/after/%d/%d/%s/%s", prefixOf(r), n, st.Last, st.Tag, st.Name))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// digits makes one form of a number, whichever digits a keyboard has; what is no number stays as it is.
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		for _, zero := range []rune{'٠', '۰'} { // Arabic-Indic, and the Persian ones
+			if r >= zero && r <= zero+9 {
+				return '0' + r - zero
+			}
+		}
+		return r
+	}, strings.TrimSpace(s))
 }

@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
+	"pgregory.net/rapid"
 
 	"postern/crypto"
 	"postern/intake"
@@ -42,49 +46,281 @@ func (w *world) checkExchange(b []byte) {
 	checkStructure(w.t, doc)
 }
 
+// batchWithFile releases one batch of each lane, of which the first holds a file.
+func (w *world) batchWithFile() []intake.BatchInfo {
+	w.t.Helper()
+	w.get("/report").form("/report").set("text", "x").file("big.bin", io.LimitReader(noise{}, 1<<20)).send().want(200, "Received")
+	return w.release(crypto.LaneRegular, crypto.LaneUrgent)
+}
+
+// release makes batches and lists all, newest first.
+func (w *world) release(lanes ...crypto.Lane) []intake.BatchInfo {
+	w.t.Helper()
+	for _, l := range lanes {
+		if _, err := w.service.Release(context.Background(), l); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	list, err := w.service.Batches()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+func (w *world) volume(batch uint64, v intake.VolumeInfo) []byte {
+	w.t.Helper()
+	var whole bytes.Buffer
+	if err := w.service.WriteVolume(context.Background(), &whole, batch, v.Number, 0); err != nil {
+		w.t.Fatal(err)
+	}
+	return whole.Bytes()
+}
+
 func TestExchangeListsAndResumes(t *testing.T) {
 	w := newWorld(t)
 	if r, b := w.getExchange("/"); r.StatusCode != 200 || !strings.Contains(b, "There is no batch yet.") || !strings.Contains(b, "first desk") {
 		t.Errorf("empty exchange: %d", r.StatusCode)
 	}
-	w.get("/report").form("/report").set("text", "x").file("big.bin", io.LimitReader(noise{}, 1<<20)).send().want(200, "Received")
-	for _, l := range []crypto.Lane{crypto.LaneRegular, crypto.LaneUrgent} {
-		if _, err := w.service.Release(context.Background(), l); err != nil {
-			t.Fatal(err)
-		}
-	}
-	list, err := w.service.Batches()
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := w.batchWithFile()
 	_, page := w.getExchange("/")
-	for _, b := range list {
+	var all []byte
+	for _, b := range slices.Backward(list) {
 		for _, v := range b.Volumes {
 			path := fmt.Sprintf("/volumes/%d/%d/%s", b.Ordinal, v.Number, v.Name)
 			if !strings.Contains(page, `href="`+path+`"`) || !strings.Contains(page, fmt.Sprintf("%d bytes", v.Size)) {
 				t.Errorf("volume %s is not listed", v.Name)
 			}
-			var whole bytes.Buffer
-			if err := w.service.WriteVolume(context.Background(), &whole, b.Ordinal, v.Number, 0); err != nil {
-				t.Fatal(err)
-			}
-			w.checkRanges(path, v, whole.Bytes())
+			whole := w.volume(b.Number, v)
+			w.checkRanges(path, v.Name, v.Name, whole)
+			all = append(all, whole...)
 		}
 	}
 	if !strings.Contains(page, "None is missing in between.") {
 		t.Error("the page does not say that the list is complete")
 	}
-	for _, path := range []string{"/nowhere", "/volumes/9/1/x", "/volumes/1/9/x", "/volumes/1/1/wrong", "/volumes/99999999999999999999/1/x"} {
+	path := w.everythingAfter("0")
+	parts := strings.Split(path, "/")
+	w.checkRanges(path, parts[5], parts[4], all)
+	for _, path := range []string{
+		"/nowhere", "/volumes/9/1/x", "/volumes/1/9/x", "/volumes/1/1/wrong", "/volumes/99999999999999999999/1/x",
+		"/after/0/99999999999999999999/x/y", "/after/2/1/x/y", "/after/1", "/after/x/2/y/z",
+	} {
 		if r, b := w.getExchange(path); r.StatusCode != 404 || !strings.Contains(b, "There is no such page or file") {
 			t.Errorf("%s: %d", path, r.StatusCode)
 		}
 	}
 }
 
-func (w *world) checkRanges(path string, v intake.VolumeInfo, whole []byte) {
+// asked is the answer to a number typed into the exchange's form, whose redirect is not followed.
+func (w *world) asked(address, n string) (*http.Response, string) {
+	w.t.Helper()
+	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := c.Get(address + "/after?" + url.Values{"n": {n}}.Encode())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(b) > 0 {
+		w.checkExchange(b)
+	}
+	return r, string(b)
+}
+
+// everythingAfter is the path to which the exchange leads who asks for it.
+func (w *world) everythingAfter(n string) string {
+	w.t.Helper()
+	r, page := w.asked(w.exch, n)
+	if r.StatusCode != http.StatusSeeOther || page != "" {
+		w.t.Fatalf("everything after %s: %d %s", n, r.StatusCode, page)
+	}
+	return r.Header.Get("Location")
+}
+
+// A download that breaks off, at any byte and again and again, is resumed to the bytes that
+// one without a break has, also when batches come meanwhile.
+func TestEverythingAfterIsResumed(t *testing.T) {
+	w := newWorld(t)
+	w.batchWithFile()
+	path := w.everythingAfter("0")
+	_, whole := w.getExchange(path)
+	rapid.Check(t, func(t *rapid.T) {
+		var got []byte
+		tag := ""
+		for breaks := rapid.IntRange(1, 4).Draw(t, "breaks"); len(got) < len(whole); breaks-- {
+			r, err := http.NewRequest(http.MethodGet, w.exch+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := http.StatusOK
+			if tag != "" {
+				r.Header.Set("Range", fmt.Sprintf("bytes=%d-", len(got)))
+				r.Header.Set("If-Range", tag)
+				want = http.StatusPartialContent
+			}
+			a, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut := int64(len(whole))
+			if breaks > 0 {
+				cut = rapid.Int64Range(1, cut).Draw(t, "until it breaks off")
+			}
+			b, err := io.ReadAll(io.LimitReader(a.Body, cut))
+			a.Body.Close() // also in the midst: the line is gone
+			if tag = a.Header.Get("ETag"); err != nil || a.StatusCode != want || tag == "" {
+				t.Fatalf("status %d, tag %q, %v", a.StatusCode, tag, err)
+			}
+			got = append(got, b...)
+		}
+		if string(got) != whole {
+			t.Fatal("other bytes than without a break")
+		}
+	})
+	w.release(crypto.LaneRegular)
+	if r, again := w.getExchange(path); r.StatusCode != 200 || again != whole {
+		t.Errorf("with a batch more: %d, %d bytes", r.StatusCode, len(again))
+	}
+	if next := w.everythingAfter("2"); !strings.HasPrefix(next, "/after/2/3/") {
+		t.Errorf("the batch that came is %s", next)
+	}
+}
+
+// What is not there is said: in words, by status, and the same for every holder.
+func TestEverythingAfterRefuses(t *testing.T) {
+	w := newWorld(t)
+	says := func(address, n string, status int, words string) {
+		t.Helper()
+		if r, page := w.asked(address, n); r.StatusCode != status || !strings.Contains(page, words) {
+			t.Errorf("after %q: %d\n%s", n, r.StatusCode, page)
+		}
+	}
+	says(w.exch, "0", 404, "0 is the newest number")
+	w.release(crypto.LaneRegular, crypto.LaneUrgent, crypto.LaneRegular)
+	says(w.exch, "3", 404, "3 is the newest number")
+	says(w.exch, " 4 ", 404, "the newest is 3")
+	for _, n := range []string{"", "x", "-1", "1.5", "1e3", "99999999999999999999", "١٢x"} {
+		says(w.exch, n, 400, "no number of a batch")
+	}
+	for _, n := range []string{"1", " 1", "١", "۱", "0001"} {
+		if path := w.everythingAfter(n); !strings.HasPrefix(path, "/after/1/3/") {
+			t.Errorf("after %q: %s", n, path)
+		}
+	}
+	// Another night, and what lies above is served no more under the same name.
+	before := w.everythingAfter("0")
+	for range 3 { // whether an entry is exchanged is drawn
+		w.in.Night()
+	}
+	if r, page := w.getExchange(before); r.StatusCode != 404 || !strings.Contains(page, "not the same any more") {
+		t.Errorf("after nights: %d", r.StatusCode)
+	}
+	// Two months on, the oldest have ended; a file that named them has, too.
+	w.advance(50 * 24 * time.Hour)
+	w.release(crypto.LaneRegular)
+	before = w.everythingAfter("0")
+	w.advance(9 * 24 * time.Hour)
+	w.in.Night()
+	if path := w.everythingAfter("0"); !strings.HasPrefix(path, "/after/0/4/") || !strings.HasSuffix(path, "-000004-to-000004.batches") {
+		t.Errorf("when three have ended: %s", path)
+	}
+	if r, page := w.getExchange(before); r.StatusCode != 404 || !strings.Contains(page, "not the same any more") {
+		t.Errorf("a file that named them: %d", r.StatusCode)
+	}
+	// A server that was restored counts anew.
+	w.in.Options.Instance = crypto.InstanceID{2}
+	w.in.Restart()
+	w.service = w.in.Service
+	restored := serve(t, Exchange(ExchangeOptions{Service: w.service, Log: w.log}))
+	w.release(crypto.LaneRegular)
+	says(restored, "4", 404, "counts anew: please ask for everything after 0")
+	if r, _ := w.asked(restored, "0"); !strings.HasPrefix(r.Header.Get("Location"), "/after/0/1/") {
+		t.Errorf("in another life: %s", r.Header.Get("Location"))
+	}
+}
+
+// Every holder gets the same bytes, whether something in them is for them or not.
+func TestEverythingAfterIsTheSameForAll(t *testing.T) {
+	w := newWorld(t)
+	w.batchWithFile()
+	path := w.everythingAfter("0")
+	r, whole := w.getExchange(path)
+	other := serve(t, Exchange(ExchangeOptions{Service: w.service, Holder: "Somebody else", Log: w.log}))
+	a, err := http.Get(other + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if b, err := io.ReadAll(a.Body); err != nil || string(b) != whole || fmt.Sprint(a.Header) != fmt.Sprint(r.Header) {
+		t.Errorf("another holder gets others: %v", err)
+	}
+}
+
+// The pages are in the languages of the desk: by the address, or as the browser prefers.
+func TestExchangeLanguages(t *testing.T) {
+	w := newWorld(t)
+	w.batchWithFile()
+	for _, lang := range exchangeLanguages() {
+		e := w.exchange(lang)
+		for _, way := range []string{"address", "wish"} {
+			path, head := "/", lang+", en;q=0.5"
+			if way == "address" {
+				path, head = "/"+lang+"/", "de"
+			}
+			r, err := http.NewRequest(http.MethodGet, w.exch+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Language", head)
+			a, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(a.Body)
+			a.Body.Close()
+			page := string(b)
+			if err != nil || !strings.Contains(page, fmt.Sprintf(`<html lang="%s" dir="%s">`, lang, e.words.Dir)) ||
+				!strings.Contains(page, e.words.Word("exchange.after")) || strings.Contains(page, `"~/`) {
+				t.Errorf("%s by %s is another page", lang, way)
+			}
+			if read := strings.Contains(page, e.words.Word("language.unreviewed")); read != (e.words.Reviewed == "") {
+				t.Errorf("%s: says that nobody read it: %v", lang, read)
+			}
+			prefix := strings.TrimSuffix(path, "/")
+			for _, to := range []string{"/after", "/bundle"} {
+				if !strings.Contains(page, `action="`+prefix+to+`"`) {
+					t.Errorf("%s by %s: no form to %s%s", lang, way, prefix, to)
+				}
+			}
+			if !strings.Contains(page, `href="`+prefix+"/volumes/") {
+				t.Errorf("%s by %s: no link to volumes", lang, way)
+			}
+			for _, other := range exchangeLanguages() {
+				if offered := strings.Contains(page, `href="/`+other+`/" lang`); offered != (other != lang) {
+					t.Errorf("%s offers %s: %v", lang, other, offered)
+				}
+			}
+		}
+		r, _ := w.asked(w.exch+"/"+lang, "0")
+		if to := r.Header.Get("Location"); !strings.HasPrefix(to, "/"+lang+"/after/0/2/") {
+			t.Errorf("%s leads to %s", lang, to)
+		}
+		_, page := w.asked(w.exch+"/"+lang, "2")
+		if says, _, _ := strings.Cut(e.words.Word("refused.nothing"), "{"); !strings.Contains(page, says) {
+			t.Errorf("%s refuses in another language", lang)
+		}
+	}
+}
+
+// checkRanges asks for parts of a file of the exchange.
+func (w *world) checkRanges(path, name, tag string, whole []byte) {
 	w.t.Helper()
 	n := int64(len(whole))
-	tag := `"` + v.Name + `"`
+	tag = `"` + tag + `"`
 	for _, c := range []struct {
 		name     string
 		head     map[string]string
@@ -131,7 +367,7 @@ func (w *world) checkRanges(path string, v intake.VolumeInfo, whole []byte) {
 		if got := r.Header.Get("Content-Range"); got != want || r.Header.Get("Accept-Ranges") != "bytes" || r.Header.Get("ETag") != tag {
 			w.t.Errorf("%s: Content-Range %q, want %q", c.name, got, want)
 		}
-		if d := r.Header.Get("Content-Disposition"); d != `attachment; filename="`+v.Name+`"` {
+		if d := r.Header.Get("Content-Disposition"); d != `attachment; filename="`+name+`"` {
 			w.t.Errorf("%s: %s", c.name, d)
 		}
 	}
@@ -147,7 +383,7 @@ func TestExchangeTakesBundles(t *testing.T) {
 	good := w.bundle()
 	page := w.handIn(good)
 	w.checkExchange([]byte(page))
-	if !strings.Contains(page, "Bundle received") {
+	if !strings.Contains(page, "The bundle is stored.") {
 		t.Error("no receipt")
 	}
 	if again := w.handIn(good); again != page {
@@ -178,6 +414,76 @@ func TestExchangeTakesBundles(t *testing.T) {
 	}
 }
 
+// handInAll hands in several files with one form.
+func (w *world) handInAll(body io.Reader) (int, string) {
+	w.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, w.exch+"/bundle", body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	r.Header.Set("Origin", w.exch)
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.checkExchange(b)
+	return a.StatusCode, string(b)
+}
+
+// Several bundles in one form, one of them damaged: the others are stored, each is
+// answered for itself, and what they hold reaches its sources.
+func TestExchangeTakesManyBundles(t *testing.T) {
+	w := newWorld(t)
+	var bundles []string
+	var codes []string
+	for i := range 3 {
+		codes = append(codes, w.report(fmt.Sprintf("report %d", i)).code())
+		for _, m := range w.fetchAll("audit") {
+			if m.Meta.Kind == crypto.KindReport {
+				b := w.bundle(w.in.ReplyWith("audit", m.Read, func(x *crypto.Message) { x.Text = fmt.Sprintf("answer %d", i) }, nil))
+				bundles = append(bundles, string(b))
+			}
+		}
+	}
+	damaged := []byte(bundles[1])
+	damaged[len(damaged)/2] ^= 1
+	waits := func(i int) bool {
+		p := w.enter(codes[i])
+		return len(find(p.doc, "form")) > 0 && strings.Contains(p.body, `action="/reply"`)
+	}
+	status, page := w.handInAll(strings.NewReader(filePart("one.bundle", bundles[0]) + filePart("two <b>.bundle", string(damaged)) +
+		filePart("", "") + filePart("three.bundle", bundles[2]) + filePart("one.bundle", bundles[0]) + lastPart))
+	receipts := strings.Count(page, `class="receipt"`)
+	if status != 400 || receipts != 3 || strings.Count(page, "no complete bundle") != 1 || !strings.Contains(page, "Bundles stored: 3.") ||
+		!strings.Contains(page, "two &lt;b&gt;.bundle") {
+		t.Errorf("status %d, %d receipts:\n%s", status, receipts, page)
+	}
+	for i, want := range []bool{true, false, true} {
+		if waits(i) != want {
+			t.Errorf("an answer waits for source %d: %v, want %v", i, !want, want)
+		}
+	}
+	// The damaged one once more, whole, with one that the line cuts.
+	body := filePart("two.bundle", bundles[1]) + filePart("one.bundle", bundles[0])
+	status, page = w.handInAll(strings.NewReader(body[:len(body)-1000]))
+	if status != 400 || strings.Count(page, `class="receipt"`) != 1 || strings.Count(page, "connection broke off") != 1 || !waits(1) {
+		t.Errorf("with a cut one behind: status %d:\n%s", status, page)
+	}
+	if status, page = w.handInAll(strings.NewReader(filePart("", "") + lastPart)); status != 400 || !strings.Contains(page, "No file was chosen") {
+		t.Errorf("none: status %d", status)
+	}
+	many := strings.Repeat(filePart("x.bundle", "x"), bundlesInOne+5)
+	if status, page = w.handInAll(strings.NewReader(many + lastPart)); status != 400 || strings.Count(page, "no complete bundle") != bundlesInOne || strings.Count(page, "more than 32 files") != 1 {
+		t.Errorf("too many: status %d:\n%s", status, page)
+	}
+}
+
 func TestExchangeOffersTheDirectory(t *testing.T) {
 	w := newWorld(t)
 	r, err := http.Get(w.exch + "/directory.note")
@@ -200,16 +506,13 @@ func TestExchangeOffersTheDirectory(t *testing.T) {
 
 func TestExchangeShowsGaps(t *testing.T) {
 	w := newWorld(t)
-	e, ok := Exchange(ExchangeOptions{Service: w.service}).(*exchange)
-	if !ok {
-		t.Fatal("not our handler")
-	}
+	e := w.exchange("en")
 	day := crypto.DayOf(noon)
 	v := e.batchesView([]intake.BatchInfo{
 		{Number: 52, Ordinal: 12, Day: day}, {Number: 51, Ordinal: 11, Day: day, Lane: crypto.LaneUrgent}, {Number: 49, Ordinal: 9, Day: day - 1}, {Number: 45, Ordinal: 5, Day: day - 1},
 		{Number: 40, Ordinal: 40, Day: day - 1}, // of before the server was restored
 	})
-	if v.Oldest != 5 || v.Newest != 12 || v.Missing != "10, 6–8" || len(v.Days) != 2 || !v.Days[0].Open || v.Days[1].Open {
+	if v.Oldest != 5 || v.Newest != 12 || v.Missing != "10, 6 to 8" || len(v.Days) != 2 || !v.Days[0].Open || v.Days[1].Open {
 		t.Errorf("%+v", v)
 	}
 }

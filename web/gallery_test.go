@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"postern/crypto"
 	"postern/intake"
 	"postern/intake/form"
@@ -687,6 +689,88 @@ func TestGallery(t *testing.T) {
 			t.Run("Narrow", func(t *testing.T) { g.narrow(t, browser, first) })
 			t.Run("ValidHTML", func(t *testing.T) { g.validHTML(t, scenes) })
 			t.Run("Accessible", func(t *testing.T) { g.accessible(t, browser, scenes) })
+		})
+	}
+}
+
+// hangExchange makes the gallery of a holder's pages in a language of the desk.
+func hangExchange(t *testing.T, lang string) *gallery {
+	g := &gallery{t: t, words: wordsOf(t, lang), shown: map[string]bool{}}
+	w := newWorld(t)
+	words := w.exchange(lang).words
+	w.exch = g.tape.serve(t, Exchange(ExchangeOptions{
+		Service: w.service, Directory: func() ([]byte, error) { return []byte("signed"), nil }, Holder: "The audit office, first desk", Preview: true, Log: w.log,
+	}))
+	address := w.exch + "/" + lang
+	keep := func(name, template string, status int, a *http.Response, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		title := words.Word("title."+template) + " · " + words.Word("brand")
+		if template == "refused" || strings.Contains(name, "not") {
+			title = words.Word("problem") + " " + title
+		}
+		_, err = io.Copy(io.Discard, a.Body)
+		a.Body.Close()
+		s := g.tape.last()
+		doc, broken := html.Parse(bytes.NewReader(s.body))
+		if err != nil || broken != nil {
+			t.Fatalf("%s: %v, %v", name, err, broken)
+		}
+		checkStructure(t, doc)
+		if got := textOf(find(doc, "title")[0]); got != title || s.status != status {
+			t.Fatalf("%s is page %q with status %d, not %q with %d", name, got, s.status, title, status)
+		}
+		s.name, s.template = "exchange-"+name, template
+		g.scenes = append(g.scenes, s)
+		g.shown[template] = true
+	}
+	page := func(name, template string, status int, path string) {
+		t.Helper()
+		a, err := http.Get(address + path)
+		keep(name, template, status, a, err)
+	}
+	handIn := func(name, template string, status int, body string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, address+"/bundle", strings.NewReader(body+lastPart))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("Origin", w.exch)
+		a, err := http.DefaultClient.Do(r)
+		keep(name, template, status, a, err)
+	}
+	page("empty", "batches", 200, "/")
+	w.batchWithFile()
+	w.advance(24 * time.Hour)
+	w.release(crypto.LaneUrgent, crypto.LaneRegular)
+	page("batches", "batches", 200, "/")
+	one, two := filePart("ombuds.bundle", string(w.bundle())), filePart("ombuds-2.bundle", string(w.bundle()))
+	handIn("delivered", "delivered", 200, one)
+	handIn("delivered-two", "delivered", 200, one+two)
+	handIn("delivered-not-all", "delivered", 400, one+filePart("holiday "+strings.Repeat("photo ", 20)+".jpg", "x")+two)
+	handIn("delivered-not-one", "delivered", 400, filePart("holiday.jpg", "x"))
+	handIn("delivered-not-so-many", "delivered", 400, strings.Repeat(filePart("x", "x"), bundlesInOne+1))
+	handIn("nofile", "refused", 400, "")
+	page("missing", "refused", 404, "/nowhere")
+	page("number", "refused", 400, "/after?n=x")
+	page("nothing", "refused", 404, "/after?n=4")
+	page("beyond", "refused", 404, "/after?n=5")
+	page("exchanged", "refused", 404, "/after/0/2/x/y")
+	return g
+}
+
+// TestExchangeGallery judges the exchange's pages like a source's, but for their size.
+func TestExchangeGallery(t *testing.T) {
+	browser := chromium(t)
+	for _, lang := range exchangeLanguages() {
+		t.Run(lang, func(t *testing.T) {
+			g := hangExchange(t, lang)
+			t.Run("Narrow", func(t *testing.T) { g.narrow(t, browser, true) })
+			t.Run("ValidHTML", func(t *testing.T) { g.validHTML(t, g.scenes) })
+			t.Run("Accessible", func(t *testing.T) { g.accessible(t, browser, g.scenes) })
 		})
 	}
 }

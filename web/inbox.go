@@ -79,10 +79,16 @@ func (s *source) enter(v *visit, a action) (x *intake.Session, k ticket, ans ans
 	if a == actErase || a == actChange { // asks only: no keys are needed
 		return nil, k, answer{}, false
 	}
-	if x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin); err != nil {
-		return nil, k, s.failed(v, "entering", err), true
+	x, err = s.service.Enter(v.r.Context(), k.code, intake.WorkLogin)
+	switch {
+	case err == nil:
+		return x, k, answer{}, false
+	case errors.Is(err, intake.ErrBusy) && f.code != "" && f.ticket == "": // to be sent once more, not to be typed
+		ans = enterPage(enterView{s.words.Word("notice.busy.text"), f.code})
+		ans.status = http.StatusServiceUnavailable
+		return nil, k, ans, true
 	}
-	return x, k, answer{}, false
+	return nil, k, s.failed(v, "entering", err), true
 }
 
 // inboxView is what waits for a code.

@@ -13,69 +13,62 @@ import (
 	"postern/locale"
 )
 
-// languages serves one [source] for each language. The address says which
+// languages serves one handler for each language. The address says which
 // one: /fr/report is the form in French. An address without a language is
 // answered in the one that the browser prefers, or else in the first. Links and
 // forms of a page lead to addresses of the same kind, so that a choice needs no
 // cookie and is stored nowhere (SECURITY.md S-10).
-type languages struct {
-	list    []tongue
+type languages[H http.Handler] struct {
+	list    []tongue[H]
 	matcher language.Matcher
 }
 
 // tongue is one language. Its pages are made ready when somebody first asks for
 // it: that takes 7 ms and 3 MB.
-type tongue struct {
-	lang   string
-	source func() *source
+type tongue[H http.Handler] struct {
+	lang  string
+	pages func() H
 }
 
 // newLanguages offers the languages of all; in makes one ready.
-func newLanguages(all []*locale.Locale, in func(*locale.Locale) *source) *languages {
-	ls := &languages{}
+func newLanguages[H http.Handler](all []*locale.Locale, in func(*locale.Locale) H) *languages[H] {
+	ls := &languages[H]{}
 	var tags []language.Tag
 	for _, l := range all {
 		tags = append(tags, l.Tag())
-		ls.list = append(ls.list, tongue{l.Lang, sync.OnceValue(func() *source { return in(l) })})
+		ls.list = append(ls.list, tongue[H]{l.Lang, sync.OnceValue(func() H { return in(l) })})
 	}
-	ls.list[0].source() // the one most visitors get; what is wrong with our own files shows at once
+	ls.list[0].pages() // the one most visitors get; what is wrong with our own files shows at once
 	ls.matcher = language.NewMatcher(tags)
 	return ls
 }
 
 // ServeHTTP picks the language.
-func (ls *languages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (ls *languages[H]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if s := ls.of(first); s != nil && r.URL.RawPath == "" {
+	if i := slices.IndexFunc(ls.list, func(t tongue[H]) bool { return t.lang == first }); i >= 0 && r.URL.RawPath == "" {
 		r = r.Clone(context.WithValue(r.Context(), prefixKey{}, "/"+first))
 		r.URL.Path = "/" + rest
-		s.ServeHTTP(w, r)
+		ls.list[i].pages().ServeHTTP(w, r)
 		return
 	}
 	ls.preferred(r).ServeHTTP(w, r)
 }
 
-func (ls *languages) of(lang string) *source {
-	if i := slices.IndexFunc(ls.list, func(t tongue) bool { return t.lang == lang }); i >= 0 {
-		return ls.list[i].source()
-	}
-	return nil
-}
-
 // preferred is the language that a browser asks for, as far as there is one.
-func (ls *languages) preferred(r *http.Request) *source {
+func (ls *languages[H]) preferred(r *http.Request) H {
 	if len(ls.list) == 1 {
-		return ls.list[0].source()
+		return ls.list[0].pages()
 	}
 	wanted, _, err := language.ParseAcceptLanguage(firstWishes(r.Header.Get("Accept-Language")))
 	if err != nil || len(wanted) == 0 {
-		return ls.list[0].source()
+		return ls.list[0].pages()
 	}
 	_, i, confidence := ls.matcher.Match(wanted...)
 	if confidence == language.No {
-		return ls.list[0].source()
+		return ls.list[0].pages()
 	}
-	return ls.list[i].source()
+	return ls.list[i].pages()
 }
 
 // maxWishes bounds what is read of a browser's preferences, in bytes: none has

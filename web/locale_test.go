@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,11 +20,14 @@ type wording struct {
 	ids       func(want localetest.Wanted)
 }
 
+// exchangeCode are the files that use the exchange's words.
+var exchangeCode = []string{"exchange.go", "fetch.go", "handin.go"}
+
 func wordings() map[string]wording {
 	return map[string]wording{
 		"source": {locale.Source, Locales(),
 			[]string{"templates/*.html"},
-			func(name string) bool { return name != "exchange.go" },
+			func(name string) bool { return !slices.Contains(exchangeCode, name) },
 			func(want localetest.Wanted) {
 				want.Add("title.", sourcePages...)
 				for _, n := range notices {
@@ -52,12 +56,11 @@ func wordings() map[string]wording {
 		"exchange": {
 			func(lang string) (*locale.Locale, error) { return locale.Read(assets, exchangeWords, lang) }, locale.Languages(assets, exchangeWords),
 			[]string{exchangeTemplates + "/*.html", "templates/layout.html"},
-			func(name string) bool { return name == "exchange.go" },
+			func(name string) bool { return slices.Contains(exchangeCode, name) },
 			func(want localetest.Wanted) {
 				want.Add("title.", exchangePages...)
 				want.Add("refused.", refusals...)
 				want.Add("lane.", lanes...)
-				want.Add("size.", "kb", "mb", "gb", "point")
 			}},
 	}
 }

@@ -192,7 +192,7 @@ func templateFuncs(l *locale.Locale, mark string, style []byte) template.FuncMap
 		"dir":        func() string { return l.Dir },
 		"style":      func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
 		"text":       func() string { return mark },
-		"refused":    func(why string) (string, error) { return l.T("refused." + why) },
+		"refused":    func(why string, newest uint64) (string, error) { return l.T("refused."+why, newest) },
 		"notice":     func(name, part string) (string, error) { return l.T("notice." + name + "." + part) },
 	}
 }

@@ -908,12 +908,7 @@ func TestALostLineLosesNothingSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
-	for {
-		if n, err := w.service.Waiting(); err != nil {
-			t.Fatal(err)
-		} else if n[crypto.LaneRegular] > 0 {
-			break
-		}
+	for w.in.Waiting(crypto.LaneRegular) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if got := w.fetch(crypto.LaneRegular, "audit"); len(got) != 1 || got[0].Text != "sent and gone" {
@@ -921,22 +916,31 @@ func TestALostLineLosesNothingSent(t *testing.T) {
 	}
 }
 
-// TestBusyIsAPage: more logins than wait in the queue; reports still get in.
+// TestBusyIsAPage: more logins than wait in the queue; reports still get in, and the
+// code that was typed stands in the form that comes back.
 func TestBusyIsAPage(t *testing.T) {
 	w := newWorld(t, func(c *settings) { c.kdf = crypto.KDFParams{Time: 5, MemoryKiB: 19 << 10, Threads: 1} })
-	login := w.get("/inbox").form("/inbox").set("code", strings.Join(crypto.NewCode().Words(), " "))
+	code := strings.Join(crypto.NewCode().Words(), " ")
+	login := w.get("/inbox").form("/inbox").set("code", code)
 	report := w.get("/report").form("/report").set("text", "x")
 	const n = 60
 	titles := make(chan string, n)
+	const busy = "Read replies"
 	for range n {
-		go func() { titles <- login.send().title() }()
+		go func() {
+			p := login.send()
+			if p.title() == busy && (p.status != http.StatusServiceUnavailable || !strings.Contains(p.body, "was not looked at") || p.form("/inbox").values["code"][0] != code) {
+				t.Errorf("a form without what was typed: status %d", p.status)
+			}
+			titles <- p.title()
+		}()
 	}
 	report.send().want(200, "Received")
 	got := map[string]int{}
 	for range n {
 		got[<-titles]++
 	}
-	if got["Too many at once"] == 0 || got["Your inbox"] == 0 || len(got) != 2 {
+	if got[busy] == 0 || got["Your inbox"] == 0 || len(got) != 2 {
 		t.Errorf("answers: %v", got)
 	}
 }

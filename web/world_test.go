@@ -380,16 +380,10 @@ func (w *world) fetch(l crypto.Lane, body string) []opened {
 // fetchAll is fetch until nothing waits.
 func (w *world) fetchAll(body string) (list []opened) {
 	w.t.Helper()
-	for {
+	for list = w.fetch(crypto.LaneRegular, body); w.in.Waiting(crypto.LaneRegular) > 0; {
 		list = append(list, w.fetch(crypto.LaneRegular, body)...)
-		n, err := w.service.Waiting()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if n[crypto.LaneRegular] == 0 {
-			return list
-		}
 	}
+	return list
 }
 
 func (w *world) open(batch uint64, body string) []opened {
@@ -505,11 +499,22 @@ func (w *world) record(r *http.Request) *httptest.ResponseRecorder {
 // first is the handler of the first language.
 func (w *world) first() *source {
 	w.t.Helper()
-	l, ok := w.source.(*languages)
+	l, ok := w.source.(*languages[*source])
 	if !ok {
 		w.t.Fatal("not our handler")
 	}
-	return l.list[0].source()
+	return l.list[0].pages()
+}
+
+// exchange is the handler of an exchange's pages in a language.
+func (w *world) exchange(lang string) *exchange {
+	w.t.Helper()
+	l, ok := Exchange(ExchangeOptions{Service: w.service, Log: w.log}).(*languages[*exchange])
+	if !ok {
+		w.t.Fatal("not our handler")
+	}
+	i := slices.Index(exchangeLanguages(), lang)
+	return l.list[i].pages()
 }
 
 // others are all languages but one.

@@ -218,6 +218,18 @@ func (w *World) Submit(c crypto.Code, text string, bodies ...string) *intake.Ses
 	return x
 }
 
+// Waiting counts the messages of a lane that no batch has taken yet. Nothing but tests asks.
+func (w *World) Waiting(l crypto.Lane) (n int) {
+	w.T.Helper()
+	for r, err := range w.Store.All("out") {
+		w.check(err)
+		if crypto.Lane(r.Value[0]) == l {
+			n++
+		}
+	}
+	return n
+}
+
 // Release makes a batch.
 func (w *World) Release(l crypto.Lane) uint64 {
 	w.T.Helper()
