@@ -148,22 +148,28 @@ func (desk *Desk) Broken() (out []string) {
 	return out
 }
 
+// current are the batches of the newest life of the server, by number, the number below the first that
+// counts, and the newest day.
+func (desk *Desk) current() (batches []batch, below uint64, newest crypto.Day) {
+	newest = desk.newest(desk.state)
+	instance := desk.state.instance(newest)
+	batches = slices.DeleteFunc(slices.Clone(desk.state.batches), func(b batch) bool {
+		return !bytes.Equal(b.Instance, instance)
+	})
+	slices.SortFunc(batches, func(a, b batch) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	if i := anchor(batches, newest); i >= 0 {
+		below = batches[i].Ordinal
+	}
+	return batches, below, newest
+}
+
 // Missing names what was not imported of the current instance, below its newest
 // batch and as far as the server may still have it: volumes of batches that were
 // begun, and batches by number. It counts from the newest batch imported that the server no
 // longer keeps, so that an absence of any length leaves nothing unnamed; without one, from the first.
 // Runs are one line, whatever numbers a volume claims.
 func (desk *Desk) Missing() []string {
-	newest := desk.newest(desk.state)
-	instance := desk.state.instance(newest)
-	batches := slices.DeleteFunc(slices.Clone(desk.state.batches), func(b batch) bool {
-		return !bytes.Equal(b.Instance, instance)
-	})
-	slices.SortFunc(batches, func(a, b batch) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
-	below := uint64(0) // the number before the first that counts
-	if i := anchor(batches, newest); i >= 0 {
-		below = batches[i].Ordinal
-	}
+	batches, below, newest := desk.current()
 	var volumes, whole []string
 	for _, b := range batches {
 		if b.Ordinal <= below || b.expired(newest) {
@@ -176,6 +182,23 @@ func (desk *Desk) Missing() []string {
 		below = b.Ordinal
 	}
 	return append(volumes, whole...)
+}
+
+// AskAfter is the number after which to ask the exchange for everything: up to it nothing is missing here
+// that the server may still have. It counts like [Desk.Missing], in the newest life of the server, and depends on
+// what was imported alone. A gap just above what no server keeps any more is none: what would fill it has ended.
+func (desk *Desk) AskAfter() uint64 {
+	batches, after, newest := desk.current()
+	for _, b := range batches {
+		switch {
+		case b.Ordinal <= after || b.expired(newest):
+		case len(b.Have) < b.Volumes, b.Ordinal > after+1 && b.Day+keptDays > newest+1:
+			return after
+		default:
+			after = b.Ordinal
+		}
+	}
+	return after
 }
 
 // expired says that no server keeps the batch any more.

@@ -2,11 +2,15 @@ package reviewer
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"postern/crypto"
 )
 
 // Sticks are the folders in which a desktop shows sticks that are plugged in.
@@ -23,8 +27,13 @@ func Sticks() (list []string) {
 	return list
 }
 
-// VolumeName ends the names of the files that an exchange gives out.
-const VolumeName = ".batch"
+// volumeNames end the names of the files that an exchange gives out: of one volume, of all
+// behind a number, and of what arrived of a download that broke off.
+var volumeNames = []string{".batch", ".batches", ".batches.part"}
+
+func isVolumeName(name string) bool {
+	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(volumeNames, func(end string) bool { return strings.HasSuffix(name, end) })
+}
 
 // maxVolumes bounds how many files of a folder are looked at.
 const maxVolumes = 10_000
@@ -42,7 +51,7 @@ func Volumes(dir string) (list []string, err error) {
 	seen := 0
 	add := func(dir string, e fs.DirEntry) {
 		seen++
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), VolumeName) && !strings.HasPrefix(e.Name(), ".") {
+		if e.Type().IsRegular() && isVolumeName(e.Name()) {
 			list = append(list, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -66,33 +75,93 @@ func Volumes(dir string) (list []string, err error) {
 	return list, nil
 }
 
-// Imported is what became of one file.
+// Imported is what became of one volume.
 type Imported struct {
 	Path   string
+	Place  int     // in its file, from 1; 0: no further volume can be found there
 	Report *Report // nil: refused
 	Err    error
 }
 
-// ImportFile is [Desk.Import] of a file.
-func (desk *Desk) ImportFile(path string, o ImportOptions) (*Report, error) {
-	f, err := os.Open(path) //nolint:gosec // named by the holder
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return desk.Import(f, o)
-}
+// ErrRest says that a file of several volumes is not whole. What stands before was imported.
+var ErrRest = errors.New("this file is whole up to here only: what stands before was imported; ask your exchange again for everything after the number that is named now")
 
-// ImportFiles imports files in the order given, which changes nothing: one that is refused
-// does not keep the others out. each, if not nil, hears of every file when it is done.
+// ImportFiles imports all volumes of files, in any order: one that is refused keeps no other
+// out, and what a file holds in front of the place where it breaks off is imported. each, if not nil, hears of every
+// volume when it is done.
 func (desk *Desk) ImportFiles(paths []string, o ImportOptions, each func(Imported)) (list []Imported) {
 	for _, path := range paths {
-		x := Imported{Path: path}
-		x.Report, x.Err = desk.ImportFile(path, o)
-		list = append(list, x)
-		if each != nil {
-			each(x)
-		}
+		desk.importFile(path, o, func(x Imported) {
+			x.Path = path
+			list = append(list, x)
+			if each != nil {
+				each(x)
+			}
+		})
 	}
 	return list
+}
+
+func (desk *Desk) importFile(path string, o ImportOptions, each func(Imported)) {
+	f, err := os.Open(path) //nolint:gosec // named by the holder
+	if err != nil {
+		each(Imported{Err: err})
+		return
+	}
+	defer func() { _ = f.Close() }()
+	volumes, place := crypto.NewVolumes(f), 0
+	for volumes.Next() {
+		place++
+		r, err := desk.Import(volumes, o)
+		if err != nil && volumes.Err() != nil {
+			break // not the volume's fault: the file cannot be read further
+		}
+		each(Imported{Place: place, Report: r, Err: err})
+		if err != nil && !errors.Is(err, ErrVolume) && !errors.Is(err, ErrForged) {
+			return // the next one would fail alike: no directory, a clock that is doubted, a full disk
+		}
+	}
+	if err = volumes.Err(); err == nil && place > 0 {
+		return
+	}
+	switch {
+	case err != nil && !errors.Is(err, crypto.ErrFormat) && !errors.Is(err, io.ErrUnexpectedEOF): // of the stick
+	case place > 1:
+		err = ErrRest
+	default:
+		err = ErrVolume
+	}
+	each(Imported{Err: fmt.Errorf("importing: %w", err)})
+}
+
+// Sum is what was found in all of them; it is of no single volume.
+func Sum(list []Imported) (sum Report) {
+	sum.Before = true
+	for _, x := range list {
+		r := x.Report
+		if r == nil {
+			continue
+		}
+		sum.New += r.New
+		sum.NewCases += r.NewCases
+		sum.Known += r.Known
+		sum.Mended += r.Mended
+		sum.Again += r.Again
+		sum.Changed += r.Changed
+		sum.Strangers += r.Strangers
+		sum.Damaged += r.Damaged
+		sum.Differs += r.Differs
+		sum.Late += r.Late
+		sum.Before = sum.Before && r.Before
+		sum.OldKeys = sum.OldKeys || r.OldKeys
+		sum.Cases = append(sum.Cases, r.Cases...)
+		sum.CodeChanged = append(sum.CodeChanged, r.CodeChanged...)
+		sum.Directory, sum.Day = max(sum.Directory, r.Directory), max(sum.Day, r.Day)
+		sum.Missing, sum.Broken, sum.HandIn = r.Missing, r.Broken, r.HandIn // as it stands at last
+	}
+	for _, ids := range []*[]string{&sum.Cases, &sum.CodeChanged} {
+		slices.Sort(*ids)
+		*ids = slices.Compact(*ids)
+	}
+	return sum
 }

@@ -357,20 +357,22 @@ func (d *drama) fetch(b *body) (news []string, err error) {
 	return news, nil
 }
 
-// imported is one line of `postern-desk import --json`.
+// imported is what `postern-desk import --json` says.
 type imported struct {
-	New   int      `json:"new"`
-	Cases []string `json:"cases"`
+	Volumes []struct {
+		New   int      `json:"new"`
+		Cases []string `json:"cases"`
+	} `json:"volumes"`
 }
 
 // open imports volumes at a body's desk and returns how many messages they
 // brought, and of which cases.
 func (d *drama) open(ctx context.Context, b *body, volumes []string) (n int, cases []string, err error) {
-	var done []imported
+	var done imported
 	if err := d.deskJSON(ctx, &done, b.id, append([]string{"import"}, volumes...)...); err != nil {
 		return 0, nil, err
 	}
-	for _, i := range done {
+	for _, i := range done.Volumes {
 		n += i.New
 		cases = append(cases, i.Cases...)
 	}

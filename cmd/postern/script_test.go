@@ -106,11 +106,12 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 // page NAME submit ACTION[#N] CHANGE… sends a form
 // page NAME code VARIABLE             reads the words of the code
 // page NAME fetch PART DIR            downloads what links with PART in them lead to
+// page NAME save HREF DIR             downloads a file
 // page NAME download ACTION FILE      sends a form whose answer is a file
 // Each but the first prints the page's text, which stdout can be held against.
 func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
-		ts.Fatalf("usage: page NAME at|get|submit|code|fetch|download …")
+		ts.Fatalf("usage: page NAME at|get|submit|code|fetch|save|download …")
 	}
 	visitors := ts.Value("visitors").(map[string]*visitor.Visitor)
 	v := visitors[args[0]]
@@ -199,6 +200,9 @@ func turn(ts *testscript.TestScript, v *visitor.Visitor, verb string, args []str
 			}
 		}
 		return nil
+	case "save":
+		_, err := v.Save(args[0], ts.MkAbs(args[1]))
+		return err
 	case "download":
 		f, err := os.Create(ts.MkAbs(args[1]))
 		ts.Check(err)
