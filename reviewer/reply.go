@@ -142,6 +142,26 @@ func (desk *Desk) Reply(p *Plan, d Draft) (int, error) {
 	return 0, errors.New("reply: it is in the vault, but not in its case: this is a fault of the program")
 }
 
+// ErrNotWaiting says that a reply is no longer this desk's alone.
+var ErrNotWaiting = errors.New("this reply does not wait any more: it was exported, or withdrawn")
+
+// Withdraw takes back a reply that waits: it leaves the case, and is never sent. Once it was
+// exported it is [ErrNotWaiting].
+func (desk *Desk) Withdraw(c *Case, m *Message) error {
+	id := string(c.entries[m.at].ID)
+	e, ok := desk.state.messages.get(id)
+	if !ok || e.Own == nil || e.Own.Wire == nil || len(e.Own.Bundle) != 0 || e.Release != nil {
+		return fmt.Errorf("withdrawing: %w", ErrNotWaiting)
+	}
+	next := desk.state.next()
+	next.messages.remove(id)
+	var change vault.Change
+	if err := desk.commit(next, &change); err != nil {
+		return fmt.Errorf("withdrawing: %w", err)
+	}
+	return nil
+}
+
 // counter numbers an own reply among those of its case and day, and of no other
 // case: fellow readers see it (SECURITY.md S-29). Counting on from the day, it rises also
 // when the vault was restored from a backup or the case was erased: the source's side takes no

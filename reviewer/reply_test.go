@@ -281,3 +281,35 @@ func TestServerRestored(t *testing.T) {
 		t.Error("the reply's words are gone")
 	}
 }
+
+// A reply that waits can be taken back; one that was exported cannot.
+func TestWithdraw(t *testing.T) {
+	w := newWorld(t)
+	s := w.server.NewSource()
+	w.imports("anna", w.release(4, must(s.Say([16]byte{1}, w.today(), "help", nil, "ombuds"))(t)))
+	v := w.desks["anna"]
+	w.reply("anna", w.only("anna"), "one")
+	w.reply("anna", w.only("anna"), "two")
+	c := w.only("anna")
+	if c.Waiting != 2 {
+		t.Fatalf("%d replies wait", c.Waiting)
+	}
+	gone := c.Messages[1]
+	check(t, v.Withdraw(c, &gone))
+	if err := v.Withdraw(c, &gone); !errors.Is(err, ErrNotWaiting) {
+		t.Errorf("taken back twice: %v", err)
+	}
+	if err := v.Withdraw(c, &c.Messages[0]); !errors.Is(err, ErrNotWaiting) {
+		t.Errorf("a report was taken back: %v", err)
+	}
+	v = w.reopen("anna")
+	c = w.only("anna")
+	if c.Waiting != 1 || len(c.Messages) != 2 {
+		t.Fatalf("%d replies wait, of %d messages", c.Waiting, len(c.Messages))
+	}
+	w.export("anna")
+	c = w.only("anna")
+	if err := v.Withdraw(c, &c.Messages[1]); !errors.Is(err, ErrNotWaiting) {
+		t.Errorf("an exported reply was taken back: %v", err)
+	}
+}

@@ -24,6 +24,8 @@ type caseView struct {
 	Files    []fileView
 	Timeline []event
 	CanReply string // why no answer can be sealed; "" when one can
+	Draft    bool   // an answer is being written
+	Choice   folderChoice
 	First    crypto.Day
 	Last     crypto.Day
 	Messages int
@@ -53,6 +55,10 @@ type letterView struct {
 	Facts  []line // notice, consents
 	Files  []fileView
 	Lost   bool
+
+	Waiting bool   // it can be withdrawn
+	Change  bool   // and made a draft again: it has no files, which a draft does not keep
+	Path    string // of the case
 }
 
 // answerGroup is the answers to one group of questions.
@@ -84,6 +90,7 @@ func (p *Pages) show(a *ask) window.Reply {
 	for _, r := range c.Readers {
 		v.Readers = append(v.Readers, p.reader(r))
 	}
+	var ids []string
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		l := p.letter(c, m)
@@ -96,8 +103,12 @@ func (p *Pages) show(a *ask) window.Reply {
 		} else {
 			v.Talk = append(v.Talk, l)
 		}
-		p.seen[m.ID] = true
+		ids = append(ids, m.ID)
 	}
+	if err := p.see(c, ids); err != nil {
+		p.refuse(err)
+	}
+	v.Draft, v.Choice = p.draft(c) != (draft{}), folderChoice{"where", p.folders()}
 	for _, d := range c.Changed {
 		v.Timeline = append(v.Timeline, event{Day: d, Text: p.words.Word("event.changed")})
 	}
@@ -106,6 +117,63 @@ func (p *Pages) show(a *ask) window.Reply {
 		v.CanReply, _ = p.words.refusal(err)
 	}
 	return p.page("case", "cases", p.words.Word("title.case", c.Short), v)
+}
+
+// stateWaiting is Message.State of an answer that was not exported yet.
+const stateWaiting = "waiting"
+
+// waits withdraws an answer that waits, or makes it a draft again.
+func (p *Pages) waits(a *ask) window.Reply {
+	c, id := a.c, a.field("id", maxID)
+	do := a.field("do", maxID)
+	i := slices.IndexFunc(c.Messages, func(m reviewer.Message) bool { return m.ID == id && m.State == stateWaiting })
+	if i < 0 || do != "change" && do != "withdraw" || do == "change" && len(c.Messages[i].Files) > 0 {
+		p.refuse(reviewer.ErrNotWaiting)
+		return to(casePath(c, ""))
+	}
+	m := &c.Messages[i]
+	back := casePath(c, "")
+	if do == "change" {
+		l, err := p.desk.Read(c, m)
+		if err == nil {
+			d := draft{Text: l.Words}
+			if n := l.Notice; n != nil {
+				d.Stage, d.Ask = n.Stage, n.Ask
+				if n.Until != 0 {
+					d.By = crypto.Day(n.Until).String()
+				}
+			}
+			err = p.keepDraft(c, d)
+		}
+		if err != nil {
+			p.refuse(err)
+			return to(back)
+		}
+		back = casePath(c, "/answer")
+	}
+	switch err := p.desk.Withdraw(c, m); {
+	case err != nil:
+		p.refuse(err)
+	case back == casePath(c, ""):
+		p.say("letter.withdrawn")
+	default:
+		p.say("letter.taken")
+	}
+	return to(back)
+}
+
+// erase forgets a case; the passphrase is asked for once more.
+func (p *Pages) erase(a *ask) window.Reply {
+	pass, err := p.passphrase(p.words.Word("ask.erase", a.c.Short))
+	if err == nil {
+		err = p.desk.Erase(a.c, pass)
+	}
+	if err != nil {
+		p.refuse(err)
+		return to(casePath(a.c, ""))
+	}
+	p.say("erase.done", a.c.Short)
+	return to("/")
 }
 
 // situation is the head of a case: lines that warn, and what was told and agreed.
@@ -203,16 +271,18 @@ func (p *Pages) letter(c *reviewer.Case, m *reviewer.Message) letterView {
 	w := p.words
 	v := letterView{ID: m.ID, No: m.No, Day: m.Day, Kind: w.Word("kind." + reviewer.KindName(m.Kind))}
 	v.From, v.Class = p.writer(m)
+	v.Waiting, v.Path = m.Own && m.State == stateWaiting, casePath(c, "")
+	v.Change = v.Waiting && len(m.Files) == 0
 	v.Notes = p.notes(m)
-	for _, f := range m.Files {
-		v.Files = append(v.Files, fileView{f.No, plain.SafeLine(f.Name), plain.SafeLine(f.MediaType), f.Size, hex.EncodeToString(f.SHA256[:]), m.No})
-	}
-	if m.Mark == reviewer.MarkAgain {
-		return v
-	}
 	l, err := p.desk.Read(c, m)
 	if err != nil {
 		v.Lost = true
+		l = &reviewer.Letter{Message: *m} // sizes and hashes of its files are known
+	}
+	for _, f := range l.Files {
+		v.Files = append(v.Files, fileView{f.No, plain.SafeLine(f.Name), plain.SafeLine(f.MediaType), f.Size, hex.EncodeToString(f.SHA256[:]), m.No})
+	}
+	if err != nil || m.Mark == reviewer.MarkAgain {
 		return v
 	}
 	if l.Unclear {
@@ -291,7 +361,7 @@ func (p *Pages) notes(m *reviewer.Message) (out []line) {
 		switch {
 		case m.Opened:
 			say(kindInfo, "note.read")
-		case m.State == "waiting":
+		case m.State == stateWaiting:
 			say(kindWarn, "note.waiting")
 		case m.State == "sent":
 			say(kindInfo, "note.sent", m.Bundle)

@@ -31,5 +31,10 @@
 //	text.go     hostile text in paragraphs, and which language it may be in
 //	inbox.go    the list of cases
 //	case.go     one case
+//	answer.go   an answer: written, looked at as its source will see it, sealed
+//	sticks.go   import, export, extract: which folders there are
+//	keys.go     directory, card, key file, backup, months
+//	ask.go      the passphrase, asked for in a process of its own
+//	memory.go   what a window leaves for the next: what was read, drafts, language
 //	help.go     letters, and the page that lists them
 package pages

@@ -16,7 +16,14 @@ type shortcut struct{ Key, Text, to string }
 func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 	add := func(key, word, to string) { list = append(list, shortcut{key, p.words.Word(word), to}) }
 	add("c", "key.cases", "/")
+	if c != nil {
+		add("a", "key.answer", casePath(c, "/answer"))
+		add("f", "key.files", casePath(c, "#files"))
+	}
 	add("n", "key.next", "/next")
+	add("i", "key.import", "/import")
+	add("x", "key.export", "/export")
+	add("k", "key.keys", "/keys")
 	add("?", "key.help", "/help")
 	return list
 }
@@ -42,6 +49,10 @@ type helpView struct {
 
 func (p *Pages) help(*ask) window.Reply {
 	v := helpView{Everywhere: p.shortcuts(nil)}
+	v.Case = []shortcut{
+		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "f", Text: p.words.Word("key.files")},
+		{Key: "Alt+p", Text: p.words.Word("key.preview")}, {Key: "Alt+s", Text: p.words.Word("key.seal")}, {Key: "Alt+t", Text: p.words.Word("key.template")},
+	}
 	v.Languages = p.languages()
 	return p.page("help", "help", p.words.Word("title.help"), v)
 }

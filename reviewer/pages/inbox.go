@@ -305,7 +305,7 @@ func worded(c *reviewer.Case) (n int) {
 // unread is how many messages of others no page of this window has shown yet.
 func (p *Pages) unread(c *reviewer.Case) (n int) {
 	for i := range c.Messages {
-		if m := &c.Messages[i]; !m.Own && m.Mark != reviewer.MarkAgain && !p.seen[m.ID] {
+		if m := &c.Messages[i]; !m.Own && m.Mark != reviewer.MarkAgain && !p.memory.seen[m.ID] {
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"strings"
 	"testing"
 
 	"postern/intake/form"
@@ -11,7 +12,13 @@ import (
 func TestEveryLocaleIsComplete(t *testing.T) {
 	want := localetest.Wanted{}
 	want.Templates(t, assets, new(words).funcs(nil, ""), "templates/*.html")
-	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add")
+	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add", "note")
+	want.Add("template.", templates...)
+	for key := range want { // the source's own words: they are in package locale
+		if strings.HasPrefix(key, "reply.") {
+			delete(want, key)
+		}
+	}
 	want.Add("show.", shows...)
 	want.Add("sort.", sorts...)
 	want.Add("problem.", "token", "case", "missing")
@@ -40,5 +47,25 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 			}
 			want.Complete(t, l, en, func(string) bool { return false })
 		})
+	}
+}
+
+// Texts to begin an answer with are there in every language of the source's pages.
+func TestAnswersAreComplete(t *testing.T) {
+	want := localetest.Wanted{}
+	want.Add("answer.", templates...)
+	en, err := locale.Read(assets, "answers", "en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range locale.SourceLanguages() {
+		l, err := locale.Read(assets, "answers", lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Lang != lang {
+			t.Errorf("lang %q, want %q", l.Lang, lang)
+		}
+		want.Complete(t, l, en, func(string) bool { return false })
 	}
 }

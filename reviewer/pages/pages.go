@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,8 +21,10 @@ import (
 type Options struct {
 	// Desk is open. Pages alone uses it from now on; whoever opened it closes it.
 	Desk *reviewer.Desk
-	// Language of the pages, one of [Languages]; others are English.
+	// Language of the pages, one of [Languages], as long as none was chosen in the window; others are English.
 	Language string
+	// Sticks lists the folders that a stick can be in; nil is [reviewer.Sticks].
+	Sticks func() []string
 	// Passphrase asks for the vault's passphrase, in a process that ends afterwards,
 	// and says why. It is asked before anything is destroyed or leaves the vault as a whole.
 	Passphrase func(why string) ([]byte, error)
@@ -40,10 +43,15 @@ type Pages struct {
 
 // session is what a window has done so far. It ends with the window.
 type session struct {
-	cases []reviewer.Case // nil: to be read anew
-	list  listing
-	said  []notice        // to be shown on the next page
-	seen  map[string]bool // messages, by id, that were on a page
+	cases  []reviewer.Case // nil: to be read anew
+	list   listing
+	said   []notice // to be shown on the next page
+	memory memory
+
+	imported  *imported // what the last import did
+	written   []written // bundles, to be shown once
+	proposed  *proposed // a directory that was looked at
+	cardWords string    // of the card that was written last
 }
 
 // notice says what was just done, or why it was not.
@@ -55,12 +63,20 @@ type notice struct {
 
 // New makes the pages of an open vault.
 func New(o Options) *Pages {
+	if o.Sticks == nil {
+		o.Sticks = reviewer.Sticks
+	}
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
 	token := hex.EncodeToString(random)
 	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token)}
-	p.seen = make(map[string]bool)
 	p.list.sort = sortUrgent
+	if err := p.remember(); err != nil {
+		p.refuse(err)
+	}
+	if l := p.memory.settings[settingLanguage]; l != "" {
+		p.words = newWords(l, token)
+	}
 	p.routes = p.allRoutes()
 	return p
 }
@@ -79,6 +95,12 @@ func (a *ask) field(name string, most int) string {
 		return s
 	}
 	return ""
+}
+
+// number is a number in a field; 0 when it is none.
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }
 
 // Bounds of fields, in bytes.
@@ -100,6 +122,26 @@ func (p *Pages) allRoutes() []route {
 		{window.Post, "/list", p.arrange},
 		{window.Get, "/next", p.next},
 		{window.Get, "/case/{case}", p.show},
+		{window.Post, "/case/{case}/take", p.take},
+		{window.Get, "/case/{case}/answer", p.write},
+		{window.Post, "/case/{case}/answer", p.keep},
+		{window.Get, "/case/{case}/preview", p.preview},
+		{window.Post, "/case/{case}/seal", p.seal},
+		{window.Post, "/case/{case}/discard", p.discard},
+		{window.Post, "/case/{case}/waiting", p.waits},
+		{window.Post, "/case/{case}/erase", p.erase},
+		{window.Get, "/import", p.sticks},
+		{window.Post, "/import", p.bring},
+		{window.Get, "/imported", p.brought},
+		{window.Get, "/export", p.export},
+		{window.Post, "/export", p.carry},
+		{window.Get, "/keys", p.keys},
+		{window.Post, "/directory", p.look},
+		{window.Post, "/directory/accept", p.accept},
+		{window.Post, "/card", p.card},
+		{window.Post, "/access", p.access},
+		{window.Post, "/backup", p.backup},
+		{window.Post, "/advance", p.advance},
 		{window.Get, "/help", p.help},
 		{window.Post, "/language", p.setLanguage},
 	}

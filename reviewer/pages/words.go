@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -12,17 +13,18 @@ import (
 	"postern/locale"
 	"postern/reviewer"
 	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 	"postern/reviewer/window"
 )
 
-//go:embed locales/*.json templates/*.html style.css
+//go:embed locales/*.json answers/*.json templates/*.html style.css
 var assets embed.FS
 
 // Languages are those that the window speaks.
 func Languages() []string { return locale.Languages(assets, "locales") }
 
 // pageNames are the templates of pages.
-var pageNames = []string{"inbox", "case", "help", "problem"}
+var pageNames = []string{"inbox", "case", "answer", "preview", "import", "imported", "export", "keys", "help", "problem", "ask"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
@@ -62,6 +64,7 @@ func newWords(lang, token string) *words {
 func (w *words) funcs(style []byte, token string) template.FuncMap {
 	return template.FuncMap{
 		"t":          w.T,
+		"unreviewed": func() bool { return w.Reviewed == "" },
 		"lang":       func() string { return w.Lang },
 		"dir":        func() string { return w.Dir },
 		"style":      func() template.HTML { return template.HTML("<style>" + string(style) + "</style>") }, //nolint:gosec // embedded
@@ -92,6 +95,16 @@ func (w *words) stage(id string) string {
 	return w.Word("stage." + id)
 }
 
+// Refusals of the pages themselves. What they say stands in locales/.
+var (
+	errEmpty     = errors.New("the answer is empty")
+	errTooLong   = errors.New("the answer is too long")
+	errClock     = errors.New("today's date was not confirmed")
+	errFolder    = errors.New("there is no such folder, or file in it")
+	errNoVolumes = errors.New("there is no volume in the folder")
+	errAsk       = errors.New("nobody can be asked for the passphrase here")
+)
+
 // refusals are errors that a reviewer meets, and their sentences.
 var refusals = []struct {
 	err error
@@ -104,6 +117,22 @@ var refusals = []struct {
 	{reviewer.ErrNotEnrolled, "notenrolled"},
 	{reviewer.ErrNoDirectory, "nodirectory"},
 	{reviewer.ErrNoCase, "nocase"},
+	{reviewer.ErrVolume, "volume"},
+	{reviewer.ErrForged, "forged"},
+	{reviewer.ErrNothing, "nothing"},
+	{reviewer.ErrNotWaiting, "gone"},
+	{reviewer.ErrBy, "by"},
+	{reviewer.ErrTooEarly, "early"},
+	{reviewer.ErrForeignMonths, "foreign"},
+	{reviewer.ErrNoRoot, "noroot"},
+	{vault.ErrPassphrase, "passphrase"},
+	{errEmpty, "empty"},
+	{errTooLong, "long"},
+	{errClock, "clock"},
+	{errFolder, "folder"},
+	{errNoVolumes, "novolumes"},
+	{errAsk, "ask"},
+	{fs.ErrExist, "exists"},
 }
 
 // refusal says why something was not done. What has no sentence of its own comes with
@@ -134,6 +163,9 @@ func (p *Pages) languages() (out []choice) {
 func (p *Pages) setLanguage(a *ask) window.Reply {
 	if l := a.field("language", maxID); slices.Contains(Languages(), l) {
 		p.words = newWords(l, p.token)
+		if err := p.set(settingLanguage, l); err != nil {
+			p.refuse(err)
+		}
 	}
 	return to("/help")
 }

@@ -32,6 +32,11 @@ type world struct {
 	anna   *reviewer.Desk
 	cleo   *reviewer.Desk
 	pages  *Pages
+	root   *keeper.Root
+	signed []byte // directory
+	stick  string // a folder in its place
+	pass   string // what is typed when the passphrase is asked for
+	why    string // what it was asked for last
 }
 
 func (w *world) check(err error) {
@@ -55,18 +60,18 @@ func (w *world) today() crypto.Day { return crypto.DayOf(w.now) }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	seedtest.Set(t)
-	w := &world{TB: t, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	w := &world{TB: t, pass: testPass, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	w.server = reviewertest.NewServer(w.today())
 	w.anna, w.cleo = w.enrol("ombuds", "anna", "ombuds"), w.enrol("ngo", "cleo", "civil-society")
 	w.enrol("audit", "eve", "audit")
 	path := filepath.Join(w.TempDir(), "root.age")
 	must(keeper.NewRoot(path, "harbour", []byte(testPass), 2))(w)
-	root := must(keeper.OpenRoot(path, []byte(testPass), 2))(w)
+	w.root = must(keeper.OpenRoot(path, []byte(testPass), 2))(w)
 	b, _ := w.server.Directory.Body("ombuds")
 	b.Names = map[string]string{"en": "The ombuds office", "fr": "Le médiateur", "ar": "مكتب أمين المظالم"}
-	signed := must(root.Sign(must(w.server.Proposal())(w), nil, w.today()))(w)
+	w.signed = must(w.root.Sign(must(w.server.Proposal())(w), nil, w.today()))(w)
 	for _, d := range []*reviewer.Desk{w.anna, w.cleo} {
-		w.check(d.AcceptDirectory(signed, []string{root.Key()}, w.today()))
+		w.check(d.AcceptDirectory(w.signed, []string{w.root.Key()}, w.today()))
 	}
 	return w
 }
@@ -83,7 +88,13 @@ func (w *world) enrol(body, holder, kind string) *reviewer.Desk {
 
 // open makes the window's pages in a language.
 func (w *world) open(lang string) *world {
-	w.pages = New(Options{Desk: w.anna, Language: lang})
+	if w.stick == "" {
+		w.stick = w.TempDir()
+	}
+	w.pages = New(Options{Desk: w.anna, Language: lang, Sticks: func() []string { return []string{w.stick} }, Passphrase: func(why string) ([]byte, error) {
+		w.why = why
+		return []byte(w.pass), nil
+	}})
 	return w
 }
 

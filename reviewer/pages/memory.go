@@ -1,0 +1,116 @@
+package pages
+
+import (
+	"fmt"
+
+	"postern/crypto"
+	"postern/reviewer"
+	"postern/reviewer/vault"
+)
+
+// What a window remembers in the vault, as records of a case or of the desk. Casework's kinds are lower.
+const (
+	kindSeen    vault.Kind = 128 + iota // of a case, by a message's id: it was on a page
+	kindDraft                           // of a case: an answer that is being written
+	kindSetting                         // of the desk, by name
+)
+
+// Names of settings.
+const (
+	settingLanguage = "language"
+	settingFolder   = "folder" // that was named last
+	settingBackup   = "backup" // day of the last one, in days since 1970
+)
+
+// memory is what was read of it, or changed since.
+type memory struct {
+	seen     map[string]bool // messages, by id
+	settings map[string]string
+}
+
+// remember reads what earlier windows left.
+func (p *Pages) remember() error {
+	p.memory = memory{seen: make(map[string]bool)}
+	var err error
+	if p.memory.settings, err = reviewer.Records[string](p.desk, kindSetting, nil); err != nil {
+		return err
+	}
+	for i := range p.all() {
+		seen, err := reviewer.Records[bool](p.desk, kindSeen, &p.cases[i])
+		if err != nil {
+			return err
+		}
+		for id := range seen {
+			p.memory.seen[id] = true
+		}
+	}
+	return nil
+}
+
+// draft is the answer of a case that is being written; the zero value when there is none.
+func (p *Pages) draft(c *reviewer.Case) draft {
+	list, err := reviewer.Records[draft](p.desk, kindDraft, c)
+	if err != nil {
+		p.refuse(err)
+	}
+	return list[""]
+}
+
+func (p *Pages) keepDraft(c *reviewer.Case, d draft) error {
+	if p.draft(c) == d {
+		return nil
+	}
+	var change reviewer.Change
+	change.Put(kindDraft, c, "", d)
+	return p.desk.Commit(&change)
+}
+
+func (p *Pages) forgetDraft(c *reviewer.Case) error {
+	if p.draft(c) == (draft{}) {
+		return nil
+	}
+	var change reviewer.Change
+	change.Delete(kindDraft, c, "")
+	return p.desk.Commit(&change)
+}
+
+// see notes that messages were on a page.
+func (p *Pages) see(c *reviewer.Case, ids []string) error {
+	var change reviewer.Change
+	news := false
+	for _, id := range ids {
+		if !p.memory.seen[id] {
+			change.Put(kindSeen, c, id, true)
+			news = true
+		}
+	}
+	if !news {
+		return nil
+	}
+	if err := p.desk.Commit(&change); err != nil {
+		return fmt.Errorf("noting what was read: %w", err)
+	}
+	for _, id := range ids {
+		p.memory.seen[id] = true
+	}
+	return nil
+}
+
+// set keeps a setting.
+func (p *Pages) set(name, value string) error {
+	if p.memory.settings[name] == value {
+		return nil
+	}
+	var change reviewer.Change
+	change.Put(kindSetting, nil, name, value)
+	if err := p.desk.Commit(&change); err != nil {
+		return fmt.Errorf("keeping a setting: %w", err)
+	}
+	p.memory.settings[name] = value
+	return nil
+}
+
+// lastBackup is the day of the last backup that a window wrote; 0: none.
+func (p *Pages) lastBackup() crypto.Day {
+	return crypto.Day(number(p.memory.settings[settingBackup])) //nolint:gosec // written by set
+}
