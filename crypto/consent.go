@@ -59,9 +59,9 @@ func (c Consent) Encode() []byte {
 	return append(append(b, c.Body...), c.Signature...)
 }
 
-// decodeConsent reads what Encode wrote and refuses everything else. Who made
-// it is for Verify to say.
-func decodeConsent(b []byte) (c Consent, err error) {
+// DecodeConsent reads what [Consent.Encode] wrote and refuses everything else. Who made
+// it is for [Consent.Verify] to say.
+func DecodeConsent(b []byte) (c Consent, err error) {
 	if len(b) < consentFixed || len(b) != consentFixed+int(b[consentHead]) || b[0] > 1 {
 		return c, malformed("consent of %d bytes", len(b))
 	}

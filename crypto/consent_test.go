@@ -117,7 +117,7 @@ func TestConsentVector(t *testing.T) {
 			testKey.Seed(), []byte(testPub), c.Body, c.Since, c.Day, c.Encode())
 	})
 	v := readFileVector(t, file)
-	c, err := decodeConsent(v.hex("consent"))
+	c, err := DecodeConsent(v.hex("consent"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,13 +138,13 @@ func TestConsent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := SignConsent(testKey, Reader{rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?`).Draw(t, "body"), rapid.Uint64Min(1).Draw(t, "since")}, rapid.Bool().Draw(t, "yes"), Day(rapid.Uint32().Draw(t, "day")))
 		b := c.Encode()
-		got, err := decodeConsent(b)
+		got, err := DecodeConsent(b)
 		if err != nil || !got.Verify(testPub) || got.Yes != c.Yes || got.Day != c.Day || got.Body != c.Body || got.Since != c.Since || !bytes.Equal(got.Encode(), b) {
 			t.Fatalf("%x reads as %+v, %v", b, got, err)
 		}
 		bad := bytes.Clone(b)
 		bad[rapid.IntRange(0, len(b)-1).Draw(t, "at")] ^= rapid.ByteRange(1, 255).Draw(t, "bits")
-		if got, err := decodeConsent(bad); err == nil && got.Verify(testPub) {
+		if got, err := DecodeConsent(bad); err == nil && got.Verify(testPub) {
 			t.Fatalf("changed, and still the source's: %+v", got)
 		}
 	})
@@ -265,7 +265,7 @@ func FuzzConsent(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := decodeConsent(b)
+		c, err := DecodeConsent(b)
 		if err != nil {
 			return
 		}

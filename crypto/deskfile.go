@@ -173,7 +173,16 @@ func (f *DeskFile) sign(key ed25519.PrivateKey) ([]byte, error) {
 	return b, nil
 }
 
-// openDeskHead verifies a signed head under the key that it names.
+// OpenDeskHead reads the signed head of a desk file, as [ReadDeskFile] gave it, and verifies it
+// under the key that it names. Whether that key may sign is the caller's to decide.
+func OpenDeskHead(signed []byte) (*DeskFile, error) {
+	f, err := openDeskHead(signed)
+	if err != nil {
+		return nil, fmt.Errorf("opening the head of a desk file: %w", err)
+	}
+	return f, nil
+}
+
 func openDeskHead(signed []byte) (*DeskFile, error) {
 	n := len(signed) - deskHeadTail
 	if n < 0 {
@@ -248,19 +257,19 @@ func writeDeskFile(w *frameWriter, f *DeskFile, key ed25519.PrivateKey, open fun
 var ErrItem = errors.New("it is not what was to be written")
 
 // ReadDeskFile reads a desk file to its last byte and refuses any deviation from
-// the format. onHead gets the head, once the signature under the key that it names was
+// the format. onHead gets the head and its signed bytes, once the signature under the key that it names was
 // verified: whether that key may sign, and whether the file is for this desk, is for it to
 // say, with an error, before any item is read. onItem is called for each item, whose reader
 // ends with [ErrEntry] when the bytes are not those that were signed: what it kept is to be thrown
 // away. What onItem leaves is drained.
-func ReadDeskFile(src io.Reader, onHead func(*DeskFile) error, onItem func(i int, item DeskItem, r io.Reader) error) error {
+func ReadDeskFile(src io.Reader, onHead func(f *DeskFile, signed []byte) error, onItem func(i int, item DeskItem, r io.Reader) error) error {
 	if err := readDeskFile(&entryFile{f: frameReader{r: src}}, onHead, onItem); err != nil {
 		return fmt.Errorf("reading a desk file: %w", err)
 	}
 	return nil
 }
 
-func readDeskFile(e *entryFile, onHead func(*DeskFile) error, onItem func(int, DeskItem, io.Reader) error) error {
+func readDeskFile(e *entryFile, onHead func(f *DeskFile, signed []byte) error, onItem func(int, DeskItem, io.Reader) error) error {
 	if err := e.magic(deskFileMagic); err != nil {
 		return err
 	}
@@ -272,7 +281,7 @@ func readDeskFile(e *entryFile, onHead func(*DeskFile) error, onItem func(int, D
 	if err != nil {
 		return err
 	}
-	if err := onHead(f); err != nil {
+	if err := onHead(f, signed); err != nil {
 		return err
 	}
 	for i, item := range f.Items {

@@ -32,7 +32,11 @@ func writeTestDeskFile(f *DeskFile, items [][]byte) ([]byte, error) {
 
 // readTestDeskFile reads a file and, when it is one, its items.
 func readTestDeskFile(b []byte) (f *DeskFile, items [][]byte, err error) {
-	err = ReadDeskFile(bytes.NewReader(b), func(h *DeskFile) error { f = h; return nil }, func(_ int, _ DeskItem, r io.Reader) error {
+	err = ReadDeskFile(bytes.NewReader(b), func(h *DeskFile, signed []byte) error {
+		f = h
+		_, err := OpenDeskHead(signed)
+		return err
+	}, func(_ int, _ DeskItem, r io.Reader) error {
 		data, err := io.ReadAll(r)
 		items = append(items, data)
 		return err
@@ -141,7 +145,7 @@ func TestDeskFileHeadFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	no := errors.New("not from anybody known")
-	err = ReadDeskFile(bytes.NewReader(b), func(*DeskFile) error { return no }, func(int, DeskItem, io.Reader) error { t.Error("an item was read"); return nil })
+	err = ReadDeskFile(bytes.NewReader(b), func(*DeskFile, []byte) error { return no }, func(int, DeskItem, io.Reader) error { t.Error("an item was read"); return nil })
 	if !errors.Is(err, no) {
 		t.Errorf("%v", err)
 	}

@@ -559,7 +559,7 @@ func (p *messageReader) head(m *Message) error {
 		}},
 		{frameAnswer, maxAnswerFrames, func(b []byte) error { m.Answers = append(m.Answers, bytes.Clone(b)); return nil }},
 		{frameConsent, maxConsents, func(b []byte) error {
-			c, err := decodeConsent(b)
+			c, err := DecodeConsent(b)
 			m.Consents = append(m.Consents, c)
 			return err
 		}},

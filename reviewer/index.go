@@ -276,6 +276,9 @@ func (desk *Desk) Case(name string) (*Case, error) {
 	}
 	switch found := desk.index.find(want); len(found) {
 	case 0:
+		if len(desk.FindReferrals(want)) > 0 {
+			return nil, ErrReferred
+		}
 		return nil, fmt.Errorf("%w: list shows the ids", ErrNoCase)
 	case 1:
 		c := *desk.view(desk.index, found[0])

@@ -2,6 +2,7 @@ package reviewer
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -23,10 +24,13 @@ const (
 	kindMessage   vault.Kind = 5 // entry, by id; blobs: the container, and of an own reply both copies for the server
 	kindBundle    vault.Kind = 6 // bundle, by id; blobs: both copies of each dummy
 	kindErased    vault.Kind = 7 // nothing, by tombstone
+	kindReferral  vault.Kind = 8 // referral, by the hash of its head; blobs: the signed head, and every item
 
 	// KindCasework is the first kind of what a case's handling adds: see [Change]. Its records
 	// are of one case each and leave with it; those of no case stay.
 	KindCasework vault.Kind = 32
+
+	kindReferredTo vault.Kind = 48 // ReferredTo, by the hash of the file's head
 )
 
 const formatVersion = 1
@@ -38,11 +42,12 @@ func (s *state) next() *state {
 	n.Believed, n.Doubted = slices.Clone(s.Believed), slices.Clone(s.Doubted)
 	n.batches = slices.Clone(s.batches)
 	n.messages, n.bundles, n.erased = s.messages.next(), s.bundles.next(), s.erased.next()
+	n.referrals = s.referrals.next()
 	return &n
 }
 
 func newState() *state {
-	return &state{messages: newTable[*entry](), bundles: newTable[*bundle](), erased: newTable[struct{}]()}
+	return &state{messages: newTable[*entry](), bundles: newTable[*bundle](), erased: newTable[struct{}](), referrals: newTable[*referral]()}
 }
 
 // key names a batch's record. Revisions of one have the same.
@@ -84,6 +89,12 @@ func (was *state) diff(next *state, c *vault.Change) error {
 	}
 	for id := range next.bundles.gone {
 		c.Delete(kindBundle, []byte(id))
+	}
+	for id, r := range next.referrals.put {
+		err = errors.Join(err, put(kindReferral, []byte(id), r, r.Blobs...))
+	}
+	for id := range next.referrals.gone {
+		c.Delete(kindReferral, []byte(id))
 	}
 	for id := range next.erased.put {
 		c.Put(kindErased, []byte(id), nil)
@@ -211,6 +222,17 @@ func loadState(v *vault.Vault) (*state, error) {
 	for id := range v.All(kindErased) {
 		s.erased.base[id] = struct{}{}
 	}
+	for id, r := range v.All(kindReferral) {
+		k := new(referral)
+		if err := decodeJSON(r.Value, k); err != nil {
+			return nil, err
+		}
+		if len(r.Blobs) < 2 || len(k.Source) != ed25519.PublicKeySize {
+			return nil, errRecord
+		}
+		k.Blobs = r.Blobs
+		s.referrals.base[id] = k
+	}
 	return s, s.loadMessages(v)
 }
 
@@ -287,6 +309,7 @@ func (desk *Desk) commit(next *state, c *vault.Change, pass ...[]byte) error {
 	next.messages.settle()
 	next.bundles.settle()
 	next.erased.settle()
+	next.referrals.settle()
 	desk.state = next
 	return nil
 }

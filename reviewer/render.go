@@ -36,6 +36,12 @@ func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
 	for _, l := range desk.situationLines(&c.Now) {
 		p.Line("%s", l)
 	}
+	for _, r := range desk.ReferredTo(c) {
+		p.Line("%s", desk.ReferredLine(r))
+	}
+	for _, r := range desk.ReferredFrom(c) {
+		p.Line("It was also referred to you by %s on %s; what came then stands apart.", desk.bodyName(r.Body), r.Day)
+	}
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		if m.Kind == crypto.KindChange {
@@ -68,26 +74,7 @@ func (desk *Desk) writeLetter(p *plain.Printer, l *Letter) {
 	case l.Unclear:
 		p.Line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
 	}
-	for _, a := range l.Told {
-		q, ok := form.QuestionOf(a.ID)
-		switch {
-		case !ok:
-			p.Name("    Question ", a.ID)
-			p.Quote(strings.Join(a.Values, "\n"))
-		case q.Kind == form.Text:
-			p.Line("    %s:", q.Label)
-			p.Quote(strings.Join(a.Values, "\n"))
-		default:
-			labels := make([]string, len(a.Values))
-			for i, o := range a.Values {
-				if labels[i] = form.Label(q.Options, o); labels[i] == "" {
-					labels[i] = o
-				}
-			}
-			p.Line("    %s:", q.Label)
-			p.Quote(strings.Join(labels, "\n"))
-		}
-	}
+	writeTold(p, l.Told)
 	if l.Event != nil {
 		p.Line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
 		p.Quote(l.Event.Note)
@@ -101,7 +88,11 @@ func (desk *Desk) writeLetter(p *plain.Printer, l *Letter) {
 		p.Line("    %s", desk.ConsentLine(c))
 	}
 	p.Quote(l.Words)
-	for _, f := range l.Files {
+	writeFiles(p, l.Files)
+}
+
+func writeFiles(p *plain.Printer, files []File) {
+	for _, f := range files {
 		p.Name(fmt.Sprintf("    File %d: ", f.No), f.Name)
 		p.Name(fmt.Sprintf("            %d bytes, said to be ", f.Size), f.MediaType)
 		p.Line("    sha256 %s", hex.EncodeToString(f.SHA256[:]))

@@ -17,10 +17,11 @@ import (
 type state struct {
 	accepted
 	clock
-	batches  []batch         // in the order of batch.compare
-	messages table[*entry]   // by ID
-	bundles  table[*bundle]  // by ID
-	erased   table[struct{}] // by tombstone: importing these messages again changes nothing
+	batches   []batch          // in the order of batch.compare
+	messages  table[*entry]    // by ID
+	bundles   table[*bundle]   // by ID
+	referrals table[*referral] // by the hash of the head
+	erased    table[struct{}]  // by tombstone: importing these messages again changes nothing
 }
 
 // accepted is what the holder accepted of directories.

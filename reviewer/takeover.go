@@ -31,6 +31,13 @@ type Takeover struct {
 	Refused   int      // that are no messages, are not signed as they say, or are not for this body
 	Cases     []string // short ids of the cases of New, sorted
 	NewCases  int      // of these, cases not known before
+
+	// Of a referral: New, Known, Erased and Back are 1 or 0, and stand for the whole of it.
+	Referred *Referred // as it is kept; nil: it was erased here, and stays so
+
+	// Of a receipt.
+	Receipt *ReferredTo // with the receipt in it
+	Case    string      // short id of the case that was referred
 }
 
 // TakeoverOptions of [Desk.TakeOver].
@@ -46,6 +53,8 @@ var (
 	ErrForOther    = errors.New("this file is for another holder")
 	ErrStranger    = errors.New("THIS FILE IS NOT FROM A READER WHOM THE DIRECTORY LISTS: somebody made it up. Nothing of it was kept. If there is a newer directory, accept it and try again")
 	ErrWithdrawn   = errors.New("the key that signed this file was withdrawn: its holder had left, or somebody else may have it. Nothing of the file was kept. Ask another holder of your body for the cases")
+	ErrNotAgreed   = errors.New("THE SOURCE DID NOT AGREE that this case is shown to your body as it is: its signed yes is not in the file. Nothing of it was kept; tell the body that referred it, and destroy the file")
+	ErrNoReferral  = errors.New("this receipt is for a referral that this desk did not write, or whose case was erased: take it to the desk that wrote the referral")
 	ErrOtherBody   = errors.New("only a holder of your own body can hand cases over to you, and this file is another's. Nothing of it was kept")
 )
 
@@ -125,6 +134,9 @@ type taker struct {
 	added map[string]bool // ids of messages that were not here
 	news  bool
 	out   Takeover
+
+	kept   *referral // the referral that is being read; nil: none, or one that is not kept
+	change Change    // what a receipt changes
 }
 
 func (t *taker) abandon() {
@@ -135,7 +147,7 @@ func (t *taker) abandon() {
 }
 
 // head says whether the file is for this desk and its signer one to believe.
-func (t *taker) head(f *crypto.DeskFile) error {
+func (t *taker) head(f *crypto.DeskFile, signed []byte) error {
 	desk := t.desk
 	own, ok := desk.dirs.Body(desk.keys.Body)
 	if !ok {
@@ -158,24 +170,32 @@ func (t *taker) head(f *crypto.DeskFile) error {
 	t.file = f
 	t.by = handed{By: f.Signer, Day: f.Day, Directory: version}
 	t.out = Takeover{Kind: f.Kind, Body: b.ID, Holder: h.ID, Day: f.Day}
-	if f.Kind == crypto.DeskHandOver {
+	switch f.Kind {
+	case crypto.DeskHandOver:
 		if b.ID != own.ID {
 			return ErrOtherBody
 		}
-		return nil
+	case crypto.DeskReferral:
+		return t.referral(f, signed)
 	}
-	return fmt.Errorf("this desk does not know files of kind %d: use a newer desk", f.Kind)
+	return nil
 }
 
-func (t *taker) item(_ int, item crypto.DeskItem, r io.Reader) error {
-	if item.Type != itemMessage {
-		return fmt.Errorf("%w: an item of type %d", crypto.ErrFormat, item.Type)
+func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
+	switch {
+	case t.file.Kind == crypto.DeskHandOver && item.Type == itemMessage:
+		var rel *release
+		if rel, err = decodeRelease(item.About); err == nil {
+			return t.message(item, rel, r)
+		}
+	case t.file.Kind == crypto.DeskReferral:
+		return t.part(i, item, r)
+	case t.file.Kind == crypto.DeskReceipt && item.Type == itemReceipt && len(t.file.Items) == 1 && item.Size == sha256.Size && len(item.About) == 0:
+		return t.receipt(r)
+	default:
+		err = fmt.Errorf("an item of type %d", item.Type)
 	}
-	rel, err := decodeRelease(item.About)
-	if err != nil {
-		return fmt.Errorf("%w: %w", crypto.ErrFormat, err)
-	}
-	return t.message(item, rel, r)
+	return fmt.Errorf("%w: %w", crypto.ErrFormat, err)
 }
 
 // message takes one message of a hand-over.
@@ -307,6 +327,12 @@ func (t *taker) newPack() (*vault.Pack, error) {
 // commit makes all of it one step, and says which cases it is of.
 func (t *taker) commit() error {
 	desk, before := t.desk, t.desk.index
+	switch t.out.Kind {
+	case crypto.DeskReceipt:
+		return desk.Commit(&t.change)
+	case crypto.DeskReferral:
+		t.keepReferral()
+	}
 	if t.news {
 		var c vault.Change
 		for _, p := range t.packs {
@@ -316,6 +342,9 @@ func (t *taker) commit() error {
 		if err := desk.commit(t.next, &c); err != nil {
 			return err
 		}
+	}
+	if t.out.Kind == crypto.DeskReferral {
+		return t.foundReferral()
 	}
 	after := desk.index
 	cases := make(map[string]bool)

@@ -107,22 +107,31 @@ func copyFile(f *Folder, x *File, m *Masks) error {
 		_, err := f.Create(filesFolder, name, x.Open)
 		return err
 	}
+	text, err := m.fileText(x)
+	if err != nil {
+		return err
+	}
+	_, err = f.Create(filesFolder, name, func(w io.Writer) error { _, err := w.Write(text); return err })
+	return err
+}
+
+// fileText is a text file with its texts masked; another one is refused.
+func (m *Masks) fileText(x *File) ([]byte, error) {
 	if x.Size > maxMaskedFile {
-		return fmt.Errorf("%w: file %d is too long to be masked: leave it out", ErrMask, x.No)
+		return nil, fmt.Errorf("%w: file %d is too long to be masked: leave it out", ErrMask, x.No)
 	}
 	var b bytes.Buffer
 	if err := x.Open(&b); err != nil {
-		return err
+		return nil, err
 	}
 	if !utf8.Valid(b.Bytes()) || bytes.IndexByte(b.Bytes(), 0) >= 0 {
-		return fmt.Errorf("%w: file %d is no plain text, and what is in it cannot be masked: leave it out, or copy without masked texts", ErrMask, x.No)
+		return nil, fmt.Errorf("%w: file %d is no plain text, and what is in it cannot be masked: leave it out, or copy without masked texts", ErrMask, x.No)
 	}
 	text := []byte(m.apply(b.String()))
 	if err := m.clean(fmt.Sprintf("file %d", x.No), text); err != nil {
-		return err
+		return nil, err
 	}
-	_, err := f.Create(filesFolder, name, func(w io.Writer) error { _, err := w.Write(text); return err })
-	return err
+	return text, nil
 }
 
 // clean looks at what is about to be written once more.

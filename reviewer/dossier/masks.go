@@ -51,7 +51,7 @@ type Masks struct {
 //
 // [ErrMask], with the line.
 func ParseMasks(text []byte) (*Masks, error) {
-	m := &Masks{files: map[int]bool{}, messages: map[int]bool{}, lines: map[int][][2]int{}, include: map[int]bool{}}
+	m := NewMasks()
 	if len(text) > MaxMaskFile || !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: longer than %d bytes, or not UTF-8", ErrMask, MaxMaskFile)
 	}
@@ -68,10 +68,14 @@ func ParseMasks(text []byte) (*Masks, error) {
 	}
 	for no := range m.include {
 		if m.files[no] {
-			return nil, fmt.Errorf("%w: file %d is masked and included: choose one", ErrMask, no)
+			return nil, errMaskedFile(no)
 		}
 	}
 	return m, nil
+}
+
+func errMaskedFile(no int) error {
+	return fmt.Errorf("%w: file %d is masked and included: choose one", ErrMask, no)
 }
 
 func (m *Masks) line(l string) error {

@@ -1,0 +1,417 @@
+package reviewer
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"postern/crypto"
+	"postern/intake/form"
+	"postern/reviewer/dossier"
+	"postern/reviewer/plain"
+	"postern/reviewer/vault"
+	"postern/store/durable"
+)
+
+// A case is referred to another body only if its source said yes to that body, signed, and as
+// the last word (SECURITY.md S-36). What goes is built anew: chosen messages and files,
+// without what is masked, and the source's yes, by which the other desk sees that it may have them.
+
+// Selection is what of a case a referral shows.
+type Selection struct {
+	Messages []int          // numbers in the case
+	Masks    *dossier.Masks // files go along only when they are named there; nil: no masks, no files
+}
+
+// Referral is what a referral would show, and to whom: show it before it is written.
+type Referral struct {
+	Case     *Case
+	To       crypto.Reader
+	Consent  Consent   // the source's yes
+	Excerpts []Excerpt // as the other body will read them
+
+	file  crypto.DeskFile
+	items []func() (io.ReadCloser, error)
+	to    []*crypto.Recipient
+}
+
+// Errors of [Desk.PlanReferral], for errors.Is.
+var (
+	ErrNoConsent   = errors.New("the source has not agreed that this case is shown to that body: ask it in an answer, and wait for its yes")
+	ErrConsentNo   = errors.New("the source says NO: this case may not be shown to that body")
+	ErrConsentOld  = errors.New("the source agreed to what that body was before; it is another by now (its kind changed, or all of its people): ask again")
+	ErrReadsIt     = errors.New("that body reads this case already: the source chose it")
+	ErrNoBody      = errors.New("the directory in force lists no such body that anybody reads for")
+	ErrNotSelected = errors.New("nothing that can be referred was chosen")
+)
+
+// PlanReferral says what referring a case to a body would show it. It refuses without the source's
+// signed yes to that body as it is now: the newest answer counts, and none that was
+// given with a code which the source had given up (SECURITY.md S-21).
+func (desk *Desk) PlanReferral(c *Case, to string, s Selection, today crypto.Day) (*Referral, error) {
+	r, err := desk.planReferral(c, to, s, today)
+	if err != nil {
+		return nil, fmt.Errorf("referring: %w", err)
+	}
+	return r, nil
+}
+
+func (desk *Desk) planReferral(c *Case, to string, s Selection, today crypto.Day) (*Referral, error) {
+	if _, err := desk.ownBody(); err != nil {
+		return nil, err
+	}
+	body, ok := desk.dirs.Body(to)
+	month := crypto.MonthOf(today.Time())
+	switch {
+	case !ok || to == desk.keys.Body || !body.Active():
+		return nil, fmt.Errorf("%w: %s", ErrNoBody, plain.SafeLine(to))
+	case slices.Contains(c.Readers, body.Reader()):
+		return nil, ErrReadsIt
+	case len(body.Recipients(month)) == 0:
+		return nil, ErrNoKeyMonth
+	}
+	r := &Referral{Case: c, To: body.Reader(), to: body.Recipients(month)}
+	signed, source, err := desk.consentTo(c, r.To)
+	if err != nil {
+		return nil, err
+	}
+	r.Consent = Consent{signed.Body, signed.Since, signed.Yes, signed.Day}
+	r.file = desk.deskFile(crypto.DeskReferral, today, r.To)
+	r.add(itemConsent, append(bytes.Clone(source), signed.Encode()...), nil)
+	if s.Masks == nil {
+		s.Masks = dossier.NewMasks()
+	}
+	if err := desk.selectExcerpts(r, s); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// consentTo finds the source's yes to a body, as it signed it, and its key.
+func (desk *Desk) consentTo(c *Case, body crypto.Reader) (*crypto.Consent, ed25519.PublicKey, error) {
+	why := ErrNoConsent
+	var last *Consent
+	for i := range c.Now.Consents {
+		switch x := &c.Now.Consents[i]; {
+		case x.about() == body:
+			last = x
+		case x.Body == body.ID && x.Yes:
+			why = ErrConsentOld
+		}
+	}
+	if last == nil {
+		return nil, nil, why
+	}
+	if !last.Yes {
+		return nil, nil, ErrConsentNo
+	}
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		if !slices.Contains(heard(m, c.entries[m.at]), *last) {
+			continue
+		}
+		r, err := desk.openContainer(c.entries[m.at])
+		if err != nil {
+			return nil, nil, err
+		}
+		read, err := crypto.ReadMessage(r, nil)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, nil, err
+		}
+		for _, x := range read.Consents {
+			if x.Body == body.ID && x.Since == body.Since && x.Yes && x.Verify(read.Source) {
+				return &x, read.Source, nil
+			}
+		}
+	}
+	return nil, nil, ErrNoConsent
+}
+
+// selectExcerpts makes what the other body will read, without what is masked.
+func (desk *Desk) selectExcerpts(r *Referral, s Selection) error {
+	chosen, err := desk.chosen(r.Case, s.Messages)
+	if err != nil {
+		return err
+	}
+	masked, err := s.Masks.Masked(chosen)
+	if err != nil {
+		return err
+	}
+	files := 0
+	for i := range masked.Messages {
+		m, was := &masked.Messages[i], &chosen.Messages[i]
+		x := Excerpt{No: i + 1, Day: m.Day, Words: m.Words}
+		x.Kind, x.From = kindNamed(m.Kind), m.From
+		x.Masked = m.Words != was.Words || len(m.Files) != len(was.Files)
+		for j, a := range m.Answers {
+			x.Told = append(x.Told, form.Answer{ID: a.Question, Values: a.Values})
+			x.Masked = x.Masked || !slices.Equal(a.Values, was.Answers[j].Values)
+		}
+		x.Masked = x.Masked || len(m.Answers) != len(was.Answers)
+		b, err := x.encode()
+		if err == nil {
+			err = s.Masks.Clean(fmt.Sprintf("message %d", m.No), b)
+		}
+		if err != nil {
+			return err
+		}
+		r.add(itemExcerpt, b, nil)
+		for _, f := range m.Files {
+			files++
+			one := File{No: files, File: crypto.File{Name: f.Name, MediaType: f.MediaType, Size: f.Size, SHA256: f.SHA256}}
+			x.Files = append(x.Files, one)
+			about, err := encodeFileAbout(x.No, &one.File)
+			if err == nil {
+				err = s.Masks.Clean(fmt.Sprintf("the name of file %d", f.No), about)
+			}
+			if err != nil {
+				return err
+			}
+			r.file.Items = append(r.file.Items, crypto.DeskItem{Type: itemFile, Size: f.Size, Hash: f.SHA256, About: about})
+			r.items = append(r.items, func() (io.ReadCloser, error) { return piped(f.Open), nil })
+		}
+		r.Excerpts = append(r.Excerpts, x)
+	}
+	return s.Masks.Clean("the names of the bodies", []byte(r.file.From.ID+" "+r.file.To.ID))
+}
+
+// add appends an item that is held in memory.
+func (r *Referral) add(typ byte, b, about []byte) {
+	r.file.Items = append(r.file.Items, crypto.DeskItem{Type: typ, Size: int64(len(b)), Hash: sha256.Sum256(b), About: about})
+	r.items = append(r.items, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil })
+}
+
+// chosen are the messages that were chosen, with their words, as package dossier masks them.
+func (desk *Desk) chosen(c *Case, numbers []int) (*dossier.Case, error) {
+	out := &dossier.Case{ID: c.ID}
+	numbers = slices.Clone(numbers)
+	slices.Sort(numbers)
+	for _, no := range slices.Compact(numbers) {
+		i := slices.IndexFunc(c.Messages, func(m Message) bool { return m.No == no })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: the case has no message %d", ErrNotSelected, no)
+		}
+		m := &c.Messages[i]
+		if !m.Source && (m.Kind != crypto.KindReply || m.State == stateWaiting || m.Body == "") || m.Kind == crypto.KindChange {
+			return nil, fmt.Errorf("%w: message %d is none of the source, and no answer that was sent", ErrNotSelected, no)
+		}
+		l, err := desk.Read(c, m)
+		if err != nil {
+			return nil, err
+		}
+		x := dossier.Message{No: no, Day: m.Day, Kind: KindName(m.Kind), From: m.Body, Words: l.Words}
+		if m.Source {
+			x.From = ""
+		}
+		for _, a := range l.Told {
+			x.Answers = append(x.Answers, dossier.Answer{Question: a.ID, Values: a.Values})
+		}
+		for j, f := range l.Files {
+			x.Files = append(x.Files, dossier.File{No: f.No, Name: f.Name, MediaType: f.MediaType, Size: f.Size, SHA256: f.SHA256,
+				Open: func(w io.Writer) error { return desk.copyFile(c.entries[m.at], j, w) }})
+		}
+		out.Messages = append(out.Messages, x)
+	}
+	if len(out.Messages) == 0 {
+		return nil, ErrNotSelected
+	}
+	return out, nil
+}
+
+// kindNamed is KindName the other way round, for what can be referred.
+func kindNamed(name string) crypto.Kind {
+	for _, k := range []crypto.Kind{crypto.KindReport, crypto.KindFollowUp, crypto.KindFile} {
+		if KindName(k) == name {
+			return k
+		}
+	}
+	return crypto.KindReply
+}
+
+// copyFile writes file j of a message.
+func (desk *Desk) copyFile(e *entry, j int, w io.Writer) error {
+	r, err := desk.openContainer(e)
+	if err != nil {
+		return err
+	}
+	at := 0
+	_, err = crypto.ReadMessage(r, func(_ crypto.File, fr io.Reader) error {
+		at++
+		if at-1 != j {
+			return nil
+		}
+		_, err := io.Copy(w, fr)
+		return err
+	})
+	return errors.Join(err, r.Close())
+}
+
+// piped reads what write writes.
+func piped(write func(io.Writer) error) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(write(w)) }()
+	return r
+}
+
+// ReferredTo is what a desk keeps of a referral that it wrote.
+type ReferredTo struct {
+	To       crypto.Reader `json:"to"`
+	Day      crypto.Day    `json:"day"`
+	Messages int           `json:"messages"`
+	Files    int           `json:"files"`
+	Masked   bool          `json:"masked,omitempty"`
+
+	// The receipt, once it was taken in: who received it, and on which day by their clock.
+	Received crypto.Day `json:"received,omitempty"`
+	By       string     `json:"by,omitempty"` // id of the holder
+}
+
+// Refer writes a referral as planned to a new file, down to the disk, sealed to the body's holders, and
+// notes it in the case. On error nothing of it stays.
+func (desk *Desk) Refer(r *Referral, path string) error {
+	err := durable.Create(path, func(w io.Writer) error {
+		return desk.writeDeskFile(w, &r.file, [][]*crypto.Recipient{r.to}, func(i int) (io.ReadCloser, error) { return r.items[i]() })
+	})
+	if err != nil {
+		return fmt.Errorf("referring: %w", err)
+	}
+	kept := ReferredTo{To: r.To, Day: r.file.Day, Messages: len(r.Excerpts)}
+	for i := range r.Excerpts {
+		kept.Files += len(r.Excerpts[i].Files)
+		kept.Masked = kept.Masked || r.Excerpts[i].Masked
+	}
+	hash := r.file.Hash()
+	var c Change
+	c.Put(kindReferredTo, r.Case, string(hash[:]), kept)
+	if err := desk.Commit(&c); err != nil {
+		return fmt.Errorf("referring: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
+// ReferredTo are the referrals of a case that this desk wrote, the oldest first.
+func (desk *Desk) ReferredTo(c *Case) []ReferredTo {
+	list, err := Records[ReferredTo](desk, kindReferredTo, c)
+	if err != nil {
+		return nil
+	}
+	var out []ReferredTo
+	for _, x := range list {
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b ReferredTo) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.To.ID, b.To.ID), cmp.Compare(a.Received, b.Received))
+	})
+	return out
+}
+
+// ReferredLine says in words to whom a case was referred.
+func (desk *Desk) ReferredLine(r ReferredTo) string {
+	s := fmt.Sprintf("Referred to %s on %s: %d of its messages, %d files", desk.ReaderName(r.To), r.Day, r.Messages, r.Files)
+	if r.Masked {
+		s += ", with parts masked or left out"
+	}
+	if r.Received == 0 {
+		return s + ". No receipt yet."
+	}
+	return s + fmt.Sprintf(". Received by %s (holder %s) on %s.", desk.ReaderName(r.To), plain.SafeLine(r.By), r.Received)
+}
+
+// referral is what a desk keeps of a referral that it took in. Its blobs are the signed head and every
+// item, in order.
+type referral struct {
+	Hash      []byte        `json:"hash"` // of the head
+	From      crypto.Reader `json:"from"`
+	Signer    []byte        `json:"signer"`
+	Directory uint64        `json:"directory"` // version under which the signer was judged
+	Day       crypto.Day    `json:"day"`       // by the writer's clock
+	Taken     crypto.Day    `json:"taken"`
+	Source    []byte        `json:"source"`  // V_src
+	Consent   crypto.Day    `json:"consent"` // day of the source's yes
+	Messages  int           `json:"messages"`
+	Files     int           `json:"files"`
+	Masked    bool          `json:"masked,omitempty"`
+	Blobs     []vault.Blob  `json:"-"`
+}
+
+// Referred is a case that another body referred to this one. It is none of a source here: no
+// answer can be sealed to it, unless the source chooses this body itself.
+type Referred struct {
+	Case     crypto.CaseID // of the code with which the source agreed
+	Short    string        // the beginning of the case's id
+	Body     string        // that referred it
+	Holder   string
+	Standing crypto.SignerStanding // of the holder's key today
+	Day      crypto.Day            // on which it was written, by that desk's clock
+	Taken    crypto.Day            // on which it was taken in
+	Agreed   crypto.Day            // on which the source agreed
+	Messages int
+	Files    int
+	Masked   bool
+	Joined   string // short id of the source's own case here, since it chose this body itself; "": it did not
+
+	kept *referral
+}
+
+// Referrals are all cases that were referred to this body, the newest first.
+func (desk *Desk) Referrals() (out []Referred) {
+	for _, k := range desk.state.referrals.all() {
+		out = append(out, desk.referred(k))
+	}
+	slices.SortFunc(out, func(a, b Referred) int {
+		return cmp.Or(cmp.Compare(b.Taken, a.Taken), cmp.Compare(b.Day, a.Day), bytes.Compare(a.kept.Hash, b.kept.Hash))
+	})
+	return out
+}
+
+func (desk *Desk) referred(k *referral) Referred {
+	id := crypto.CaseOf(k.Source)
+	r := Referred{
+		Case: id, Short: FullID(id)[:4] + "-" + FullID(id)[4:8], Body: k.From.ID, Day: k.Day, Taken: k.Taken, Agreed: k.Consent,
+		Messages: k.Messages, Files: k.Files, Masked: k.Masked, kept: k,
+	}
+	if desk.dirs != nil {
+		var h *crypto.Holder
+		if _, h, r.Standing = desk.dirs.Signer(k.Signer, k.Directory); h != nil {
+			r.Holder = h.ID
+		}
+	}
+	if first := desk.index.fam.first(string(id[:])); len(desk.index.cases[first]) > 0 {
+		r.Joined = desk.index.name(first)
+	}
+	return r
+}
+
+// ReferredFrom are the referrals that were taken in of a case whose source has chosen this body since.
+func (desk *Desk) ReferredFrom(c *Case) (out []Referred) {
+	for _, r := range desk.Referrals() {
+		if r.Joined != "" && r.Joined == c.Short {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// FindReferrals are the referrals of the case whose id begins like this: four characters or more.
+func (desk *Desk) FindReferrals(name string) (out []Referred) {
+	want := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), "-", ""))
+	if len(want) < 4 {
+		return nil
+	}
+	for _, r := range desk.Referrals() {
+		if strings.HasPrefix(FullID(r.Case), want) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// ErrReferred says that a case is not one of a source here.
+var ErrReferred = errors.New("this case was referred to you by another body. Its source did not choose yours, so no answer can be sealed to it; ask the body that referred it")
