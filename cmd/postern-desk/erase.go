@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+
+	"postern/reviewer"
 )
 
 var cmdErase = &command{
@@ -15,7 +18,8 @@ its batches again does not bring it back. It works on a full disk too. It cannot
 reach what you extracted, your backups, and what other bodies hold. If the source
 changed the code, all that each of their codes wrote is forgotten. On flash
 storage old blocks may survive; without the vault's passphrase they are noise.`,
-	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		referred := referredFlag(fs)
 		return func(args []string) error {
 			v, pass, err := d.openKeeping()
 			if err != nil {
@@ -23,6 +27,9 @@ storage old blocks may survive; without the vault's passphrase they are noise.`,
 			}
 			defer v.Close()
 			c, err := v.Case(args[0])
+			if errors.Is(err, reviewer.ErrReferred) || *referred > 0 {
+				return d.eraseReferral(v, args[0], *referred, pass)
+			}
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"flag"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ of strangers, and their words, only on a machine you can do without.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		to := fs.String("to", "", "the `FOLDER` to write to")
 		all := fs.Bool("all", false, "the whole case")
+		referred := referredFlag(fs)
 		return func(args []string) error {
 			if *to == "" || *all != (len(args) == 1) {
 				return usagef("extract: name file numbers, or --all, and --to")
@@ -49,6 +51,9 @@ of strangers, and their words, only on a machine you can do without.`,
 			}
 			defer v.Close()
 			c, err := v.Case(args[0])
+			if errors.Is(err, reviewer.ErrReferred) || *referred > 0 {
+				return d.extractReferred(v, args, *referred, *to)
+			}
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ messages and files it has, how many of your replies wait and were sent, and how 
 of these the source has read, as far as it said so since. TO NOTE says whether the
 source reports retaliation or new danger since, or withdraws; whether a day that it
 was promised has passed; and the stage it was told last. No words of a report are
-shown.`,
+shown. Cases that another body referred to you stand below.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -36,6 +36,7 @@ shown.`,
 			if n := v.Strangers(); n > 0 {
 				defer d.printf("%s from strangers: in no case here, or not by whom its source chose. Not shown.\n", some(n, "message is", "messages are"))
 			}
+			defer d.listReferrals(v)
 			if len(cases) == 0 {
 				d.printf("No cases yet.\n")
 				return nil

@@ -72,7 +72,7 @@ type command struct {
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
-	cmdHandOver, cmdTakeOver,
+	cmdHandOver, cmdRefer, cmdTakeOver,
 	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
 }

@@ -20,8 +20,9 @@ shown as their numbers, like ⟨U+202E⟩; what nobody sees is left out. Files a
 listed with size and hash and not opened. extract writes the words in their own
 bytes, to copy from. The head says what the source was told besides words, to which
 further bodies it lets the case be shown, and whether it reports retaliation or new
-danger, or withdraws.`,
-	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+danger, or withdraws. A case that another body referred to you is shown as it came.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		referred := referredFlag(fs)
 		return func(args []string) error {
 			v, err := d.open()
 			if err != nil {
@@ -29,6 +30,9 @@ danger, or withdraws.`,
 			}
 			defer v.Close()
 			c, err := v.Case(args[0])
+			if errors.Is(err, reviewer.ErrReferred) || *referred > 0 {
+				return d.showReferral(v, args[0], *referred)
+			}
 			if err != nil {
 				return err
 			}
@@ -72,6 +76,10 @@ type fileJSON struct {
 	SHA256    string `json:"sha256"`
 }
 
+func newFileJSON(f reviewer.File) fileJSON {
+	return fileJSON{f.No, f.Name, plain.SafeName(f.Name), f.MediaType, f.Size, hex.EncodeToString(f.SHA256[:])}
+}
+
 func (d *desk) showJSON(v *reviewer.Desk, c *reviewer.Case) error {
 	out := struct {
 		caseJSON
@@ -111,7 +119,7 @@ func newMessageJSON(l *reviewer.Letter) messageJSON {
 		m.Answers[a.ID] = a.Values
 	}
 	for _, f := range l.Files {
-		m.Files = append(m.Files, fileJSON{f.No, f.Name, plain.SafeName(f.Name), f.MediaType, f.Size, hex.EncodeToString(f.SHA256[:])})
+		m.Files = append(m.Files, newFileJSON(f))
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -12,12 +13,16 @@ import (
 var cmdTakeOver = &command{
 	name: "takeover", args: "FILE", json: true, clock: true, least: 1, most: 1,
 	short: "take in a file that another desk wrote for you",
-	long: `Takeover reads what another holder handed over to you. It refuses a file that no
-holder of your body signed, looks at the signature of every message in it, and keeps
-what was not here. What is here stays as it is; twice changes nothing. What you
-erased stays erased, unless --again asks for it back.`,
+	long: `Takeover reads what another holder handed over to you, what another body
+referred to yours, and the receipt for what you referred. A file that no holder in
+the directory signed is refused, and so is a case that its source did not agree to
+show you. Every message that was handed over is verified as in an import; what is
+here stays as it is; twice changes nothing. What you erased stays erased, unless
+--again asks for it back. With --receipt, a receipt is written for the body that
+referred a case.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
-		again := fs.Bool("again", false, "take back messages that were erased here")
+		again := fs.Bool("again", false, "take back what was erased here")
+		receipt := fs.String("receipt", "", "the new `FILE` for a receipt of a case that was referred to you")
 		return func(args []string) error {
 			f, err := os.Open(args[0])
 			if err != nil {
@@ -36,10 +41,25 @@ erased stays erased, unless --again asks for it back.`,
 			if err != nil {
 				return err
 			}
+			if *receipt != "" {
+				if t.Referred == nil {
+					return errors.New("nothing was referred to you in this file, or it was erased here: there is nothing to write a receipt for")
+				}
+				if err := v.Receipt(t.Referred, *receipt, v.Clock().Today()); err != nil {
+					return err
+				}
+			}
 			if d.json {
 				return d.writeJSON(newTakeoverJSON(t))
 			}
-			d.reportTakeover(t)
+			switch t.Kind {
+			case crypto.DeskReferral:
+				d.reportReferral(t, *receipt)
+			case crypto.DeskReceipt:
+				d.printf("From %s: a receipt for what you referred of case %s.\n  %s\n", t.By(), t.Case, v.ReferredLine(*t.Receipt))
+			default:
+				d.reportTakeover(t)
+			}
 			return nil
 		}
 	},
@@ -89,6 +109,9 @@ type takeoverJSON struct {
 }
 
 func newTakeoverJSON(t *reviewer.Takeover) takeoverJSON {
+	if t.Kind == crypto.DeskReceipt {
+		t.Cases = []string{t.Case}
+	}
 	kinds := map[crypto.DeskFileKind]string{crypto.DeskHandOver: "handover", crypto.DeskReferral: "referral", crypto.DeskReceipt: "receipt"}
 	return takeoverJSON{
 		Kind: kinds[t.Kind], Body: t.Body, Holder: t.Holder, Day: t.Day.String(), New: t.New, Cases: listed(t.Cases), NewCases: t.NewCases,
