@@ -202,6 +202,9 @@ func (desk *Desk) chosen(c *Case, numbers []int) (*dossier.Case, error) {
 		if !m.Source && (m.Kind != crypto.KindReply || m.State == stateWaiting || m.Body == "") || m.Kind == crypto.KindChange {
 			return nil, fmt.Errorf("%w: message %d is none of the source, and no answer that was sent", ErrNotSelected, no)
 		}
+		if m.Late == LateAfter {
+			return nil, fmt.Errorf("%w: message %d was written with a code that the source had given up, perhaps by somebody else", ErrNotSelected, no)
+		}
 		l, err := desk.Read(c, m)
 		if err != nil {
 			return nil, err

@@ -263,8 +263,13 @@ func TestReferralOfALateYes(t *testing.T) {
 	if _, err := a.plan(Selection{Messages: []int{1}}); !errors.Is(err, ErrNoConsent) {
 		t.Errorf("a late yes: %v", err)
 	}
+	late := a.only("anna").Messages
+	last := late[len(late)-1]
 	a.source = next
 	a.says(true, "inspect")
+	if _, err := a.plan(Selection{Messages: []int{last.No}}); last.Late != LateAfter || !errors.Is(err, ErrNotSelected) {
+		t.Errorf("message %d, late %q: %v", last.No, last.Late, err)
+	}
 	file := a.refer(Selection{})
 	if got := a.takes("dora", file, TakeoverOptions{}); got.New != 1 || got.Referred.Case != next.Case {
 		t.Errorf("a yes with the new code: %+v", got)
