@@ -36,7 +36,7 @@
 //	sticks.go     sticks, and all volumes of one in one step
 //	export.go     bundles out
 //	handover.go   cases to a fellow holder; takeover.go, what another desk wrote for this one
-//	referral.go   part of a case to another body; referred.go, what another body referred; excerpt.go, one message of it
+//	referral.go   part of a case to another body; referred.go, what another body referred; part.go, one message of it
 //	search.go     words found in all of it, in memory only
 //	extract.go    files, words and whole cases in clear, by name only
 //	render.go     a case as text

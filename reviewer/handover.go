@@ -200,7 +200,7 @@ func containerSize(n int64) int64 { return crypto.ClassSize(crypto.ClassOf(n) - 
 const (
 	itemMessage = 1 // a container; about it: its release, or nothing
 	itemConsent = 2 // V_src ‖ data of frame 43: the source's yes to the body that gets the file
-	itemExcerpt = 3 // see Excerpt.encode
+	itemPart    = 3 // see Part.encode
 	itemFile    = 4 // bytes of a file; about it: see encodeFileAbout
 	itemReceipt = 5 // hash of the head of the referral that was received
 )

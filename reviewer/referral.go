@@ -32,10 +32,10 @@ type Selection struct {
 
 // Referral is what a referral would show, and to whom: show it before it is written.
 type Referral struct {
-	Case     *Case
-	To       crypto.Reader
-	Consent  Consent   // the source's yes
-	Excerpts []Excerpt // as the other body will read them
+	Case    *Case
+	To      crypto.Reader
+	Consent Consent // the source's yes
+	Parts   []Part  // as the other body will read them
 
 	file  crypto.DeskFile
 	items []func() (io.ReadCloser, error)
@@ -88,7 +88,7 @@ func (desk *Desk) planReferral(c *Case, to string, s Selection, today crypto.Day
 	if s.Masks == nil {
 		s.Masks = dossier.NewMasks()
 	}
-	if err := desk.selectExcerpts(r, s); err != nil {
+	if err := desk.selectParts(r, s); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -134,8 +134,8 @@ func (desk *Desk) consentTo(c *Case, body crypto.Reader) (*crypto.Consent, ed255
 	return nil, nil, ErrNoConsent
 }
 
-// selectExcerpts makes what the other body will read, without what is masked.
-func (desk *Desk) selectExcerpts(r *Referral, s Selection) error {
+// selectParts makes what the other body will read, without what is masked.
+func (desk *Desk) selectParts(r *Referral, s Selection) error {
 	chosen, err := desk.chosen(r.Case, s.Messages)
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (desk *Desk) selectExcerpts(r *Referral, s Selection) error {
 	files := 0
 	for i := range masked.Messages {
 		m, was := &masked.Messages[i], &chosen.Messages[i]
-		x := Excerpt{No: i + 1, Day: m.Day, Words: m.Words}
+		x := Part{No: i + 1, Day: m.Day, Words: m.Words}
 		x.Kind, x.From = kindNamed(m.Kind), m.From
 		x.Masked = m.Words != was.Words || len(m.Files) != len(was.Files)
 		for j, a := range m.Answers {
@@ -162,7 +162,7 @@ func (desk *Desk) selectExcerpts(r *Referral, s Selection) error {
 		if err != nil {
 			return err
 		}
-		r.add(itemExcerpt, b, nil)
+		r.add(itemPart, b, nil)
 		for _, f := range m.Files {
 			files++
 			one := File{No: files, File: crypto.File{Name: f.Name, MediaType: f.MediaType, Size: f.Size, SHA256: f.SHA256}}
@@ -177,7 +177,7 @@ func (desk *Desk) selectExcerpts(r *Referral, s Selection) error {
 			r.file.Items = append(r.file.Items, crypto.DeskItem{Type: itemFile, Size: f.Size, Hash: f.SHA256, About: about})
 			r.items = append(r.items, func() (io.ReadCloser, error) { return piped(f.Open), nil })
 		}
-		r.Excerpts = append(r.Excerpts, x)
+		r.Parts = append(r.Parts, x)
 	}
 	return s.Masks.Clean("the names of the bodies", []byte(r.file.From.ID+" "+r.file.To.ID))
 }
@@ -285,10 +285,10 @@ func (desk *Desk) Refer(r *Referral, path string) error {
 	if err != nil {
 		return fmt.Errorf("referring: %w", err)
 	}
-	kept := ReferredTo{To: r.To, Day: r.file.Day, Messages: len(r.Excerpts)}
-	for i := range r.Excerpts {
-		kept.Files += len(r.Excerpts[i].Files)
-		kept.Masked = kept.Masked || r.Excerpts[i].Masked
+	kept := ReferredTo{To: r.To, Day: r.file.Day, Messages: len(r.Parts)}
+	for i := range r.Parts {
+		kept.Files += len(r.Parts[i].Files)
+		kept.Masked = kept.Masked || r.Parts[i].Masked
 	}
 	hash := r.file.Hash()
 	var c Change

@@ -320,8 +320,8 @@ func TestPlanReferralRefuses(t *testing.T) {
 	}
 	s.Masks = dossier.NewMasks()
 	check(t, s.Masks.Include(a.fileNo("photo.jpg")))
-	if r := must(a.plan(s))(t); len(r.Excerpts) != 1 || len(r.Excerpts[0].Files) != 1 {
-		t.Errorf("%+v", r.Excerpts)
+	if r := must(a.plan(s))(t); len(r.Parts) != 1 || len(r.Parts[0].Files) != 1 {
+		t.Errorf("%+v", r.Parts)
 	}
 }
 
@@ -374,7 +374,7 @@ func TestTakeOverReferralFromWhom(t *testing.T) {
 			r.file.Items, r.items = append(r.file.Items, r.file.Items[0]), append(r.items, r.items[0])
 		}), ErrNotDeskFile},
 		{"with a container", forge(anna, func(r *Referral) { r.add(itemMessage, []byte("x"), nil) }), ErrNotDeskFile},
-		{"with an excerpt that makes no sense", forge(anna, func(r *Referral) { r.add(itemExcerpt, []byte("x"), nil) }), ErrNotDeskFile},
+		{"with an part that makes no sense", forge(anna, func(r *Referral) { r.add(itemPart, []byte("x"), nil) }), ErrNotDeskFile},
 		{"with a file of no message", forge(anna, func(r *Referral) { r.add(itemFile, []byte("x"), []byte{0, 9, 1, 'a'}) }), ErrNotDeskFile},
 		{"with a receipt", forge(anna, func(r *Referral) { r.file.Kind = crypto.DeskReceipt }), ErrNotDeskFile},
 	} {
@@ -441,9 +441,9 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
-// FuzzExcerpt: what is read, written again, is the same bytes.
-func FuzzExcerpt(f *testing.F) {
-	for _, x := range []Excerpt{
+// FuzzPart: what is read, written again, is the same bytes.
+func FuzzPart(f *testing.F) {
+	for _, x := range []Part{
 		{Day: 20000, Kind: crypto.KindReport, Words: "words"},
 		{Day: 20000, Kind: crypto.KindReply, From: "ombuds", Masked: true, Told: []form.Answer{{ID: "place", Values: []string{"a", ""}}}},
 	} {
@@ -454,12 +454,12 @@ func FuzzExcerpt(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := decodeExcerpt(b)
+		x, err := decodePart(b)
 		if err != nil {
 			return
 		}
 		if again, err := x.encode(); err != nil || !bytes.Equal(again, b) {
-			t.Fatalf("another form of the same excerpt was read: %v", err)
+			t.Fatalf("another form of the same part was read: %v", err)
 		}
 	})
 }

@@ -57,8 +57,8 @@ func (t *taker) seal(b []byte) (vault.Blob, error) {
 	return t.pack.Add(sealed, key)
 }
 
-// part takes one item of a referral.
-func (t *taker) part(i int, item crypto.DeskItem, r io.Reader) error {
+// piece takes one item of a referral.
+func (t *taker) piece(i int, item crypto.DeskItem, r io.Reader) error {
 	if t.kept == nil {
 		return nil
 	}
@@ -66,13 +66,13 @@ func (t *taker) part(i int, item crypto.DeskItem, r io.Reader) error {
 	if item.Type == itemFile {
 		message, _, err := decodeFileAbout(item.About)
 		if err != nil || message != t.kept.Messages {
-			return bad(errExcerpt)
+			return bad(errPart)
 		}
 		t.kept.Files++
-		return t.partFile(item, r)
+		return t.pieceFile(item, r)
 	}
-	if item.Size > maxExcerpt || len(item.About) > 0 {
-		return bad(errExcerpt)
+	if item.Size > maxPart || len(item.About) > 0 {
+		return bad(errPart)
 	}
 	b := make([]byte, item.Size)
 	defer clear(b)
@@ -92,8 +92,8 @@ func (t *taker) part(i int, item crypto.DeskItem, r io.Reader) error {
 			return ErrNotAgreed
 		}
 		t.kept.Source, t.kept.Consent = source, c.Day
-	case item.Type == itemExcerpt:
-		x, err := decodeExcerpt(b)
+	case item.Type == itemPart:
+		x, err := decodePart(b)
 		if err != nil {
 			return bad(err)
 		}
@@ -107,8 +107,8 @@ func (t *taker) part(i int, item crypto.DeskItem, r io.Reader) error {
 	return err
 }
 
-// partFile streams a file of a referral into the vault: a large one into a pack of its own.
-func (t *taker) partFile(item crypto.DeskItem, r io.Reader) error {
+// pieceFile streams a file of a referral into the vault: a large one into a pack of its own.
+func (t *taker) pieceFile(item crypto.DeskItem, r io.Reader) error {
 	pack := t.pack
 	if item.Size > smallEntry {
 		var err error
@@ -153,7 +153,7 @@ func (t *taker) foundReferral() error {
 // decodeGrant takes an item of type 2 apart.
 func decodeGrant(b []byte) (crypto.Consent, ed25519.PublicKey, error) {
 	if len(b) < ed25519.PublicKeySize {
-		return crypto.Consent{}, nil, errExcerpt
+		return crypto.Consent{}, nil, errPart
 	}
 	c, err := crypto.DecodeConsent(b[ed25519.PublicKeySize:])
 	return c, bytes.Clone(b[:ed25519.PublicKeySize]), err
@@ -215,8 +215,8 @@ func (desk *Desk) receiptFor(r *Referred, path string, today crypto.Day) error {
 	})
 }
 
-// parts opens the signed head of a referral, verified, and the items before a file.
-func (desk *Desk) parts(k *referral) (*crypto.DeskFile, error) {
+// headOf opens the signed head of a referral and verifies it.
+func (desk *Desk) headOf(k *referral) (*crypto.DeskFile, error) {
 	signed, err := desk.readBlob(k.Blobs[0])
 	if err != nil {
 		return nil, err
@@ -241,7 +241,7 @@ func (desk *Desk) readBlob(b vault.Blob) ([]byte, error) {
 }
 
 // ReadReferral gives what a referral shows, as it was signed.
-func (desk *Desk) ReadReferral(r *Referred) ([]Excerpt, error) {
+func (desk *Desk) ReadReferral(r *Referred) ([]Part, error) {
 	list, err := desk.readReferral(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading a referral: %w", err)
@@ -249,20 +249,20 @@ func (desk *Desk) ReadReferral(r *Referred) ([]Excerpt, error) {
 	return list, nil
 }
 
-func (desk *Desk) readReferral(r *Referred) (list []Excerpt, err error) {
-	f, err := desk.parts(r.kept)
+func (desk *Desk) readReferral(r *Referred) (list []Part, err error) {
+	f, err := desk.headOf(r.kept)
 	if err != nil {
 		return nil, err
 	}
 	files := 0
 	for i, item := range f.Items {
 		switch item.Type {
-		case itemExcerpt:
+		case itemPart:
 			b, err := desk.readBlob(r.kept.Blobs[i+1])
 			if err != nil {
 				return nil, err
 			}
-			x, err := decodeExcerpt(b)
+			x, err := decodePart(b)
 			if err != nil || sha256.Sum256(b) != item.Hash {
 				return nil, errKept
 			}
@@ -293,7 +293,7 @@ func (desk *Desk) ExtractReferred(r *Referred, no int, dir string) (*Extracted, 
 }
 
 func (desk *Desk) extractReferred(r *Referred, no int, dir string) (*Extracted, error) {
-	f, err := desk.parts(r.kept)
+	f, err := desk.headOf(r.kept)
 	if err != nil {
 		return nil, err
 	}
@@ -365,18 +365,18 @@ func (desk *Desk) WriteReferral(w io.Writer, r *Referred) error {
 		p.Line("! What came cannot be read from this vault: take the file in again, or restore a backup.")
 		return p.Err()
 	}
-	desk.writeExcerpts(p, list)
+	desk.writeParts(p, list)
 	return p.Err()
 }
 
-// WriteExcerpts writes what a referral would show, as the other body will read it.
-func (desk *Desk) WriteExcerpts(w io.Writer, list []Excerpt) error {
+// WriteParts writes what a referral would show, as the other body will read it.
+func (desk *Desk) WriteParts(w io.Writer, list []Part) error {
 	p := plain.NewPrinter(w)
-	desk.writeExcerpts(p, list)
+	desk.writeParts(p, list)
 	return p.Err()
 }
 
-func (desk *Desk) writeExcerpts(p *plain.Printer, list []Excerpt) {
+func (desk *Desk) writeParts(p *plain.Printer, list []Part) {
 	for i := range list {
 		x := &list[i]
 		from := "from the source"

@@ -189,7 +189,7 @@ func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
 			return t.message(item, rel, r)
 		}
 	case t.file.Kind == crypto.DeskReferral:
-		return t.part(i, item, r)
+		return t.piece(i, item, r)
 	case t.file.Kind == crypto.DeskReceipt && item.Type == itemReceipt && len(t.file.Items) == 1 && item.Size == sha256.Size && len(item.About) == 0:
 		return t.receipt(r)
 	default:

@@ -83,7 +83,7 @@ func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.S
 		say("! THE SOURCE WITHDRAWS THE REPORT (%s). Think before you show it to anybody.\n", c.Now.Withdrawn)
 	}
 	say("%s will read this and nothing else:\n", v.ReaderName(r.To))
-	if err := v.WriteExcerpts(w, r.Excerpts); err != nil {
+	if err := v.WriteParts(w, r.Parts); err != nil {
 		return err
 	}
 	say("\n")
@@ -104,7 +104,7 @@ func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.S
 	}
 	if d.json {
 		files := 0
-		for _, x := range r.Excerpts {
+		for _, x := range r.Parts {
 			files += len(x.Files)
 		}
 		return d.writeJSON(struct {
@@ -114,7 +114,7 @@ func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.S
 			Messages int    `json:"messages"`
 			Files    int    `json:"files"`
 			Notice   int    `json:"notice_message"` // that tells the source; 0: it could not be told
-		}{out, reviewer.FullID(c.ID), r.To.ID, len(r.Excerpts), files, no})
+		}{out, reviewer.FullID(c.ID), r.To.ID, len(r.Parts), files, no})
 	}
 	d.printf("It is in %s, for %s alone. There: postern-desk takeover FILE --receipt RECEIPT. Take the receipt in here.\n", shown(out), v.ReaderName(r.To))
 	if no > 0 {
@@ -216,19 +216,19 @@ func (d *desk) showReferral(v *reviewer.Desk, name string, n int) error {
 }
 
 type referralJSON struct {
-	Case   string        `json:"case"`
-	Body   string        `json:"referred_by"`
-	Holder string        `json:"holder"`
-	Day    string        `json:"day"`
-	Taken  string        `json:"taken_in"`
-	Agreed string        `json:"source_agreed"`
-	Joined string        `json:"own_case,omitempty"`
-	Good   bool          `json:"key_stands"`
-	Masked bool          `json:"masked"`
-	List   []excerptJSON `json:"list"`
+	Case   string     `json:"case"`
+	Body   string     `json:"referred_by"`
+	Holder string     `json:"holder"`
+	Day    string     `json:"day"`
+	Taken  string     `json:"taken_in"`
+	Agreed string     `json:"source_agreed"`
+	Joined string     `json:"own_case,omitempty"`
+	Good   bool       `json:"key_stands"`
+	Masked bool       `json:"masked"`
+	List   []partJSON `json:"list"`
 }
 
-type excerptJSON struct {
+type partJSON struct {
 	No      int                 `json:"no"`
 	Kind    string              `json:"kind"`
 	Day     string              `json:"day"`
@@ -239,13 +239,13 @@ type excerptJSON struct {
 	Files   []fileJSON          `json:"files"`
 }
 
-func newReferralJSON(r *reviewer.Referred, list []reviewer.Excerpt) referralJSON {
+func newReferralJSON(r *reviewer.Referred, list []reviewer.Part) referralJSON {
 	out := referralJSON{
 		Case: reviewer.FullID(r.Case), Body: r.Body, Holder: r.Holder, Day: r.Day.String(), Taken: r.Taken.String(), Agreed: r.Agreed.String(),
-		Joined: r.Joined, Good: r.Standing == crypto.SignerGood, Masked: r.Masked, List: []excerptJSON{},
+		Joined: r.Joined, Good: r.Standing == crypto.SignerGood, Masked: r.Masked, List: []partJSON{},
 	}
 	for _, x := range list {
-		e := excerptJSON{No: x.No, Kind: reviewer.KindName(x.Kind), Day: x.Day.String(), From: x.From, Masked: x.Masked, Text: x.Words, Files: []fileJSON{}}
+		e := partJSON{No: x.No, Kind: reviewer.KindName(x.Kind), Day: x.Day.String(), From: x.From, Masked: x.Masked, Text: x.Words, Files: []fileJSON{}}
 		if x.From == "" {
 			e.From = "source"
 		}

@@ -9,9 +9,9 @@ import (
 	"postern/intake/form"
 )
 
-// Excerpt is one message of a case as a referral shows it to another body: built anew, without
+// Part is one message of a case as a referral shows it to another body: built anew, without
 // anything that was not chosen or that was masked.
-type Excerpt struct {
+type Part struct {
 	No     int // in the referral, from 1
 	Day    crypto.Day
 	Kind   crypto.Kind
@@ -23,14 +23,14 @@ type Excerpt struct {
 }
 
 const (
-	maxExcerpt = 1 << 20 // bytes, encoded
-	maxTold    = 255
+	maxPart = 1 << 20 // bytes, encoded
+	maxTold = 255
 )
 
-var errExcerpt = errors.New("a message of the referral makes no sense")
+var errPart = errors.New("a message of the referral makes no sense")
 
 // encode gives the bytes of an item of type 3 (crypto/FORMAT.md section 13). Files are items of their own.
-func (x *Excerpt) encode() ([]byte, error) {
+func (x *Part) encode() ([]byte, error) {
 	b := binary.BigEndian.AppendUint32(nil, uint32(x.Day))
 	b = append(b, byte(x.Kind), byte(btoi(x.Masked)), byte(len(x.From))) //nolint:gosec // ids are short
 	b = append(b, x.From...)
@@ -39,12 +39,12 @@ func (x *Excerpt) encode() ([]byte, error) {
 	}
 	text(x.Words)
 	if len(x.Told) > maxTold {
-		return nil, errExcerpt
+		return nil, errPart
 	}
 	b = append(b, byte(len(x.Told)))
 	for _, a := range x.Told {
 		if len(a.ID) > maxTold || len(a.Values) > maxTold {
-			return nil, errExcerpt
+			return nil, errPart
 		}
 		b = append(append(b, byte(len(a.ID))), a.ID...)
 		b = append(b, byte(len(a.Values)))
@@ -53,16 +53,16 @@ func (x *Excerpt) encode() ([]byte, error) {
 		}
 	}
 	// What would be refused must not leave.
-	if _, err := decodeExcerpt(b); err != nil {
+	if _, err := decodePart(b); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// decodeExcerpt reads what encode wrote and refuses everything else.
-func decodeExcerpt(b []byte) (x Excerpt, err error) {
-	if len(b) > maxExcerpt {
-		return x, errExcerpt
+// decodePart reads what encode wrote and refuses everything else.
+func decodePart(b []byte) (x Part, err error) {
+	if len(b) > maxPart {
+		return x, errPart
 	}
 	bad := false
 	take := func(n int) []byte {
@@ -102,9 +102,9 @@ func decodeExcerpt(b []byte) (x Excerpt, err error) {
 	source := x.Kind == crypto.KindReport || x.Kind == crypto.KindFollowUp || x.Kind == crypto.KindFile
 	switch {
 	case bad, len(b) > 0, masked > 1, x.From != "" && !crypto.ValidID(x.From):
-		return Excerpt{}, errExcerpt
+		return Part{}, errPart
 	case !source && x.Kind != crypto.KindReply, source != (x.From == ""):
-		return Excerpt{}, errExcerpt
+		return Part{}, errPart
 	}
 	return x, nil
 }
@@ -117,19 +117,19 @@ func encodeFileAbout(message int, f *crypto.File) ([]byte, error) {
 	b = append(b, f.MediaType...)
 	m, g, err := decodeFileAbout(b)
 	if err != nil || m != message || g.Name != f.Name {
-		return nil, errExcerpt
+		return nil, errPart
 	}
 	return b, nil
 }
 
 func decodeFileAbout(b []byte) (message int, f crypto.File, err error) {
 	if len(b) < 3 || len(b) < 3+int(b[2]) {
-		return 0, f, errExcerpt
+		return 0, f, errPart
 	}
 	message = int(binary.BigEndian.Uint16(b))
 	f.Name, f.MediaType = string(b[3:3+int(b[2])]), string(b[3+int(b[2]):])
 	if message == 0 || f.Name == "" || len(f.MediaType) > crypto.MaxMediaType || !utf8.ValidString(f.Name) || !utf8.ValidString(f.MediaType) {
-		return 0, f, errExcerpt
+		return 0, f, errPart
 	}
 	return message, f, nil
 }
