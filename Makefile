@@ -34,7 +34,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: ## the whole way of one report on this machine alone, over a private Tor network
-	@.ci/need go tor
+	@.ci/need go tor $(if $(findstring --desk,$(DEMOFLAGS)),$(WINDOW_NEEDS))
 	@$(MAKE) build
 	@./bin/postern-demo $(DEMOFLAGS)
 

@@ -209,6 +209,17 @@ func TestDemo(t *testing.T) {
 	d.nothingLeft(run)
 }
 
+// Where no window can be, the demonstration says so before it begins.
+func TestDeskNeedsDisplay(t *testing.T) {
+	t.Setenv("DISPLAY", "")
+	t.Setenv("WAYLAND_DISPLAY", "")
+	d := startDemo(t, "--desk")
+	<-d.ended
+	if code := d.cmd.ProcessState.ExitCode(); code != 1 || !strings.HasPrefix(d.out.String(), "postern-demo: --desk: ") {
+		t.Errorf("exit status %d, and it said:\n%s", code, d.out.String())
+	}
+}
+
 // interrupted stops the demonstration where it has most running.
 func interrupted(t *testing.T) {
 	d := startDemo(t)

@@ -24,6 +24,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"postern/reviewer/window"
 )
 
 func main() {
@@ -50,8 +52,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("postern-demo", flag.ContinueOnError)
 	fs.Usage = func() { fmt.Fprint(fs.Output(), help); fs.PrintDefaults() }
 	keep := fs.Bool("keep", false, "leave everything running and say how to reach it with a browser; ^C ends it")
+	desk := fs.Bool("desk", false, "at the end open the window of a reviewer's desk, and end when it is closed; needs a display")
 	dir := fs.String("dir", "", "where to put its files, a short `path`; it must not exist (default: a new folder in the temporary one)")
-	bin := fs.String("bin", filepath.Dir(self), "`folder` of postern and postern-desk")
+	bin := fs.String("bin", filepath.Dir(self), "`folder` of postern, postern-desk and postern-window")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -63,6 +66,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("%s is not here: install Debian's package tor, or run `make demo`, which does", p)
 		}
 	}
+	if *desk {
+		if err := window.Check(); err != nil {
+			return fmt.Errorf("--desk: %w", err)
+		}
+	}
 	if *dir == "" {
 		if *dir, err = os.MkdirTemp("", "postern-demo-"); err != nil {
 			return err
@@ -72,6 +80,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	s := &stage{dir: *dir, bin: *bin, out: out, start: time.Now(), keep: *keep}
 	switch err = s.play(ctx); {
+	case err == nil && *desk:
+		err = s.window(ctx, bodies[0].id)
 	case err == nil && *keep:
 		s.await(ctx)
 	case ctx.Err() != nil:

@@ -149,6 +149,26 @@ func (s *stage) published(ctx context.Context) error {
 	}
 }
 
+// window opens a body's desk in its window, and waits until it is closed.
+func (s *stage) window(ctx context.Context, body string) error {
+	pass, err := os.ReadFile(s.path("passphrase"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, `
+The desk of %s opens in a window. Where it asks for the passphrase again:
+  %s
+Close the window, and everything ends.
+`, body, strings.TrimSpace(string(pass)))
+	c := exec.CommandContext(ctx, filepath.Join(s.bin, "postern-desk"), "--vault", s.path("desk-"+body), "--passphrase-file", s.path("passphrase"))
+	c.Stdout, c.Stderr = s.out, s.out
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	if err := c.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the desk's window: %w", err)
+	}
+	return nil
+}
+
 // await keeps the stage until ^C.
 func (s *stage) await(ctx context.Context) {
 	fmt.Fprintln(s.out, "\nEverything keeps running. ^C ends it and removes the folder.")

@@ -69,20 +69,30 @@ func Run(ctx context.Context, h Handler, o Options) error {
 	}
 }
 
+// Check says why no window could be opened here; nil when what it needs is there.
+func Check() error {
+	_, _, err := find()
+	return err
+}
+
+func find() (d display, window string, err error) {
+	if os.Geteuid() == 0 {
+		return d, "", ErrRoot
+	}
+	if d, err = findDisplay(); err != nil {
+		return d, "", err
+	}
+	if window, err = findProgram(); err != nil {
+		return d, "", err
+	}
+	_, err = findTool("bwrap", "bubblewrap")
+	return d, window, err
+}
+
 // prepare finds all that a window needs and gives the command that starts it, and our end of its link.
 func prepare(ctx context.Context, o Options) (cmd *exec.Cmd, ours *os.File, end func(), err error) {
-	if os.Geteuid() == 0 {
-		return nil, nil, nil, ErrRoot
-	}
-	d, err := findDisplay()
+	d, window, err := find()
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	window, err := findProgram()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if _, err := findTool("bwrap", "bubblewrap"); err != nil {
 		return nil, nil, nil, err
 	}
 	if o.First == "" {
