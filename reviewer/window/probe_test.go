@@ -159,6 +159,9 @@ func probeWrites(report func(string, ...any)) {
 			f.Close()
 		}
 	}
+	if os.Chmod("/run/"+program, 0o755) == nil {
+		report("the window's own program can be changed")
+	}
 	if os.WriteFile("/tmp/"+mark, nil, 0o600) != nil {
 		report("nothing can be written at all: this probe proves nothing")
 	}
@@ -172,6 +175,7 @@ func TestBoxHoldsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Install(self, program)
+	s.Own(filepath.Join(s.Dir, "bin", program))
 	s.Install(self, "probedesk")
 	stick, home := s.Mkdir("stick"), filepath.Join(s.Dir, "home")
 	for _, dir := range []string{stick, home} {
