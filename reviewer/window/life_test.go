@@ -115,7 +115,7 @@ func TestWindowCrash(t *testing.T) {
 			if err, ended := desk.Ended(); !ended || err == nil || !strings.Contains(desk.Said(), "error: the window ended without being closed") {
 				t.Fatalf("%v %v\n%s", ended, err, desk.Said())
 			}
-			nobodyLeft(t, below)
+			nobodyLeft(t, below, 5)
 			sockets(t, s)
 		})
 	}
@@ -130,12 +130,38 @@ func TestDeskKilled(t *testing.T) {
 	if err := desk.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	nobodyLeft(t, below)
+	nobodyLeft(t, below, 5)
 }
 
-func nobodyLeft(t *testing.T, below map[int]string) {
+// A window that was taken over and does not end with its desk is ended.
+func TestDeafWindow(t *testing.T) {
+	s := windowtest.Start(t, 640, 480)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Install(self, program)
+	s.Install(self, "deafdesk")
+	desk := s.Start(s.Command("deafdesk"))
+	running := func() bool {
+		for _, name := range desk.Below() {
+			if strings.HasPrefix(name, "postern-window") {
+				return true
+			}
+		}
+		return false
+	}
+	s.Until("the window runs", running)
+	below := desk.Below()
+	if err := desk.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	nobodyLeft(t, below, 3)
+}
+
+func nobodyLeft(t *testing.T, below map[int]string, least int) {
 	t.Helper()
-	if len(below) < 5 {
+	if len(below) < least {
 		t.Errorf("the window consisted of %d processes only: %v", len(below), below)
 	}
 	for end := time.Now().Add(windowtest.Patience); ; time.Sleep(20 * time.Millisecond) {

@@ -34,7 +34,10 @@ func TestMain(m *testing.M) {
 var desks = map[string]func() error{
 	"desk":      func() error { return run(&pages{}) },
 	"probedesk": probeDesk,
-	program:     probe, // in the window's place
+	"deafdesk": func() error {
+		return window.Run(context.Background(), &pages{}, window.Options{First: deaf})
+	},
+	program: probe, // in the window's place
 	"askdesk": func() error {
 		var typed string
 		err := window.Ask(context.Background(), question("Passphrase"), func(v url.Values) (window.Reply, bool) {
@@ -94,10 +97,12 @@ func (p *pages) Answer(r window.Request) window.Reply {
 	case "/said":
 		return page("Said", "<p>"+html.EscapeString(p.said)+"</p>")
 	case "/hostile":
-		return page("Hostile", `<script>document.title="SCRIPT RAN"</script><img src="https://example.org/x.png" alt=outside onerror="document.title='HANDLER RAN'">
+		r := page("Hostile", `<script>document.title="SCRIPT RAN"</script><img src="https://example.org/x.png" alt=outside onerror="document.title='HANDLER RAN'">
 <img src="file:///usr/share/pixmaps/debian-logo.png" alt=local><iframe src="file:///etc/fonts/fonts.conf" title=frame></iframe><object data="file:///etc/passwd"></object>
 <link rel=prefetch href="https://example.org/p"><link rel=dns-prefetch href="//example.org"><link rel=preconnect href="https://example.org">
-<a href="https://example.org/">Out</a> <a href="/list?rows=1" target=_blank>New window</a> <a href="file:///etc/passwd">File</a> <a href="/list?rows=2">On</a>`)
+<a href="https://example.org/">Out</a> <a href="/list?rows=1" target=_blank>New window</a> <a href="file:///etc/fonts/fonts.conf">File</a> <a href="/list?rows=2">On</a>`)
+		r.CSP = "default-src * 'unsafe-inline' desk: data: file:" // so that what holds is not the policy
+		return r
 	}
 	return page("Case "+strings.TrimPrefix(r.Path, "/case/"), `<p>Командир сказал удалить отчёт № 17.</p><p lang=ar dir=rtl>تعرّض المحتجزون للضرب</p>
 <form method=post action="/answer"><label>Text <textarea name=text rows=4 cols=60 dir=auto></textarea></label> <button>Answer</button></form> <a href="/hostile">Hostile</a>`)
