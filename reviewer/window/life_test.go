@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,15 +74,16 @@ func TestFormsOnce(t *testing.T) {
 	closed(t, desk)
 }
 
-// pid finds a process below the desk by the beginning of its name, of which the kernel keeps 15 bytes.
+// pid finds the first process below the desk that is called so; the kernel keeps 15 bytes of a name.
 func pid(t *testing.T, p *windowtest.Process, name string) int {
 	t.Helper()
-	for pid, n := range p.Below() {
-		if strings.HasPrefix(n, name) {
+	below := p.Below()
+	for _, pid := range slices.Sorted(maps.Keys(below)) {
+		if strings.HasPrefix(below[pid], name) {
 			return pid
 		}
 	}
-	t.Fatalf("the desk started no %s: %v", name, p.Below())
+	t.Fatalf("the desk started no %s: %v", name, below)
 	return 0
 }
 
