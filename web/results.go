@@ -23,9 +23,6 @@ type fileSpan struct {
 	Why         string
 }
 
-// One says whether it is a single file, with its name.
-func (s fileSpan) One() bool { return s.First == s.Last && len(s.Names) == 1 }
-
 // Bounds of what a page says of files; all are counted.
 const (
 	maxNamed = 20 // names

@@ -100,7 +100,7 @@ func (c *cli) propose(i *instance.Instance, d *crypto.Directory) error {
 		for k := range d.Bodies {
 			if b := &d.Bodies[k]; b.Since == d.Version {
 				if _, was := in.Body(b.ID); was {
-					fmt.Fprintf(c.out, "Body %s becomes another: its kind changes, or none of its people stays. Sources who ticked it have to tick it anew, and get no answer from it before.\n"+
+					fmt.Fprintf(c.out, "Body %s becomes another: its kind changes, or none of its people stays. Sources who ticked it have to tick it anew, and get no reply from it before.\n"+
 						"If its people only change: let the new ones join in one version, and the old ones leave in the next.\n", b.ID)
 				}
 			}
