@@ -223,6 +223,23 @@ func writeDeskFile(w *frameWriter, f *DeskFile, key ed25519.PrivateKey, open fun
 	if err != nil {
 		return err
 	}
+	return writeSignedDeskFile(w, f, signed, open)
+}
+
+// CopyDeskFile writes a desk file once more that another desk signed: its signed head, as [ReadDeskFile]
+// gave it, and its items.
+func CopyDeskFile(dst io.Writer, signed []byte, open func(i int) (io.ReadCloser, error)) error {
+	f, err := openDeskHead(signed)
+	if err == nil {
+		err = writeSignedDeskFile(&frameWriter{w: dst}, f, signed, open)
+	}
+	if err != nil {
+		return fmt.Errorf("copying a desk file: %w", err)
+	}
+	return nil
+}
+
+func writeSignedDeskFile(w *frameWriter, f *DeskFile, signed []byte, open func(i int) (io.ReadCloser, error)) error {
 	w.write(deskFileMagic)
 	for len(signed) > 0 {
 		n := min(len(signed), maxFrame)

@@ -78,6 +78,14 @@ func TestDeskFile(t *testing.T) {
 		if err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("written again it has other bytes: %v", err)
 		}
+		var signed []byte
+		if err := ReadDeskFile(bytes.NewReader(b), func(_ *DeskFile, s []byte) error { signed = s; return nil }, func(int, DeskItem, io.Reader) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		var c bytes.Buffer
+		if err := CopyDeskFile(&c, signed, func(i int) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(items[i])), nil }); err != nil || !bytes.Equal(c.Bytes(), b) {
+			t.Fatalf("copied it has other bytes: %v", err)
+		}
 		if cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut"); true {
 			if _, _, err := readTestDeskFile(b[:cut]); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatalf("cut at %d of %d: %v", cut, len(b), err)

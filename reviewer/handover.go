@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer/plain"
+	"postern/reviewer/vault"
 	"postern/store/durable"
 )
 
@@ -25,12 +27,13 @@ type HandOver struct {
 	Holder   string  // id of the holder who gets it
 	Cases    []*Case // that it holds
 	Messages int
+	Referred int      // cases that were referred to this body, and go along
 	Waiting  []string // short ids of cases in which replies wait to be exported: those are left out
 	Lost     []string // short ids of cases of which messages are lost from this vault: those are left out
 
-	to      *crypto.Recipient
-	file    crypto.DeskFile
-	entries []*entry
+	to    *crypto.Recipient
+	file  crypto.DeskFile
+	items []func() (io.ReadCloser, error)
 }
 
 // Errors of [Desk.PlanHandOver], for errors.Is.
@@ -41,9 +44,16 @@ var (
 )
 
 // PlanHandOver says what handing cases over to a fellow holder of this body would give. Replies that
-// wait to be exported stay here: who hands over can still send or drop them.
-func (desk *Desk) PlanHandOver(cases []*Case, to string, today crypto.Day) (*HandOver, error) {
+// wait to be exported stay here: who hands over can still send or drop them. referred are cases that another
+// body referred to this one, which go along.
+func (desk *Desk) PlanHandOver(cases []*Case, referred []Referred, to string, today crypto.Day) (*HandOver, error) {
 	h, err := desk.planHandOver(cases, to, today)
+	if err == nil {
+		err = desk.addReferred(h, referred)
+	}
+	if err == nil && len(h.items) == 0 {
+		err = ErrNothingTo
+	}
 	if err != nil {
 		return nil, fmt.Errorf("handing over: %w", err)
 	}
@@ -82,17 +92,41 @@ func (desk *Desk) planHandOver(cases []*Case, to string, today crypto.Day) (*Han
 				note(&h.Lost, c)
 			default:
 				seen[string(e.ID)] = true
-				h.entries = append(h.entries, e)
+				h.Messages++
+				h.items = append(h.items, func() (io.ReadCloser, error) { return desk.openContainer(e) })
 				h.file.Items = append(h.file.Items, crypto.DeskItem{
 					Type: itemMessage, Size: containerSize(e.Blob.Len), Hash: [32]byte(e.ID), About: e.Release.encode(),
 				})
 			}
 		}
 	}
-	if h.Messages = len(h.entries); h.Messages == 0 {
-		return nil, ErrNothingTo
-	}
 	return h, nil
+}
+
+// addReferred adds cases that were referred to this body: each as the file that the other body
+// signed, written anew from what was kept of it.
+func (desk *Desk) addReferred(h *HandOver, list []Referred) error {
+	for i := range list {
+		k := list[i].kept
+		signed, err := desk.readBlob(k.Blobs[0])
+		if err != nil {
+			return err
+		}
+		write := func(w io.Writer) error {
+			return crypto.CopyDeskFile(w, signed, func(i int) (io.ReadCloser, error) { return desk.openKept(k.Blobs[i+1]) })
+		}
+		sum := sha256.New()
+		n := &countWriter{w: sum}
+		if err := write(n); err != nil {
+			return errKept
+		}
+		h.file.Items = append(h.file.Items, crypto.DeskItem{
+			Type: itemReferral, Size: n.n, Hash: [32]byte(sum.Sum(nil)), About: binary.BigEndian.AppendUint32(nil, uint32(k.Taken)),
+		})
+		h.items = append(h.items, func() (io.ReadCloser, error) { return piped(write), nil })
+		h.Referred++
+	}
+	return nil
 }
 
 // ownBody is this vault's body in the directory in force, which lists this vault's key.
@@ -142,7 +176,7 @@ func (desk *Desk) deskFile(kind crypto.DeskFileKind, today crypto.Day, to crypto
 func (desk *Desk) HandOver(h *HandOver, path string) error {
 	err := durable.Create(path, func(w io.Writer) error {
 		return desk.writeDeskFile(w, &h.file, [][]*crypto.Recipient{{h.to}}, func(i int) (io.ReadCloser, error) {
-			return desk.openContainer(h.entries[i])
+			return h.items[i]()
 		})
 	})
 	if errors.Is(err, crypto.ErrItem) {
@@ -170,8 +204,10 @@ func (desk *Desk) writeDeskFile(w io.Writer, f *crypto.DeskFile, to [][]*crypto.
 var errKept = errors.New("a message in this vault is damaged: check the vault, then hand over again")
 
 // openContainer gives a message in the bytes in which it came.
-func (desk *Desk) openContainer(e *entry) (io.ReadCloser, error) {
-	r, closer, err := desk.vault.OpenBlob(e.Blob)
+func (desk *Desk) openContainer(e *entry) (io.ReadCloser, error) { return desk.openKept(e.Blob) }
+
+func (desk *Desk) openKept(b vault.Blob) (io.ReadCloser, error) {
+	r, closer, err := desk.vault.OpenBlob(b)
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +234,12 @@ func containerSize(n int64) int64 { return crypto.ClassSize(crypto.ClassOf(n) - 
 
 // The types of items in a file from desk to desk.
 const (
-	itemMessage = 1 // a container; about it: its release, or nothing
-	itemConsent = 2 // V_src ‖ data of frame 43: the source's yes to the body that gets the file
-	itemPart    = 3 // see Part.encode
-	itemFile    = 4 // bytes of a file; about it: see encodeFileAbout
-	itemReceipt = 5 // hash of the head of the referral that was received
+	itemMessage  = 1 // a container; about it: its release, or nothing
+	itemConsent  = 2 // V_src ‖ data of frame 43: the source's yes to the body that gets the file
+	itemPart     = 3 // see Part.encode
+	itemFile     = 4 // bytes of a file; about it: see encodeFileAbout
+	itemReceipt  = 5 // hash of the head of the referral that was received
+	itemReferral = 6 // a whole desk file of kind 2; about it: be32(day on which it was taken in)
 )
 
 const releaseSize = 16 + 8 + 4 + 8

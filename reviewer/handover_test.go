@@ -56,7 +56,7 @@ func (o *office) give(entries ...[]byte) {
 func (w *world) handOver(from, to string) []byte {
 	w.t.Helper()
 	v := w.desks[from]
-	h := must(v.PlanHandOver(casesOf(v), to, w.today()))(w.t)
+	h := must(v.PlanHandOver(casesOf(v), v.Referrals(), to, w.today()))(w.t)
 	path := filepath.Join(w.t.TempDir(), "file")
 	check(w.t, v.HandOver(h, path))
 	return must(os.ReadFile(path))(w.t)
@@ -87,7 +87,7 @@ func (w *world) view(holder string) string {
 func TestHandOver(t *testing.T) {
 	o := newOffice(t)
 	o.reply("anna", o.only("anna"), "This one waits.")
-	plan := must(o.desks["anna"].PlanHandOver(casesOf(o.desks["anna"]), "ben", o.today()))(t)
+	plan := must(o.desks["anna"].PlanHandOver(casesOf(o.desks["anna"]), nil, "ben", o.today()))(t)
 	if plan.Messages != 5 || len(plan.Waiting) != 1 || len(plan.Lost) != 0 {
 		t.Fatalf("%+v", plan)
 	}
@@ -272,7 +272,7 @@ func TestTakeOverFromWhom(t *testing.T) {
 	if text := o.view("ben"); strings.Contains(text, "!") {
 		t.Errorf("what was handed over shows a warning:\n%s", text)
 	}
-	_, err := anna.PlanHandOver(casesOf(anna), "ben", o.today())
+	_, err := anna.PlanHandOver(casesOf(anna), nil, "ben", o.today())
 	if !errors.Is(err, ErrNotSigner) {
 		t.Errorf("handing over after one has left: %v", err)
 	}
@@ -351,7 +351,7 @@ func TestTakeOverMends(t *testing.T) {
 		check(t, os.Remove(filepath.Join(packs, p.Name())))
 	}
 	o.reopen("ben")
-	if _, err := o.desks["ben"].PlanHandOver(casesOf(o.desks["ben"]), "anna", o.today()); !errors.Is(err, ErrNothingTo) {
+	if _, err := o.desks["ben"].PlanHandOver(casesOf(o.desks["ben"]), nil, "anna", o.today()); !errors.Is(err, ErrNothingTo) {
 		t.Errorf("handing over what is lost: %v", err)
 	}
 	got := o.takes("ben", file, TakeoverOptions{})
@@ -368,7 +368,7 @@ func TestPlanHandOverRefuses(t *testing.T) {
 	anna := o.desks["anna"]
 	plan := func(holder, to string) error {
 		v := o.desks[holder]
-		_, err := v.PlanHandOver(casesOf(v), to, o.today())
+		_, err := v.PlanHandOver(casesOf(v), v.Referrals(), to, o.today())
 		return err
 	}
 	for _, c := range []struct {
@@ -391,7 +391,7 @@ func TestPlanHandOverRefuses(t *testing.T) {
 	}
 	o.now = o.now.AddDate(-2, 0, 0)
 	// A file that is there already is not written over.
-	h := must(anna.PlanHandOver(casesOf(anna), "ben", o.today()))(t)
+	h := must(anna.PlanHandOver(casesOf(anna), nil, "ben", o.today()))(t)
 	path := filepath.Join(t.TempDir(), "file")
 	check(t, os.WriteFile(path, []byte("mine"), 0o600))
 	if err := anna.HandOver(h, path); err == nil || string(must(os.ReadFile(path))(t)) != "mine" {

@@ -479,3 +479,63 @@ func FuzzItemAbout(f *testing.F) {
 		}
 	})
 }
+
+// What was referred to a body goes along when its cases are handed over, and is verified once more.
+func TestHandOverReferred(t *testing.T) {
+	w := newWorld(t)
+	src := w.server.NewSource()
+	f := reviewertest.NewForm()
+	w.imports("cleo", w.release(4, must(src.Say(f, w.today(), "To the ngo.", nil, "ngo"))(t),
+		must(src.Attach(f, w.today(), "large.txt", bytes.Repeat([]byte(largeLine), 100_000), "ngo"))(t)))
+	w.now = w.now.AddDate(0, 0, 1)
+	w.imports("cleo", w.release(4, must(src.Agree(reviewertest.NewForm(), w.today(), "ombuds", true, "ngo"))(t)))
+	cleo := w.desks["cleo"]
+	masks := dossier.NewMasks()
+	check(t, masks.Include(1))
+	r := must(cleo.PlanReferral(w.only("cleo"), "ombuds", Selection{Messages: []int{1, 2}, Masks: masks}, w.today()))(t)
+	path := filepath.Join(t.TempDir(), "file")
+	check(t, cleo.Refer(r, path))
+	w.takes("anna", must(os.ReadFile(path))(t), TakeoverOptions{})
+
+	w.now = w.now.AddDate(0, 0, 3)
+	file := w.handOver("anna", "ben")
+	got := w.takes("ben", file, TakeoverOptions{})
+	if got.Referrals != 1 || got.New+got.Known+got.Refused+got.Erased != 0 || got.Kind != crypto.DeskHandOver || got.Holder != "anna" {
+		t.Fatalf("%+v", got)
+	}
+	var texts [2]bytes.Buffer
+	for i, holder := range []string{"anna", "ben"} {
+		v := w.reopen(holder)
+		r := &v.Referrals()[0]
+		check(t, v.WriteReferral(&texts[i], r))
+		if x := must(v.ExtractReferred(r, 1, t.TempDir()))(t); x.Size != int64(len(largeLine))*100_000 {
+			t.Errorf("%s: a file of %d bytes", holder, x.Size)
+		}
+	}
+	if texts[0].String() != texts[1].String() || !strings.Contains(texts[1].String(), "REFERRED TO YOU by Body ngo (holder cleo)") {
+		t.Errorf("anna reads\n%s\nben reads\n%s", &texts[0], &texts[1])
+	}
+	if got := w.takes("ben", file, TakeoverOptions{}); got.Referrals != 0 || got.Known != 1 {
+		t.Errorf("twice: %+v", got)
+	}
+	ben := w.desks["ben"]
+	check(t, ben.EraseReferral(&ben.Referrals()[0], []byte(testPass)))
+	if got := w.takes("ben", file, TakeoverOptions{}); got.Referrals != 0 || got.Erased != 1 {
+		t.Errorf("erased: %+v", got)
+	}
+
+	// One that its source did not agree to is refused, whoever hands it over.
+	x := *r
+	x.file.Items, x.items = nil, nil
+	x.add(itemConsent, append(bytes.Clone(src.Signing.Public().(ed25519.PublicKey)), crypto.SignConsent(src.Signing, w.server.Readers("ombuds")[0], false, w.today()).Encode()...), nil)
+	var inner, outer bytes.Buffer
+	check(t, crypto.WriteDeskFile(&inner, &x.file, cleo.keys.signing(), func(i int) (io.ReadCloser, error) { return x.items[i]() }))
+	anna := w.desks["anna"]
+	h := Referral{file: anna.deskFile(crypto.DeskHandOver, w.today(), w.server.Readers("ombuds")[0])}
+	h.add(itemReferral, inner.Bytes(), []byte{0, 0, 0, 1})
+	h.add(itemReferral, []byte("noise"), []byte{0, 0, 0, 1})
+	check(t, anna.writeDeskFile(&outer, &h.file, [][]*crypto.Recipient{{w.key("ben").Recipient()}}, func(i int) (io.ReadCloser, error) { return h.items[i]() }))
+	if got := w.takes("ben", outer.Bytes(), TakeoverOptions{}); got.Refused != 2 || got.Referrals != 0 || len(ben.Referrals()) != 0 {
+		t.Errorf("one that was not agreed to: %+v", got)
+	}
+}

@@ -43,6 +43,63 @@ func (t *taker) referral(f *crypto.DeskFile, signed []byte) error {
 	return err
 }
 
+// handedReferral takes a referral that a fellow holder had taken in: the file that the other body
+// signed, which is verified as if it had come from there.
+func (t *taker) handedReferral(taken crypto.Day, r io.Reader) error {
+	file, by, out, packs := t.file, t.by, t.out, len(t.packs)
+	src := &stickyReader{r: r}
+	t.out = Takeover{}
+	err := crypto.ReadDeskFile(src, func(f *crypto.DeskFile, signed []byte) error {
+		if f.Kind != crypto.DeskReferral || f.To != file.To {
+			return ErrForOther
+		}
+		version := t.desk.dirs.Version
+		if v, ok := t.desk.versionOf(f.DirHash[:]); ok {
+			version = v
+		}
+		b, _, standing := t.desk.dirs.Signer(f.Signer, version)
+		if standing == crypto.SignerUnknown || b.ID != f.From.ID {
+			return ErrStranger
+		}
+		t.file, t.by.Directory = f, version // one that was withdrawn is shown as that
+		return t.referral(f, signed)
+	}, t.piece)
+	if err == nil {
+		t.keepReferral()
+		if t.kept != nil {
+			t.kept.Taken = taken
+		}
+	}
+	in := t.out
+	t.file, t.by, t.out, t.kept = file, by, out, nil
+	switch {
+	case src.err != nil:
+		return src.err
+	case errors.Is(err, crypto.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, ErrForOther), errors.Is(err, ErrStranger), errors.Is(err, ErrNotAgreed):
+		t.out.Refused++
+		t.dropPacks(packs)
+		return nil
+	}
+	t.out.Referrals += in.New
+	t.out.Known += in.Known
+	t.out.Erased += in.Erased
+	t.out.Back += in.Back
+	return err
+}
+
+// dropPacks removes packs that were begun since there were n, but for the one of small things.
+func (t *taker) dropPacks(n int) {
+	keep := t.packs[:n:n]
+	for _, p := range t.packs[n:] {
+		if p == t.pack {
+			keep = append(keep, p)
+		} else {
+			p.Abandon()
+		}
+	}
+	t.packs = keep
+}
+
 // seal keeps bytes in the pack of small things.
 func (t *taker) seal(b []byte) (vault.Blob, error) {
 	sealed, key, err := vault.SealBlob(b)

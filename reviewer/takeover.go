@@ -3,6 +3,7 @@ package reviewer
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ type Takeover struct {
 	Erased    int      // that were erased here, and stay so
 	Back      int      // of New: that were erased here, and were asked for again
 	Strangers int      // of New: messages that belong to no case here
+	Referrals int      // cases that another body referred to this one, and that were not here
 	Refused   int      // that are no messages, are not signed as they say, or are not for this body
 	Cases     []string // short ids of the cases of New, sorted
 	NewCases  int      // of these, cases not known before
@@ -188,6 +190,8 @@ func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
 		if rel, err = decodeRelease(item.About); err == nil {
 			return t.message(item, rel, r)
 		}
+	case t.file.Kind == crypto.DeskHandOver && item.Type == itemReferral && len(item.About) == 4:
+		return t.handedReferral(crypto.Day(binary.BigEndian.Uint32(item.About)), r)
 	case t.file.Kind == crypto.DeskReferral:
 		return t.piece(i, item, r)
 	case t.file.Kind == crypto.DeskReceipt && item.Type == itemReceipt && len(t.file.Items) == 1 && item.Size == sha256.Size && len(item.About) == 0:

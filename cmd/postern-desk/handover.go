@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"strings"
 
@@ -33,11 +34,11 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 			if err := d.checkClock(v.Clock()); err != nil {
 				return err
 			}
-			cases, err := casesOf(v, args)
+			cases, referred, err := casesOf(v, args)
 			if err != nil {
 				return err
 			}
-			h, err := v.PlanHandOver(cases, *to, v.Clock().Today())
+			h, err := v.PlanHandOver(cases, referred, *to, v.Clock().Today())
 			if err != nil {
 				return err
 			}
@@ -50,6 +51,9 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 			}
 			if len(h.Lost) > 0 {
 				say("Messages of %s are lost from this vault and are left out: import their batches again, or restore a backup, then hand over again.\n", strings.Join(h.Lost, " "))
+			}
+			if h.Referred > 0 {
+				say("%s referred to your body, and along.\n", some(h.Referred, "case was", "cases were"))
 			}
 			say("%s of %s for holder %s.\n", some(h.Messages, "message", "messages"), some(len(h.Cases), "case", "cases"), h.Holder)
 			if err := d.confirm("Hand them over?"); err != nil {
@@ -64,9 +68,10 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 					Holder   string   `json:"holder"`
 					Cases    int      `json:"cases"`
 					Messages int      `json:"messages"`
+					Referred int      `json:"referred_cases"`
 					Waiting  []string `json:"left_out_waiting"`
 					Lost     []string `json:"left_out_lost"`
-				}{*out, h.Holder, len(h.Cases), h.Messages, listed(h.Waiting), listed(h.Lost)})
+				}{*out, h.Holder, len(h.Cases), h.Messages, h.Referred, listed(h.Waiting), listed(h.Lost)})
 			}
 			d.printf("They are in %s. On the other desk: postern-desk takeover FILE. Keep your vault until it says that all came; then destroy the file.\n", shown(*out))
 			return nil
@@ -74,20 +79,23 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 	},
 }
 
-// casesOf finds cases by their names; without any, all.
-func casesOf(v *reviewer.Desk, names []string) (list []*reviewer.Case, err error) {
+// casesOf finds cases by their names, and those that were referred to this body; without any, all.
+func casesOf(v *reviewer.Desk, names []string) (list []*reviewer.Case, referred []reviewer.Referred, err error) {
 	if len(names) == 0 {
 		for _, c := range v.Cases() {
 			list = append(list, &c)
 		}
-		return list, nil
+		return list, v.Referrals(), nil
 	}
 	for _, name := range names {
 		c, err := v.Case(name)
-		if err != nil {
-			return nil, err
+		if err != nil && !errors.Is(err, reviewer.ErrReferred) {
+			return nil, nil, err
 		}
-		list = append(list, c)
+		if err == nil {
+			list = append(list, c)
+		}
+		referred = append(referred, v.FindReferrals(name)...)
 	}
-	return list, nil
+	return list, referred, nil
 }

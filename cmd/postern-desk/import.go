@@ -18,9 +18,9 @@ var cmdImport = &command{
 in any order, and keeps what is for you, sealed. A volume is taken whole or not at
 all; of a download that broke off, all that arrived whole is. Importing one twice
 changes nothing. What is for others or only cover is skipped without a word: its
-number says nothing. A file that the server did not sign is refused: accept the signed
-directory before the first import. The last line names the number to give your
-exchange next time.`,
+number says nothing. A file that the server did not sign is refused: accept the
+signed directory before the first import. The last line names the number to give
+your exchange next time.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			files, err := volumesOf(args)
