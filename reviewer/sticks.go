@@ -31,7 +31,8 @@ func Sticks() (list []string) {
 // behind a number, and of what arrived of a download that broke off.
 var volumeNames = []string{".batch", ".batches", ".batches.part"}
 
-func isVolumeName(name string) bool {
+// IsVolumeName says whether a file is called as those that an exchange gives out.
+func IsVolumeName(name string) bool {
 	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(volumeNames, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
@@ -51,7 +52,7 @@ func Volumes(dir string) (list []string, err error) {
 	seen := 0
 	add := func(dir string, e fs.DirEntry) {
 		seen++
-		if e.Type().IsRegular() && isVolumeName(e.Name()) {
+		if e.Type().IsRegular() && IsVolumeName(e.Name()) {
 			list = append(list, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -113,7 +113,7 @@ func (p *Pages) signedFiles() (list []folder) {
 		for _, e := range entries {
 			info, err := e.Info()
 			if err != nil || !e.Type().IsRegular() || info.Size() > maxDirectory || strings.HasPrefix(e.Name(), ".") || len(list) == maxFiles ||
-				strings.HasSuffix(e.Name(), reviewer.VolumeName) || strings.HasSuffix(e.Name(), ".age") {
+				reviewer.IsVolumeName(e.Name()) || strings.HasSuffix(e.Name(), ".age") {
 				continue
 			}
 			path := filepath.Join(f.Path, e.Name())
