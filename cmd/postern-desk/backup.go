@@ -56,6 +56,7 @@ exported since come back with their batches.`,
 			if err != nil {
 				return err
 			}
+			d.vault = v // whose warnings are told
 			defer v.Close()
 			d.printf("The vault is restored in %s. Import the batches since the backup again.\n", shown(d.vaultDir))
 			d.status(v)

@@ -165,8 +165,12 @@ func (v *Vault) openLog(salvage bool) error {
 		return err
 	}
 	v.log = &log{f: f, frames: newFrames(v.keys.Log, v.keys.Key), name: v.keys.Log}
-	b, err := io.ReadAll(f)
+	st, err := f.Stat()
 	if err != nil {
+		return err
+	}
+	b := make([]byte, st.Size()) // at once: a log is large
+	if _, err := io.ReadFull(f, b); err != nil {
 		return err
 	}
 	v.live = newRecords()
