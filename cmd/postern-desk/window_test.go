@@ -67,7 +67,7 @@ func TestWindowOpens(t *testing.T) {
 		t.Errorf("a second desk opens the vault meanwhile: %v: %s", err, out)
 	}
 	s.Key("ctrl+q")
-	if err, ended := desk.Ended(); !ended || err != nil || desk.Said() != "" {
+	if ended, err := desk.Ended(); !ended || err != nil || desk.Said() != "" {
 		t.Errorf("%v %v\n%s", ended, err, desk.Said())
 	}
 	s.Run("postern-desk", "list", "--passphrase-file", filepath.Join(s.Dir, "safe/pass")) // the vault is closed
@@ -94,7 +94,7 @@ func TestWindowFollows(t *testing.T) {
 	if err := desk.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err, ended := desk.Ended(); !ended || err != nil {
+	if ended, err := desk.Ended(); !ended || err != nil {
 		t.Errorf("after a signal: %v %v\n%s", ended, err, desk.Said())
 	}
 	s.Run("postern-desk", "list", "--passphrase-file", filepath.Join(s.Dir, "safe/pass"))

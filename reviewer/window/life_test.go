@@ -115,7 +115,7 @@ func TestWindowCrash(t *testing.T) {
 			if err := syscall.Kill(pid(t, desk, name), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			if err, ended := desk.Ended(); !ended || err == nil || !strings.Contains(desk.Said(), "error: the window ended without being closed") {
+			if ended, err := desk.Ended(); !ended || err == nil || !strings.Contains(desk.Said(), "error: the window ended without being closed") {
 				t.Fatalf("%v %v\n%s", ended, err, desk.Said())
 			}
 			nobodyLeft(t, below, 5)
@@ -197,9 +197,9 @@ func TestRefuses(t *testing.T) {
 	empty, failing := s.Mkdir("empty"), s.Mkdir("failing")
 	script := "#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n"
 	for _, link := range []string{"dbus-send", "xdg-dbus-proxy"} {
-		real, err := exec.LookPath(link)
+		there, err := exec.LookPath(link)
 		if err == nil {
-			err = os.Symlink(real, filepath.Join(empty, link))
+			err = os.Symlink(there, filepath.Join(empty, link))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -318,7 +318,7 @@ func TestAskClosed(t *testing.T) {
 	desk := s.Start(s.Command("askdesk"))
 	s.Wait("password text", "Words")
 	s.Key("ctrl+q")
-	if err, ended := desk.Ended(); !ended || err == nil || !strings.Contains(desk.Said(), "error: the window was closed without an answer") {
+	if ended, err := desk.Ended(); !ended || err == nil || !strings.Contains(desk.Said(), "error: the window was closed without an answer") {
 		t.Errorf("%v %v\n%s", ended, err, desk.Said())
 	}
 }

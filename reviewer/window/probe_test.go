@@ -199,7 +199,7 @@ func TestBoxHoldsNothing(t *testing.T) {
 	defer open.Close()
 	cmd.ExtraFiles = []*os.File{open} // left to the desk by whoever started it
 	desk := s.Start(cmd)
-	if err, ended := desk.Ended(); !ended || err != nil {
+	if ended, err := desk.Ended(); !ended || err != nil {
 		t.Fatalf("%v %v\n%s", ended, err, desk.Said())
 	}
 	if !strings.HasPrefix(desk.Said(), "probed\n") {

@@ -58,7 +58,7 @@ func screenReaders(ctx context.Context) (socket string, end func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("starting the proxy for screen readers: %w", err)
 	}
-	cmd := exec.Command(proxy, append([]string{"--fd=3", address, socket}, readerRules...)...)
+	cmd := exec.Command(proxy, append([]string{"--fd=3", address, socket}, readerRules...)...) //nolint:gosec // programs of the system, called without a shell
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Env = []string{}
 	err = cmd.Start()
@@ -95,7 +95,7 @@ func readerBus(ctx context.Context) (string, error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
-	cmd := exec.CommandContext(ctx, send, "--bus="+session, "--print-reply=literal", "--dest=org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus.GetAddress")
+	cmd := exec.CommandContext(ctx, send, "--bus="+session, "--print-reply=literal", "--dest=org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus.GetAddress") //nolint:gosec // as above
 	out, err := cmd.Output()
 	address := strings.TrimSpace(string(out))
 	if err != nil || address == "" {

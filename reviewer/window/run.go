@@ -44,11 +44,12 @@ func Run(ctx context.Context, h Handler, o Options) error {
 	served := make(chan error, 1)
 	go func() {
 		served <- serve(link, HandlerFunc(func(r Request) Reply { asked.Store(true); return h.Answer(r) }))
+		close(served)
 	}()
 	select {
 	case err = <-gone: // closed, or crashed
 		_ = link.Close()
-		<-served // a page that is being made is the last
+		wait(served) // a page that is being made is the last
 	case err = <-served:
 		if !errors.Is(err, errLink) { // it is ending, maybe with a reply unread: its status says how
 			err = nil
@@ -56,7 +57,7 @@ func Run(ctx context.Context, h Handler, o Options) error {
 		err = errors.Join(err, stop(cmd, link, gone, err == nil))
 	case <-ctx.Done():
 		_ = stop(cmd, link, gone, true)
-		<-served
+		wait(served)
 		return ctx.Err()
 	}
 	switch {
@@ -66,6 +67,12 @@ func Run(ctx context.Context, h Handler, o Options) error {
 		return fmt.Errorf("%w: %s", ErrNotOpened, said.words(err))
 	default:
 		return fmt.Errorf("%w: %s", ErrEnded, said.words(err))
+	}
+}
+
+// wait waits for the end of what a channel tells.
+func wait(c <-chan error) {
+	for range c { // nobody asks how any more
 	}
 }
 
@@ -191,7 +198,7 @@ func (t *tail) words(err error) string {
 	return strings.Join(lines[max(0, len(lines)-4):], "\n")
 }
 
-// ErrClosed: the window was closed without an answer.
+// ErrClosed says that the window was closed without an answer.
 var ErrClosed = errors.New("the window was closed without an answer: nothing was done")
 
 // Ask opens a window that shows one page with a form, for a secret, and ends it

@@ -126,7 +126,7 @@ func desktop(t *testing.T) *windowtest.Session {
 // closed waits for the end of a desk whose window was closed.
 func closed(t *testing.T, p *windowtest.Process) {
 	t.Helper()
-	if err, ended := p.Ended(); !ended || err != nil || !strings.HasSuffix(p.Said(), "closed\n") {
+	if ended, err := p.Ended(); !ended || err != nil || !strings.HasSuffix(p.Said(), "closed\n") {
 		t.Fatalf("ended %v: %v\n%s", ended, err, p.Said())
 	}
 }

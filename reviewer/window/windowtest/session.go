@@ -13,6 +13,7 @@ package windowtest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -204,13 +205,13 @@ func (p *Process) Said() string {
 	return p.out.b.String()
 }
 
-// Ended waits for the end of the process.
-func (p *Process) Ended() (error, bool) {
+// Ended waits for the end of the process, and says how it ended.
+func (p *Process) Ended() (ended bool, err error) {
 	select {
 	case <-p.ended:
-		return p.err, true
+		return true, p.err
 	case <-time.After(Patience):
-		return nil, false
+		return false, nil
 	}
 }
 
@@ -261,7 +262,7 @@ func (s *Session) background(name string, args ...string) string {
 	p := s.Start(cmd)
 	_ = w.Close()
 	line, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil && err != io.EOF || line == "" {
+	if err != nil && !errors.Is(err, io.EOF) || line == "" {
 		s.Fatalf("%s did not start: %v\n%s", name, err, p.Said())
 	}
 	return strings.TrimSpace(line)
