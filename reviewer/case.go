@@ -10,6 +10,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/casework"
 )
 
 // Case is all messages of one source, as this vault knows them: of one code, or of
@@ -28,6 +29,15 @@ type Case struct {
 	Opened   int // of these, opened by the source, as far as it said so
 	Now      Situation
 	entries  []*entry // in reading order
+
+	Local  *casework.Opened          // it came without a code; nil: a source's
+	Book   *casework.Book            // what people did to it
+	Work   *casework.State           // how it stands with this body
+	Facts  casework.Facts            // what its clocks go by
+	Dues   []casework.Due            // of this body, the earliest first
+	Raised map[string][]casework.Ref // flags that are up, and the messages that raise them
+	Unsent int                       // events that wait to go to others who may read them
+	Erased crypto.Day                // a case of this source was erased here on that day; 0: none was
 
 	Changed []crypto.Day    // days on which the source changed the code
 	Rivals  []string        // short ids of cases that claim the same earlier code: one of both is not the source's
@@ -59,6 +69,7 @@ type Message struct {
 	Handed   string // id of the holder of this body who handed it over, on whose word it was released when it says; "": a batch brought it, or it is one's own
 	Bundle   string // of an own reply that was exported
 	at       int    // in Case.entries
+	ref      casework.Ref
 }
 
 // File is one file of a case. Name and MediaType, as the sender's machine called them, are
@@ -88,6 +99,16 @@ const messageIDBytes = 5
 
 // ErrNoCase says that no case, or more than one, has this name.
 var ErrNoCase = errors.New("no such case")
+
+// fellowEvent says whether a holder of this body wrote an event: also where the source does not choose the body
+// any more, or has no code.
+func (desk *Desk) fellowEvent(e *entry) bool {
+	if e.Kind != crypto.KindEvent {
+		return false
+	}
+	b, _, standing := desk.signer(e)
+	return standing != crypto.SignerUnknown && b.ID == desk.keys.Body
+}
 
 // namedSigner says whether a holder of one of the named bodies, as the bodies
 // were when the message was released, signed it.
@@ -157,7 +178,7 @@ func (desk *Desk) newCase(g *index, first string) Case {
 			c.Again++
 		case m.State == stateWaiting:
 			c.Waiting++
-		case m.Own:
+		case m.Own && m.Kind == crypto.KindReply:
 			c.Sent++
 			c.Opened += btoi(m.Opened)
 		}
@@ -171,6 +192,7 @@ func (desk *Desk) newCase(g *index, first string) Case {
 	if s, ok := c.newest(); ok {
 		c.Readers = s.readers
 	}
+	desk.work(&c)
 	return c
 }
 
@@ -239,7 +261,7 @@ func (desk *Desk) newMessage(e *entry, at int) Message {
 	m := Message{
 		No: at + 1, ID: shortBase32.EncodeToString(e.ID[:messageIDBytes]), Kind: e.Kind, Day: e.Day, Source: e.fromSource(),
 		Readers: e.Readers, Text: e.Text, Answers: e.Answers, Files: make([]File, len(e.Files)),
-		Own: e.Own != nil, at: at,
+		Own: e.Own != nil, at: at, ref: casework.Hash(e.ID).Ref(),
 	}
 	m.Version, _ = desk.versionOf(e.DirHash)
 	if o := e.Own; o != nil {
@@ -345,10 +367,10 @@ type Letter struct {
 	Message
 	Words   string
 	Told    form.Answers
-	Event   *form.CaseEvent
-	Notice  *form.Notice // what a reply tells the source besides words
-	Agreed  []Consent    // whom the source lets its case be shown to, or not
-	Unclear bool         // answers, event or notice are of a version this desk does not know
+	Events  []casework.Signed // of a message between readers
+	Notice  *form.Notice      // what a reply tells the source besides words
+	Agreed  []Consent         // whom the source lets its case be shown to, or not
+	Unclear bool              // answers, event or notice are of a version this desk does not know
 }
 
 // Read opens one message of a case and verifies it again.
@@ -379,11 +401,8 @@ func newLetter(read *crypto.Read) *Letter {
 		l.Told, l.Unclear = nil, true
 	}
 	if len(read.Event) > 0 {
-		ev, err := form.DecodeCaseEvent(read.Event)
-		if err != nil {
+		if l.Events, err = casework.DecodePack(read.Event); err != nil {
 			l.Unclear = true
-		} else {
-			l.Event = &ev
 		}
 	}
 	if len(read.Notice) > 0 {

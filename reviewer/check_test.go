@@ -102,7 +102,7 @@ func TestCasework(t *testing.T) {
 	if err := v.Commit(&c); err == nil {
 		t.Error("a record of the desk's own was replaced")
 	}
-	check(t, v.Erase(of(src), []byte(testPass)))
+	check(t, v.Erase(of(src), []byte(testPass), "a test"))
 	for range 2 {
 		if n := len(v.added[kind]); n != 2 {
 			t.Errorf("records of %d cases are left", n)

@@ -140,7 +140,7 @@ func crashDo(dir, do string) error {
 	case "export":
 		_, err = v.Export(dir + "-out")
 	case "erase":
-		err = v.Erase(c, []byte(testPass))
+		err = v.Erase(c, []byte(testPass), "a test")
 	case "note":
 		var change Change
 		change.Put(KindCasework, c, "x", "a note")

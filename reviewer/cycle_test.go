@@ -434,7 +434,7 @@ func TestErase(t *testing.T) {
 	if len(old) != 5 {
 		t.Fatalf("%d ciphertexts, want 5", len(old))
 	}
-	check(t, v.Erase(c, []byte(testPass)))
+	check(t, v.Erase(c, []byte(testPass), "a test"))
 	if _, err := v.Case(FullID(gone.Case)); !errors.Is(err, ErrNoCase) {
 		t.Errorf("the erased case is still there: %v", err)
 	}

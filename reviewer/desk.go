@@ -39,7 +39,7 @@ type Desk struct {
 	dirs   *crypto.Directory // the directory in force, nil before the first
 	state  *state
 	index  *index // of state: which messages make a case, and how it is shown
-	added  casework
+	added  additions
 	search *searcher // nil until something is searched for
 }
 
@@ -131,8 +131,8 @@ func (desk *Desk) load() (err error) {
 	if err := desk.loadDirectory(); err != nil {
 		return err
 	}
-	desk.index = desk.newIndex(desk.state)
 	desk.loadCasework()
+	desk.index = desk.newIndex(desk.state)
 	return nil
 }
 

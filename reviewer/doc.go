@@ -24,7 +24,7 @@
 //
 //	desk.go       create, open, restore          keys.go, state.go, table.go
 //	records.go    kinds of records; from the vault and into it
-//	index.go      whose messages make a case; casework.go, what its handling added
+//	index.go      whose messages make a case; additions.go, what its handling added
 //	identity.go   card for the operator, key file for Tor Browser
 //	directory.go  accept a signed directory
 //	import.go     volumes in: read, open; merge.go, what that adds

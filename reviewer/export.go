@@ -21,14 +21,15 @@ import (
 // keptDays is how long a server keeps a batch, in days.
 const keptDays = 60
 
-// ErrNothing says that no reply waits.
-var ErrNothing = errors.New("no reply waits to be exported")
+// ErrNothing says that neither a reply nor an event for others waits.
+var ErrNothing = errors.New("no reply waits to be exported, and nothing for other readers")
 
 // Bundle is a file that was written for hand-in.
 type Bundle struct {
 	ID      string
 	Path    string
 	Replies int
+	Events  int // messages to other readers
 }
 
 func bundleName(id []byte) string { return hex.EncodeToString(id) }
@@ -37,27 +38,33 @@ func bundleName(id []byte) string { return hex.EncodeToString(id) }
 // than that it is one.
 func bundleFile(id []byte) string { return "postern-bundle-" + bundleName(id) + ".age" }
 
-// Export writes all waiting replies as bundles into dir, each a new file that
-// only the server opens; more than 4 replies make more than one. Bundles of few
-// and of many replies look alike. The replies count as sent when all files are on the disk.
+// Export writes all waiting replies, and what other readers may read of casework, as bundles into
+// dir, each a new file that only the server opens; more than 4 make more than one. Bundles of few
+// and of many look alike. Replies and events count as sent when all files are on the disk.
 func (desk *Desk) Export(dir string) ([]Bundle, error) {
-	waiting := desk.replies(func(o *own) bool { return o.Wire != nil && len(o.Bundle) == 0 })
-	if len(waiting) == 0 {
-		return nil, ErrNothing
-	}
 	next := desk.state.next()
 	var change vault.Change
+	waiting := desk.replies(func(o *own) bool { return o.Wire != nil && len(o.Bundle) == 0 })
+	events, sent, err := desk.sealEvents(&change)
+	if err != nil {
+		change.Abandon()
+		return nil, fmt.Errorf("exporting: %w", err)
+	}
+	if waiting = append(waiting, events...); len(waiting) == 0 {
+		return nil, ErrNothing
+	}
 	out, err := desk.export(dir, next, waiting, &change)
 	if err == nil {
 		err = desk.commit(next, &change)
 	}
 	if err != nil {
 		change.Abandon()
-		for _, b := range out { // its replies still wait: they go out in another one
+		for _, b := range out { // what is in it still waits: it goes out in another one
 			_ = os.Remove(b.Path)
 		}
 		return nil, fmt.Errorf("exporting: %w", err)
 	}
+	sent()
 	return out, nil
 }
 
@@ -133,7 +140,7 @@ func (desk *Desk) newDummies(n int, change *vault.Change) (out []parcel, err err
 	return out, nil
 }
 
-// own changes what is known of an own reply.
+// own changes what is known of an own reply or event.
 func (s *state) own(e *entry, o own) {
 	changed := *e
 	changed.Own = &o
@@ -219,7 +226,7 @@ func (desk *Desk) HandIn() []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// writeBundle writes replies and dummies. What an
+// writeBundle writes replies, events and dummies. What an
 // erased case leaves empty is filled up with new dummies.
 func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []*entry, dummies []parcel) (*Bundle, error) {
 	if desk.dirs == nil {
@@ -262,7 +269,12 @@ func (desk *Desk) writeBundle(dir string, id crypto.BundleID, part []*entry, dum
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{ID: bundleName(id[:]), Path: path, Replies: len(part)}, nil
+	b := &Bundle{ID: bundleName(id[:]), Path: path}
+	for _, e := range part {
+		b.Events += btoi(e.Kind == crypto.KindEvent)
+	}
+	b.Replies = len(part) - b.Events
+	return b, nil
 }
 
 // imported names the batches that are here in full and that the server still

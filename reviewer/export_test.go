@@ -79,7 +79,7 @@ func TestEraseTakesDummies(t *testing.T) {
 	w.reply("anna", w.only("anna"), "hello")
 	w.export("anna")
 	v := w.desks["anna"]
-	check(t, v.Erase(w.only("anna"), []byte(testPass)))
+	check(t, v.Erase(w.only("anna"), []byte(testPass), "a test"))
 	if n := packs(t, v); n != 0 || v.state.bundles.len() != 0 {
 		t.Errorf("%d packs, %d bundles are left", n, v.state.bundles.len())
 	}

@@ -27,6 +27,7 @@ type HandOver struct {
 	Holder   string  // id of the holder who gets it
 	Cases    []*Case // that it holds
 	Messages int
+	Events   int      // of casework, that were written here; what is for this desk alone stays
 	Referred int      // cases that were referred to this body, and go along
 	Waiting  []string // short ids of cases in which replies wait to be exported: those are left out
 	Lost     []string // short ids of cases of which messages are lost from this vault: those are left out
@@ -99,6 +100,9 @@ func (desk *Desk) planHandOver(cases []*Case, to string, today crypto.Day) (*Han
 				})
 			}
 		}
+	}
+	for _, c := range cases {
+		desk.addEvents(h, c)
 	}
 	return h, nil
 }
@@ -240,6 +244,7 @@ const (
 	itemFile     = 4 // bytes of a file; about it: see encodeFileAbout
 	itemReceipt  = 5 // hash of the head of the referral that was received
 	itemReferral = 6 // a whole desk file of kind 2; about it: be32(day on which it was taken in)
+	itemEvent    = 7 // a signed event, as casework encodes it; about it: nothing
 )
 
 const releaseSize = 16 + 8 + 4 + 8

@@ -325,7 +325,7 @@ func TestTakeOverErased(t *testing.T) {
 	o := newOffice(t)
 	file := o.handOver("anna", "ben")
 	o.takes("ben", file, TakeoverOptions{})
-	check(t, o.desks["ben"].Erase(o.only("ben"), []byte(testPass)))
+	check(t, o.desks["ben"].Erase(o.only("ben"), []byte(testPass), "a test"))
 	if got := o.takes("ben", file, TakeoverOptions{}); got.New != 0 || got.Erased != 5 || len(o.desks["ben"].Cases()) != 0 {
 		t.Errorf("%+v", got)
 	}

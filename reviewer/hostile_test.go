@@ -18,6 +18,7 @@ import (
 	"postern/crypto"
 	"postern/crypto/seedtest"
 	"postern/intake/form"
+	"postern/reviewer/casework"
 	"postern/reviewer/reviewertest"
 	"postern/reviewer/vault"
 )
@@ -365,6 +366,36 @@ func (h *hostile) head() (*crypto.Message, ed25519.PrivateKey) {
 	return m, key
 }
 
+// events draws what a reader may say of a case, under their own name or another's.
+func (h *hostile) events(id crypto.CaseID, key ed25519.PrivateKey) []byte {
+	who := pick(h.r, testHolders...)
+	var list []casework.Signed
+	for n := range 1 + h.r.IntN(3) {
+		act := casework.Act{Kind: casework.KindNote, Fields: []casework.Field{{Name: "text", Value: form.Clean(h.words(80))}}}
+		if from := pick(h.r, form.Stages()...).ID; h.r.IntN(2) == 0 {
+			act = casework.Act{Kind: casework.KindStage, Fields: []casework.Field{{Name: "from", Value: from}, {Name: "to", Value: pick(h.r, form.Stages()...).ID}}}
+		}
+		e := casework.Event{
+			Case: id, Author: casework.Author{Body: who.body, Holder: who.holder, Key: [32]byte(key.Public().(ed25519.PublicKey))},
+			Day: h.day(), Scope: pick(h.r, casework.All, casework.Body, casework.Desk), Number: uint32(n + 1), Act: act,
+		}
+		e.Place[e.Scope-1] = uint32(h.r.Uint64())
+		if n > 0 {
+			e.Before = casework.Hash{byte(h.r.IntN(255) + 1)}
+		}
+		s, err := e.Sign(key)
+		if err != nil {
+			return nil
+		}
+		list = append(list, s)
+	}
+	packs, err := casework.EncodePacks(list)
+	if err != nil {
+		return nil
+	}
+	return packs[0]
+}
+
 // message draws one whole message; nil when what was drawn is no message.
 func (h *hostile) message() []byte {
 	m, key := h.head()
@@ -398,7 +429,7 @@ func (h *hostile) message() []byte {
 		}
 	case crypto.KindEvent:
 		m.Event = h.bytes(100)
-		if b, err := (form.CaseEvent{Stage: pick(h.r, form.Stages()...).ID, Note: form.Clean(h.words(80))}).Encode(); err == nil && h.r.IntN(2) == 0 {
+		if b := h.events(m.Meta.Case, key); b != nil && h.r.IntN(2) == 0 {
 			m.Event = b
 		}
 	}
@@ -482,7 +513,7 @@ func TestRandomHostile(t *testing.T) {
 		}
 		if round%12 == 11 {
 			for _, c := range v.Cases() {
-				check(t, v.Erase(&c, []byte(testPass)))
+				check(t, v.Erase(&c, []byte(testPass), "a test"))
 			}
 			v = h.reopen("anna")
 			if n := v.state.messages.len() - v.Strangers(); n != 0 {

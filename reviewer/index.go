@@ -31,7 +31,7 @@ type caseNames struct {
 }
 
 // newIndex sorts messages into cases (SECURITY.md S-30). Only a message of a source
-// makes one. A reply or event joins the case it names when its signer's body is
+// makes one, or a holder of this body who opened a case that came without a code. A reply or event joins the case it names when its signer's body is
 // one that the source named in it; all else is a stranger's.
 func (desk *Desk) newIndex(s *state) *index {
 	x := &index{
@@ -48,6 +48,11 @@ func (desk *Desk) newIndex(s *state) *index {
 	for code := range x.codes {
 		if first := x.fam.first(code); first == code || x.codes[first] == nil {
 			desk.group(x, first)
+		}
+	}
+	for code := range desk.added[kindEvent] { // cases that came without one
+		if id := string(code[:]); x.codes[id] == nil && x.fam.first(id) == id {
+			desk.group(x, id)
 		}
 	}
 	x.names = x.newNames()
@@ -74,15 +79,15 @@ func (desk *Desk) group(x *index, first string) {
 	delete(x.cases, first)
 	delete(x.strangers, first)
 	strangers := len(others)
-	if len(mine) > 0 {
+	if len(mine) > 0 || desk.opens(x, first) {
 		for _, e := range others {
-			if e.Own != nil || desk.namedSigner(e, named) {
+			if e.Own != nil || desk.namedSigner(e, named) || desk.fellowEvent(e) {
 				mine = append(mine, e)
 				strangers--
 			}
 		}
 		slices.SortFunc(mine, func(a, b *entry) int { return a.reading(b) })
-		x.cases[first] = mine
+		x.cases[first] = append([]*entry{}, mine...)
 	}
 	if strangers > 0 {
 		x.strangers[first] = strangers
@@ -220,6 +225,12 @@ func (x *index) find(prefix string) (firsts []string) {
 		}
 	}
 	return firsts
+}
+
+// forget drops the view of a case: what was done to it changed.
+func (x *index) forget(first string) {
+	delete(x.views, first)
+	x.order = nil
 }
 
 // view is a case as it is shown. It is kept: nothing in it may be changed.

@@ -169,7 +169,7 @@ func BenchmarkLarge(b *testing.B) {
 					b.StopTimer()
 					c := v.Cases()[n/8]
 					b.StartTimer()
-					check(b, v.Erase(&c, []byte(testPass)))
+					check(b, v.Erase(&c, []byte(testPass), "a test"))
 				}
 			})
 		})

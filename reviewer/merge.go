@@ -179,5 +179,8 @@ func newEntry(id [32]byte, r *crypto.Read, b vault.Blob) entry {
 	if r.Drop != nil {
 		e.Drop = r.Drop[:]
 	}
+	if r.Event != nil {
+		e.takeEvents(r)
+	}
 	return e
 }

@@ -11,6 +11,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/casework"
 	"postern/reviewer/plain"
 )
 
@@ -218,19 +219,6 @@ func (s *Situation) Overdue(today crypto.Day) bool {
 	return s.Promise != nil && !s.Kept && crypto.Day(s.Promise.Until) < today
 }
 
-// Marks are what nobody should overlook in a case, in a few words each.
-func (s *Situation) Marks() (out []string) {
-	for _, m := range []struct {
-		day crypto.Day
-		say string
-	}{{s.Retaliation, "RETALIATION"}, {s.Danger, "NEW DANGER"}, {s.Withdrawn, "WITHDRAWN"}} {
-		if m.day != 0 {
-			out = append(out, m.say)
-		}
-	}
-	return out
-}
-
 // CheckNotice says what is wrong with telling the source this: nil when nothing is.
 func (desk *Desk) CheckNotice(p *Plan, n *form.Notice) error {
 	if n == nil {
@@ -350,16 +338,23 @@ func (desk *Desk) ConsentLine(c Consent) string {
 }
 
 // situationLines are the head of a case.
-func (desk *Desk) situationLines(s *Situation) (out []string) {
+func (desk *Desk) situationLines(c *Case) (out []string) {
+	s := &c.Now
+	dealt := func(flag string) string {
+		if len(c.Raised[flag]) == 0 {
+			return " It was dealt with."
+		}
+		return ""
+	}
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
 	if s.Retaliation != 0 {
-		say("! RETALIATION against the source or others since the report, the source says (%s).", s.Retaliation)
+		say("! RETALIATION against the source or others since the report, the source says (%s).%s", s.Retaliation, dealt(casework.FlagRetaliation))
 	}
 	if s.Danger != 0 {
-		say("! NEW DANGER to somebody since the report, the source says (%s).", s.Danger)
+		say("! NEW DANGER to somebody since the report, the source says (%s).%s", s.Danger, dealt(casework.FlagDanger))
 	}
 	if s.Withdrawn != 0 {
-		say("! THE SOURCE WITHDRAWS THE REPORT (%s).", s.Withdrawn)
+		say("! THE SOURCE WITHDRAWS THE REPORT (%s).%s", s.Withdrawn, dealt(casework.FlagWithdrawal))
 	}
 	if p := s.Stage; p != nil {
 		say("Stage told to the source: %s (%s, %s).", form.Label(form.Stages(), p.Stage), desk.bodyName(p.Body), p.Day)

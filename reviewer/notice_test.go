@@ -161,7 +161,7 @@ func TestMarks(t *testing.T) {
 	w := newWorld(t)
 	src := w.server.NewSource()
 	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds"))(t)))
-	if m := w.only("anna").Now.Marks(); len(m) != 0 {
+	if m := w.only("anna").Marks(); len(m) != 0 {
 		t.Errorf("marks of a report: %q", m)
 	}
 	danger := reviewertest.NewForm()
@@ -177,7 +177,7 @@ func TestMarks(t *testing.T) {
 		"! NEW DANGER to somebody since the report, the source says (2026-11-25).",
 		"! THE SOURCE WITHDRAWS THE REPORT (2026-11-26).",
 		"    │ New danger to somebody since the report")
-	if m := strings.Join(w.only("anna").Now.Marks(), ", "); m != "RETALIATION, NEW DANGER, WITHDRAWN" {
+	if m := strings.Join(w.only("anna").Marks(), ", "); m != "RETALIATION, NEW DANGER, WITHDRAWN" {
 		t.Errorf("marks %q", m)
 	}
 

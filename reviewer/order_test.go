@@ -21,7 +21,7 @@ func (w *world) shown(t testing.TB, v *Desk) string {
 	var b bytes.Buffer
 	for _, c := range v.Cases() {
 		fmt.Fprintf(&b, "%s %s %s readers %v, files %d, waiting %d, sent %d, opened %d, again %d, changed %v, rivals %v, now %+v\n",
-			c.Short, c.First, c.Last, c.Readers, c.Files, c.Waiting, c.Sent, c.Opened, c.Again, c.Changed, c.Rivals, c.Now.Marks())
+			c.Short, c.First, c.Last, c.Readers, c.Files, c.Waiting, c.Sent, c.Opened, c.Again, c.Changed, c.Rivals, c.Marks())
 		check(t, v.WriteCase(&b, &c))
 		p, err := v.PlanReply(&c, w.today())
 		if err != nil {

@@ -29,7 +29,10 @@ const (
 	// are of one case each and leave with it; those of no case stay.
 	KindCasework vault.Kind = 32
 
-	kindReferredTo vault.Kind = 48 // ReferredTo, by the hash of the file's head
+	kindReferredTo vault.Kind = 48               // ReferredTo, by the hash of the file's head
+	kindEvent                 = KindCasework     // ownEvent, by the event's hash
+	kindSettings              = KindCasework + 1 // casework.Settings of the body, of no case
+	kindGrave                 = KindCasework + 2 // grave, of no case, by casework.Mark
 )
 
 const formatVersion = 1

@@ -435,7 +435,7 @@ func TestReceipt(t *testing.T) {
 		t.Errorf("of another body: %v", err)
 	}
 	// It goes with the case.
-	check(t, a.desks["anna"].Erase(a.only("anna"), []byte(testPass)))
+	check(t, a.desks["anna"].Erase(a.only("anna"), []byte(testPass), "a test"))
 	if _, err := a.desks["anna"].TakeOver(bytes.NewReader(receipt), TakeoverOptions{}); !errors.Is(err, ErrNoReferral) {
 		t.Errorf("of an erased case: %v", err)
 	}

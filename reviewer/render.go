@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"postern/crypto"
-	"postern/intake/form"
 	"postern/reviewer/plain"
 )
 
@@ -33,7 +32,7 @@ func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
 		p.Line("! CASE %s CLAIMS TO FOLLOW THE SAME EARLIER CODE. Two people had that code; one of them is not the source.", r)
 		p.Line("! Until you know which, answer in neither case what could harm the source.")
 	}
-	for _, l := range desk.situationLines(&c.Now) {
+	for _, l := range desk.situationLines(c) {
 		p.Line("%s", l)
 	}
 	for _, r := range desk.ReferredTo(c) {
@@ -42,10 +41,14 @@ func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
 	for _, r := range desk.ReferredFrom(c) {
 		p.Line("It was also referred to you by %s on %s; what came then stands apart.", desk.bodyName(r.Body), r.Day)
 	}
+	desk.workLines(p, c)
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		if m.Kind == crypto.KindChange {
 			continue // no words: the head says when the source changed the code
+		}
+		if m.Kind == crypto.KindEvent && desk.counts(c, m) {
+			continue // its events stand below, among all others
 		}
 		p.Line("")
 		if m.Mark == MarkAgain {
@@ -60,6 +63,7 @@ func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
 		}
 		desk.writeLetter(p, l)
 	}
+	desk.logLines(p, c)
 	return p.Err()
 }
 
@@ -75,9 +79,9 @@ func (desk *Desk) writeLetter(p *plain.Printer, l *Letter) {
 		p.Line("    ! It answers questions this desk does not know: use a newer desk to see the answers.")
 	}
 	writeTold(p, l.Told)
-	if l.Event != nil {
-		p.Line("    Stage: %s", form.Label(form.Stages(), l.Event.Stage))
-		p.Quote(l.Event.Note)
+	for i := range l.Events {
+		p.Line("    %s", eventWord(&l.Events[i].Event))
+		writeFields(p, l.Events[i].Act)
 	}
 	if l.Notice != nil {
 		for _, s := range desk.NoticeLines(l.Notice) {

@@ -24,7 +24,7 @@ func TestWordsOfOthersStayBehindTheBar(t *testing.T) {
 		must(src.Attach(f, w.today(), "a"+pad+forged+".exe", []byte("x"), "ombuds"))(t)))
 	var b bytes.Buffer
 	check(t, w.desks["anna"].WriteCase(&b, w.only("anna")))
-	ours := regexp.MustCompile(`^($|Case |First message |The source chose: |Reply places |\[[12]\] (Report|File), from the source|    (│ |Read by: |File 1: a)|    sha256 |            (│ |1 bytes, ))`)
+	ours := regexp.MustCompile(`^($|Case |First message |The source chose: |Stage with your body: |Due: |\[[12]\] (Report|File), from the source|    (│ |Read by: |File 1: a)|    sha256 |            (│ |1 bytes, ))`)
 	for l := range strings.SplitSeq(b.String(), "\n") {
 		n := 0
 		for _, r := range l {

@@ -47,6 +47,8 @@ func (desk *Desk) PlanReply(c *Case, today crypto.Day) (*Plan, error) {
 	}
 	view, ok := c.newest()
 	switch {
+	case c.Local != nil && !ok:
+		return nil, ErrNoCode
 	case !ok || view.at < 0:
 		return nil, ErrNoPlace
 	case !names(view.readers, desk.keys.Body):
@@ -169,7 +171,7 @@ func (desk *Desk) Withdraw(c *Case, m *Message) error {
 func (p *Plan) counter() uint64 {
 	n := uint64(p.today) << 16
 	for _, e := range p.Case.entries {
-		if e.Own != nil {
+		if e.Own != nil && e.Kind == crypto.KindReply {
 			n = max(n, e.Counter+1)
 		}
 	}

@@ -86,7 +86,7 @@ func TestCounterIsOfTheCase(t *testing.T) {
 		t.Errorf("cleo reads %v, want the first two of the day", got)
 	}
 	w.tomorrow()
-	check(t, a.Erase(of(one), []byte(testPass)))
+	check(t, a.Erase(of(one), []byte(testPass), "a test"))
 	w.imports("anna", w.release(4, w.say(one, "more", "ombuds", "ngo")))
 	w.reply("anna", of(one), "and again")
 	if got := counters(); len(got) != 1 || got[0] <= day+1 {

@@ -9,6 +9,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/casework"
 	"postern/reviewer/search"
 	"postern/reviewer/vault"
 )
@@ -91,8 +92,8 @@ func letterTexts(l *Letter) []string {
 	for _, f := range l.Files {
 		texts = append(texts, f.Name)
 	}
-	if l.Event != nil {
-		texts = append(texts, l.Event.Note)
+	for i := range l.Events {
+		texts = append(texts, wordsIn(&l.Events[i])...)
 	}
 	return texts
 }
@@ -123,6 +124,36 @@ func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID]bool {
 		found[crypto.CaseID([]byte(id[:len(crypto.CaseID{})]))] = true
 	}
 	return found
+}
+
+// wordsOf are the words of people in a record of casework.
+func wordsOf(kind vault.Kind, text []byte) []string {
+	switch kind {
+	case kindSettings, kindGrave:
+		return nil
+	case kindEvent:
+		var o ownEvent
+		if json.Unmarshal(text, &o) != nil {
+			return nil
+		}
+		s, err := casework.DecodeKept(o.Signed)
+		if err != nil {
+			return nil
+		}
+		return wordsIn(&s)
+	}
+	return jsonTexts(text)
+}
+
+// wordsIn are the words of people in an event.
+func wordsIn(s *casework.Signed) (words []string) {
+	k, _ := casework.KindOf(s.Kind)
+	for _, f := range s.Fields {
+		if r := k.Rule(f.Name); r.Type == casework.Text || r.Type == casework.Line {
+			words = append(words, f.Value)
+		}
+	}
+	return words
 }
 
 // jsonTexts are the strings in a record, names of its fields left out.
@@ -189,7 +220,7 @@ func (desk *Desk) startSearch() {
 	for kind, cases := range desk.added {
 		for of, records := range cases {
 			for id, text := range records {
-				s.notes.Set(noteID(kind, of, id), jsonTexts(text)...)
+				s.notes.Set(noteID(kind, of, id), wordsOf(kind, text)...)
 			}
 		}
 	}

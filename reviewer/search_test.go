@@ -72,7 +72,7 @@ func TestSearch(t *testing.T) {
 	if got := find("colonel"); !slices.Equal(got, []string{"other 2", "src 1"}) {
 		t.Errorf("after an import: %v", got)
 	}
-	check(t, v.Erase(of(src), []byte(testPass)))
+	check(t, v.Erase(of(src), []byte(testPass), "a test"))
 	if got := find("colonel"); !slices.Equal(got, []string{"other 2"}) {
 		t.Errorf("after an erasure: %v", got)
 	}

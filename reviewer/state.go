@@ -12,7 +12,7 @@ import (
 )
 
 // state is everything a vault knows besides its keys and what a case's handling adds
-// (casework.go). What was imported is a set: no part of it says in which order it came, so
+// (additions.go). What was imported is a set: no part of it says in which order it came, so
 // nothing that is shown can depend on that. A step changes the [state.next] of it.
 type state struct {
 	accepted
@@ -66,7 +66,8 @@ type entry struct {
 	Files    []fileEntry     `json:"files,omitempty"`
 	Blob     vault.Blob      `json:"-"` // the container
 	Own      *own            `json:"own,omitempty"`
-	Aside    aside           `json:"aside,omitzero"` // what it says besides words
+	Aside    aside           `json:"aside,omitzero"`   // what it says besides words
+	Events   []byte          `json:"events,omitempty"` // of a message between readers, as casework encodes them; verified
 
 	// Where it came from, as could be judged when it came and never taken
 	// from what the message says of itself.

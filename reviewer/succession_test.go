@@ -139,7 +139,7 @@ func TestCodeChanged(t *testing.T) {
 	if b := must(os.ReadFile(dir + "/case.txt"))(t); !bytes.Contains(b, []byte("WRITTEN WITH THE EARLIER CODE")) || !bytes.Contains(b, []byte("They sell")) {
 		t.Errorf("case.txt:\n%s", b)
 	}
-	check(t, v.Erase(w.only("anna"), []byte(testPass)))
+	check(t, v.Erase(w.only("anna"), []byte(testPass), "a test"))
 	if n := len(w.reopen("anna").Cases()); n != 0 {
 		t.Errorf("%d cases after erasing", n)
 	}

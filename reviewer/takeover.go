@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"postern/crypto"
+	"postern/reviewer/casework"
 	"postern/reviewer/plain"
 	"postern/reviewer/vault"
 )
@@ -27,6 +28,7 @@ type Takeover struct {
 	Known     int      // that were; nothing of them changed
 	Mended    int      // whose words were lost from this vault, and are back
 	Erased    int      // that were erased here, and stay so
+	Events    int      // events of casework that were not here
 	Back      int      // of New: that were erased here, and were asked for again
 	Strangers int      // of New: messages that belong to no case here
 	Referrals int      // cases that another body referred to this one, and that were not here
@@ -134,6 +136,7 @@ type taker struct {
 	packs []*vault.Pack
 	pack  *vault.Pack     // of small messages
 	added map[string]bool // ids of messages that were not here
+	event []casework.Signed
 	news  bool
 	out   Takeover
 
@@ -192,6 +195,8 @@ func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
 		}
 	case t.file.Kind == crypto.DeskHandOver && item.Type == itemReferral && len(item.About) == 4:
 		return t.handedReferral(crypto.Day(binary.BigEndian.Uint32(item.About)), r)
+	case t.file.Kind == crypto.DeskHandOver && item.Type == itemEvent:
+		return t.takeEvent(item, r)
 	case t.file.Kind == crypto.DeskReferral:
 		return t.piece(i, item, r)
 	case t.file.Kind == crypto.DeskReceipt && item.Type == itemReceipt && len(t.file.Items) == 1 && item.Size == sha256.Size && len(item.About) == 0:
@@ -343,15 +348,27 @@ func (t *taker) commit() error {
 			c.Pack(p)
 		}
 		t.packs = nil
+		kept, err := t.keepEvents(&c)
+		if err != nil {
+			return err
+		}
 		if err := desk.commit(t.next, &c); err != nil {
 			return err
 		}
+		kept()
 	}
 	if t.out.Kind == crypto.DeskReferral {
 		return t.foundReferral()
 	}
 	after := desk.index
 	cases := make(map[string]bool)
+	for i := range t.event {
+		first := after.fam.first(string(t.event[i].Case[:]))
+		if name := after.name(first); name != "" && !cases[name] {
+			cases[name] = true
+			t.out.NewCases += btoi(before.cases[before.fam.first(string(t.event[i].Case[:]))] == nil)
+		}
+	}
 	for id := range t.added {
 		e, _ := desk.state.messages.get(id)
 		first := after.fam.first(string(e.Case))

@@ -8,14 +8,14 @@ import (
 
 var cmdExport = &command{
 	name: "export", args: "--to FOLDER [--again ID]…", json: true,
-	short: "write waiting replies as bundles to carry back",
-	long: `Export writes the replies that wait into FOLDER, usually the stick's, as sealed
-bundles that only the server opens. Every bundle holds the same number of
-entries, so it does not show how much you wrote. Hand each in on your exchange.
-A bundle that was lost is written again with --again and its ID; handing one in
-twice changes nothing. Destroy each file once it was handed in: whoever has it, and
-one day the server's keys and the source's code, could open a reply that the source
-erased.`,
+	short: "write waiting replies and events as bundles to carry back",
+	long: `Export writes the replies that wait, and what other readers may know of your
+casework, into FOLDER, usually the stick's, as sealed bundles that only the
+server opens. Every bundle holds the same number of entries, so it does not show
+how much you wrote. Hand each in on your exchange. A bundle that was lost is
+written again with --again and its ID; handing one in twice changes nothing.
+Destroy each file once it was handed in: whoever has it, and one day the
+server's keys and the source's code, could open a reply that the source erased.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		to := fs.String("to", "", "the `FOLDER` to write to")
 		var again list
@@ -41,7 +41,11 @@ erased.`,
 				return d.writeJSON(out)
 			}
 			for _, b := range bundles {
-				d.printf("Bundle %s with %s is in %s\n", b.ID, some(b.Replies, "reply", "replies"), shown(b.Path))
+				what := some(b.Replies, "reply", "replies")
+				if b.Events > 0 {
+					what += " and " + some(b.Events, "message", "messages") + " to other readers"
+				}
+				d.printf("Bundle %s with %s is in %s\n", b.ID, what, shown(b.Path))
 			}
 			d.printf("Hand in each file on your exchange, and compare the id it shows. Then destroy the file.\n")
 			return nil
@@ -68,4 +72,5 @@ type bundleJSON struct {
 	ID      string `json:"id"`
 	Path    string `json:"file"`
 	Replies int    `json:"replies"`
+	Events  int    `json:"events"` // messages to other readers
 }

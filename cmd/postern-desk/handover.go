@@ -55,7 +55,11 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 			if h.Referred > 0 {
 				say("%s referred to your body, and along.\n", some(h.Referred, "case was", "cases were"))
 			}
-			say("%s of %s for holder %s.\n", some(h.Messages, "message", "messages"), some(len(h.Cases), "case", "cases"), h.Holder)
+			what := some(h.Messages, "message", "messages")
+			if h.Events > 0 {
+				what += " and " + some(h.Events, "event", "events")
+			}
+			say("%s of %s for holder %s.\n", what, some(len(h.Cases), "case", "cases"), h.Holder)
 			if err := d.confirm("Hand them over?"); err != nil {
 				return err
 			}
@@ -68,10 +72,11 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 					Holder   string   `json:"holder"`
 					Cases    int      `json:"cases"`
 					Messages int      `json:"messages"`
+					Events   int      `json:"events"`
 					Referred int      `json:"referred_cases"`
 					Waiting  []string `json:"left_out_waiting"`
 					Lost     []string `json:"left_out_lost"`
-				}{*out, h.Holder, len(h.Cases), h.Messages, h.Referred, listed(h.Waiting), listed(h.Lost)})
+				}{*out, h.Holder, len(h.Cases), h.Messages, h.Events, h.Referred, listed(h.Waiting), listed(h.Lost)})
 			}
 			d.printf("They are in %s. On the other desk: postern-desk takeover FILE. Keep your vault until it says that all came; then destroy the file.\n", shown(*out))
 			return nil

@@ -7,16 +7,18 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/casework"
 )
 
 var cmdList = &command{
 	name: "list", json: true,
 	short: "list the cases",
-	long: `List shows every case: its id, the days of its first and newest message, how many
-messages and files it has, how many of your replies wait and were sent, and how many
-of these the source has read, as far as it said so since. TO NOTE says whether the
-source reports retaliation or new danger since, or withdraws; whether a day that it
-was promised has passed; and the stage it was told last. No words of a report are
+	long: `List shows every case: its id, the days of its first and newest message, how
+many messages and files it has, how many of your replies wait and were sent, and
+how many of these the source has read, as far as it said so since. TO NOTE says
+whether the source reports retaliation or new danger since, or withdraws;
+whether a day that it was promised has passed; the stage; the first day on which
+something is due; who works on it, labels and title. No words of a report are
 shown. Cases that another body referred to you stand below.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
@@ -89,8 +91,66 @@ type caseJSON struct {
 	Opened   int      `json:"read"` // of those sent, by the source
 	situationJSON
 
+	workJSON
+
 	CodeChanged []string `json:"code_changed,omitempty"`      // days
 	Rivals      []string `json:"same_earlier_code,omitempty"` // cases
+}
+
+// workJSON is what people made of a case. It says nothing that depends on today.
+type workJSON struct {
+	Stage    string            `json:"own_stage"` // with this body; "stage" is what the source was told
+	Title    string            `json:"title,omitempty"`
+	Labels   []string          `json:"labels,omitempty"`
+	Assignee string            `json:"assignee,omitempty"`
+	Risk     string            `json:"risk,omitempty"`
+	Priority int               `json:"priority,omitempty"` // 1 to 25
+	Outcome  string            `json:"outcome,omitempty"`
+	Hold     bool              `json:"hold,omitempty"`
+	Class    string            `json:"retention,omitempty"`
+	Channel  string            `json:"without_code,omitempty"` // how it came
+	Flags    []string          `json:"flags,omitempty"`        // that are up
+	Due      map[string]string `json:"due,omitempty"`          // earliest day by clock
+	Erased   string            `json:"erased_before,omitempty"`
+	Unsent   int               `json:"unsent_events,omitempty"`
+	Breaks   []string          `json:"breaks,omitempty"` // where the record does not hold
+}
+
+func newWorkJSON(c *reviewer.Case) workJSON {
+	s := c.Work
+	w := workJSON{Stage: s.Stage, Title: s.Title, Labels: s.Labels, Assignee: s.Assignee, Hold: s.Hold != nil, Class: s.Class, Unsent: c.Unsent}
+	if n := len(s.Risks); n > 0 {
+		w.Risk = s.Risks[n-1].Level
+	}
+	if s.Priority != nil {
+		w.Priority = s.Priority.Score()
+	}
+	if s.Outcome != nil {
+		w.Outcome = s.Outcome.Finding
+	}
+	if s.Opened != nil {
+		w.Channel = s.Opened.Channel
+	}
+	for _, f := range casework.Flags() {
+		if len(c.Raised[f.ID]) > 0 {
+			w.Flags = append(w.Flags, f.ID)
+		}
+	}
+	for i := range c.Dues {
+		if w.Due == nil {
+			w.Due = make(map[string]string)
+		}
+		if d := &c.Dues[i]; w.Due[d.Clock] == "" {
+			w.Due[d.Clock] = d.Day.String()
+		}
+	}
+	if c.Erased != 0 {
+		w.Erased = c.Erased.String()
+	}
+	for _, b := range c.Book.Breaks {
+		w.Breaks = append(w.Breaks, b.String())
+	}
+	return w
 }
 
 func newCaseJSON(c *reviewer.Case) caseJSON {
@@ -102,7 +162,7 @@ func newCaseJSON(c *reviewer.Case) caseJSON {
 		CodeChanged: changed, Rivals: c.Rivals,
 		Case: reviewer.FullID(c.ID), Short: c.Short, First: day(c.First), Newest: day(c.Last), Readers: readerIDs(c.Readers),
 		Messages: worded(c), Files: c.Files, Waiting: c.Waiting, Sent: c.Sent, Opened: c.Opened,
-		situationJSON: newSituationJSON(&c.Now),
+		situationJSON: newSituationJSON(&c.Now), workJSON: newWorkJSON(c),
 	}
 }
 
@@ -119,8 +179,8 @@ var cmdVaultStatus = &command{
 	name:  "vault status",
 	short: "what the vault holds and what it lacks",
 	long: `Status shows whose vault this is, from which month on its keys open batches, the
-newest batch, which batches are missing below it, the directory in force and when
-it expires, and replies that wait.`,
+newest batch, which batches are missing below it, the directory in force and
+when it expires, and replies that wait.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -162,9 +222,13 @@ func (d *desk) status(v *reviewer.Desk) {
 	if n := v.Strangers(); n > 0 {
 		d.printf("%s kept from strangers: in no case here, or not by whom its source chose.\n", some(n, "message is", "messages are"))
 	}
-	waiting := 0
+	waiting, events := 0, 0
 	for _, c := range v.Cases() {
 		waiting += c.Waiting
+		events += c.Unsent
+	}
+	if events > 0 {
+		d.printf("%s to go to other readers.\n", some(events, "event waits", "events wait"))
 	}
 	if waiting > 0 {
 		d.printf("%s to be exported.\n", some(waiting, "reply waits", "replies wait"))

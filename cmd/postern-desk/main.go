@@ -71,7 +71,9 @@ type command struct {
 // commands in the order of a holder's life.
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
-	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdReply, cmdExport, cmdErase,
+	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdReply, cmdExport,
+	cmdDue, cmdNew, cmdStage, cmdNote, cmdStrike, cmdLabel, cmdTitle, cmdLink, cmdAssign, cmdTake, cmdRecuse, cmdRisk, cmdPriority, cmdDealt,
+	cmdDate, cmdTold, cmdExtend, cmdRecommend, cmdFate, cmdClassify, cmdHold, cmdRetain, cmdErase, cmdSettings,
 	cmdHandOver, cmdRefer, cmdTakeOver,
 	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,

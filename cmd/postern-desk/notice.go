@@ -8,6 +8,8 @@ import (
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer"
+	"postern/reviewer/casework"
+	"postern/reviewer/plain"
 )
 
 // noticeFlags are the flags of what a reply tells the source besides words.
@@ -66,7 +68,7 @@ func showNotice(w io.Writer, v *reviewer.Desk, p *reviewer.Plan, n *form.Notice)
 
 // remarks is what a list shows of a case besides numbers.
 func remarks(c *reviewer.Case, today crypto.Day) string {
-	marks := c.Now.Marks()
+	marks := c.Marks()
 	if c.Now.Overdue(today) {
 		marks = append(marks, "PROMISE OVERDUE")
 	}
@@ -74,8 +76,28 @@ func remarks(c *reviewer.Case, today crypto.Day) string {
 	if len(marks) > 0 {
 		parts = append(parts, strings.Join(marks, ", "))
 	}
-	if p := c.Now.Stage; p != nil {
-		parts = append(parts, form.Label(form.Stages(), p.Stage))
+	stage := c.Work.Stage
+	if p := c.Now.Stage; p != nil && len(c.Work.Steps) == 0 {
+		stage = p.Stage
+	}
+	if stage != casework.StageReceived {
+		parts = append(parts, form.Label(form.Stages(), stage))
+	}
+	if len(c.Dues) > 0 {
+		say := "due "
+		if c.Dues[0].Day < today {
+			say = "OVERDUE "
+		}
+		parts = append(parts, say+c.Dues[0].Day.String())
+	}
+	if c.Work.Assignee != "" {
+		parts = append(parts, "with "+plain.SafeLine(c.Work.Assignee))
+	}
+	for _, l := range c.Work.Labels {
+		parts = append(parts, plain.SafeLine(l))
+	}
+	if c.Work.Title != "" {
+		parts = append(parts, plain.SafeLine(c.Work.Title))
 	}
 	return strings.Join(parts, "; ")
 }

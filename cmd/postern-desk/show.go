@@ -67,6 +67,37 @@ type messageJSON struct {
 	Consents []consentJSON       `json:"consents,omitempty"`
 }
 
+// eventJSON is one event of the case's record.
+type eventJSON struct {
+	Event  string            `json:"event"` // its name: 16 digits
+	Day    string            `json:"day"`
+	By     string            `json:"by"`  // body/holder
+	For    string            `json:"for"` // all, body or desk
+	Number uint32            `json:"number"`
+	Kind   string            `json:"kind"`
+	Fields map[string]string `json:"fields,omitempty"`
+	Void   string            `json:"does_not_count,omitempty"` // why
+}
+
+func newLogJSON(c *reviewer.Case) []eventJSON {
+	out := []eventJSON{}
+	for i := range c.Book.Log {
+		e := &c.Book.Log[i]
+		x := eventJSON{Event: string(e.Hash.Ref()), Day: e.Day.String(), By: e.Author.Name(), For: e.Scope.String(), Number: e.Number, Kind: e.Kind}
+		for _, f := range e.Fields {
+			if x.Fields == nil {
+				x.Fields = make(map[string]string)
+			}
+			x.Fields[f.Name] = f.Value
+		}
+		if e.Err != nil {
+			x.Void = e.Err.Error()
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
 type fileJSON struct {
 	No        int    `json:"no"`
 	Name      string `json:"name"`
@@ -84,7 +115,8 @@ func (d *desk) showJSON(v *reviewer.Desk, c *reviewer.Case) error {
 	out := struct {
 		caseJSON
 		List []messageJSON `json:"list"`
-	}{caseJSON: newCaseJSON(c), List: []messageJSON{}}
+		Log  []eventJSON   `json:"log"`
+	}{caseJSON: newCaseJSON(c), List: []messageJSON{}, Log: newLogJSON(c)}
 	for i := range c.Messages {
 		l, err := v.Read(c, &c.Messages[i])
 		if err != nil {

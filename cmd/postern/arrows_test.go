@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 var helpers = []string{"cmd/postern-demo", "cmd/scantest", "cmd/twoworlds", "crypto/seedtest", "intake/intaketest", "intake/onion/tortest", "locale/localetest", "reviewer/window/windowtest", "store/storetest", "web/browsertest", "web/visitor"}
 
 // offline rooms never reach the network, through anybody (SECURITY.md S-14).
-var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/dossier", "reviewer/keeper", "reviewer/pages", "reviewer/plain", "reviewer/search", "reviewer/statistics", "reviewer/vault", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "cmd/postern-window", "web/markdown"}
+var offline = []string{"crypto", "store", "store/durable", "store/engine", "reviewer", "reviewer/casework", "reviewer/dossier", "reviewer/keeper", "reviewer/pages", "reviewer/plain", "reviewer/search", "reviewer/statistics", "reviewer/vault", "reviewer/window", "intake/form", "locale", "cmd/postern-desk", "cmd/postern-window", "web/markdown"}
 
 // network is what reaching it means. net/netip and net/url open nothing.
 var network = []string{"net", "net/http", "crypto/tls"}

@@ -1,12 +1,11 @@
 // Package form is the vocabulary of reports, shared by the server's pages and
 // the reviewers' desk: kinds of bodies, topics, questions, consent, reporter
 // types, the ill-treatment module, urgency, what happened since, stages of a case;
-// and the codec of structured answers, case events and notices. Of ours it imports
+// and the codec of structured answers and notices. Of ours it imports
 // crypto alone, for the limits of the frames, and it never reaches package net.
 //
 //	vocabulary.go  every id, in the order in which people see it
 //	answers.go     answers to questions: one container frame (type 40) each
-//	event.go       what reviewers tell each other about a case: frame 41
 //	notice.go      what a reply tells the source besides words: frame 42
 //	text.go        which texts are canonical
 //

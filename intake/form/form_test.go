@@ -262,30 +262,6 @@ func TestCleanIsIdempotent(t *testing.T) {
 	}
 }
 
-func TestCaseEvent(t *testing.T) {
-	for _, s := range Stages() {
-		e := CaseEvent{Stage: s.ID, Note: "Reasons.\nAction."}
-		b, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := DecodeCaseEvent(b)
-		if err != nil || got != e {
-			t.Errorf("%v, %v", got, err)
-		}
-	}
-	for name, e := range map[string]CaseEvent{
-		"no stage":      {},
-		"unknown stage": {Stage: "lost"},
-		"long note":     {Stage: "closed", Note: strings.Repeat("x", MaxNote+1)},
-		"unclean note":  {Stage: "closed", Note: "\x1b[31m"},
-	} {
-		if _, err := e.Encode(); !errors.Is(err, ErrEvent) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // FuzzAnswers gives the frames joined by a separator that no frame of valid
 // answers needs to contain twice in a row.
 func FuzzAnswers(f *testing.F) {
@@ -312,26 +288,6 @@ func FuzzAnswers(f *testing.F) {
 		}
 		if d := cmp.Diff(in, out); d != "" {
 			t.Fatal(d)
-		}
-	})
-}
-
-func FuzzCaseEvent(f *testing.F) {
-	for _, s := range stages {
-		b, err := CaseEvent{Stage: s.ID, Note: "x"}.Encode()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := DecodeCaseEvent(b)
-		if err != nil {
-			return
-		}
-		out, err := e.Encode()
-		if err != nil || !bytes.Equal(out, b) {
-			t.Fatalf("%v: %x encodes to %x", err, b, out)
 		}
 	})
 }

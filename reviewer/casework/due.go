@@ -172,7 +172,7 @@ func (s *Settings) EraseFrom(f Facts, st *State) (d crypto.Day, ok bool) {
 }
 
 func (s *Settings) graceOver(f Facts) crypto.Day {
-	if f.Wrote == 0 {
+	if f.Wrote == 0 || s.GraceDays == 0 {
 		return 0
 	}
 	return f.Wrote + crypto.Day(s.GraceDays) + 1 //nolint:gosec // 0 to 3660

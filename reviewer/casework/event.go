@@ -272,6 +272,16 @@ func (s *Signed) Encode() ([]byte, error) {
 
 // DecodeSigned reads what Encode wrote, verifies the signature, and refuses everything else.
 func DecodeSigned(b []byte) (Signed, error) {
+	s, err := DecodeKept(b)
+	if err == nil && !s.Verify() {
+		return Signed{}, fmt.Errorf("decoding a case event: %w: its signature does not verify", ErrEvent)
+	}
+	return s, err
+}
+
+// DecodeKept is DecodeSigned of an event that was verified before it was kept: the
+// signature is read and not looked at.
+func DecodeKept(b []byte) (Signed, error) {
 	if len(b) > MaxEvent {
 		return Signed{}, fmt.Errorf("decoding a case event: %w: more than %d bytes", ErrEvent, MaxEvent)
 	}
@@ -282,11 +292,7 @@ func DecodeSigned(b []byte) (Signed, error) {
 	if err != nil {
 		return Signed{}, fmt.Errorf("decoding a case event: %w", err)
 	}
-	s := Signed{e, [signatureBytes]byte(rest)}
-	if !s.Verify() {
-		return Signed{}, fmt.Errorf("decoding a case event: %w: its signature does not verify", ErrEvent)
-	}
-	return s, nil
+	return Signed{e, [signatureBytes]byte(rest)}, nil
 }
 
 // maxPack bounds what EncodePack gives: the data of frame 41 (crypto/FORMAT.md section 7).
@@ -312,16 +318,21 @@ func EncodePacks(list []Signed) (packs [][]byte, err error) {
 
 // DecodePack reads one of what EncodePacks wrote, verifies every signature, and refuses
 // everything else. All its events have one case, scope and author.
-func DecodePack(b []byte) (list []Signed, err error) {
+func DecodePack(b []byte) ([]Signed, error) { return decodePack(b, DecodeSigned) }
+
+// DecodeKeptPack is DecodePack of one that was verified before it was kept.
+func DecodeKeptPack(b []byte) ([]Signed, error) { return decodePack(b, DecodeKept) }
+
+func decodePack(b []byte, one func([]byte) (Signed, error)) (list []Signed, err error) {
 	if len(b) == 0 || len(b) > maxPack {
 		return nil, fmt.Errorf("decoding case events: %w: not 1 to %d bytes", ErrEvent, maxPack)
 	}
 	for r := (reader{b, true}); len(r.rest) > 0; {
-		one := r.take(int(r.uint16()))
+		b := r.take(int(r.uint16()))
 		if !r.ok {
 			return nil, fmt.Errorf("decoding case events: %w: cut", ErrEvent)
 		}
-		s, err := DecodeSigned([]byte(one))
+		s, err := one([]byte(b))
 		if err != nil {
 			return nil, err
 		}

@@ -166,6 +166,16 @@ type Kind struct {
 	Rules []Rule
 }
 
+// Rule finds a field of the kind, nil if it has none of this name.
+func (k *Kind) Rule(name string) *Rule {
+	for i := range k.Rules {
+		if k.Rules[i].Name == name {
+			return &k.Rules[i]
+		}
+	}
+	return nil
+}
+
 const (
 	maxText   = 8 << 10 // of a note, in bytes
 	maxReason = 2 << 10

@@ -44,7 +44,7 @@ type Settings struct {
 
 	// SoonDays: what is due within so many days is due soon.
 	SoonDays int `json:"soon_days"`
-	// GraceDays after the source last wrote, in which its case is not erased.
+	// GraceDays after the source last wrote, in which its case is not erased. 0: none.
 	GraceDays int `json:"grace_days"`
 	// TwoHolders: a case is erased only when one holder asked and another agreed.
 	TwoHolders bool `json:"two_holders"`

@@ -8,6 +8,7 @@ import (
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer"
+	"postern/reviewer/casework"
 	"postern/reviewer/plain"
 	"postern/reviewer/window"
 )
@@ -166,7 +167,7 @@ func (p *Pages) waits(a *ask) window.Reply {
 func (p *Pages) erase(a *ask) window.Reply {
 	pass, err := p.passphrase(p.words.Word("ask.erase", a.c.Short))
 	if err == nil {
-		err = p.desk.Erase(a.c, pass)
+		err = p.desk.Erase(a.c, pass, a.field("reasons", 1<<10))
 	}
 	if err != nil {
 		p.refuse(err)
@@ -289,9 +290,15 @@ func (p *Pages) letter(c *reviewer.Case, m *reviewer.Message) letterView {
 		v.Notes = append(v.Notes, line{kindWarn, w.Word("note.unclear")})
 	}
 	v.Words, v.Groups = paragraphs(l.Words), p.answers(l.Told)
-	if l.Event != nil {
-		v.Facts = append(v.Facts, line{kindInfo, w.Word("event.stage", w.stage(l.Event.Stage))})
-		v.Words = append(v.Words, paragraphs(l.Event.Note)...)
+	for i := range l.Events {
+		e := &l.Events[i]
+		switch e.Kind {
+		case casework.KindStage:
+			v.Facts = append(v.Facts, line{kindInfo, w.Word("event.stage", w.stage(e.Get("to")))})
+			v.Words = append(v.Words, paragraphs(e.Get("reasons"))...)
+		case casework.KindNote:
+			v.Words = append(v.Words, paragraphs(e.Get("text"))...)
+		}
 	}
 	if l.Notice != nil {
 		v.Facts = append(v.Facts, p.told(l.Notice)...)

@@ -176,7 +176,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d cases are unread", len(rows))
 	}
 	c := must(w.anna.Case(strings.TrimPrefix(path, "/case/")))(w)
-	w.check(w.anna.Erase(c, []byte(testPass)))
+	w.check(w.anna.Erase(c, []byte(testPass), "a test"))
 	if left := must(reviewer.Records[bool](w.anna, kindSeen, c))(w); len(left) != 0 {
 		t.Errorf("%d records are left", len(left))
 	}

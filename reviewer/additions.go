@@ -9,9 +9,9 @@ import (
 	"postern/reviewer/vault"
 )
 
-// casework is what the handling of cases added: records of other rooms, by kind, by the
+// additions are what the handling of cases added: records of other rooms, by kind, by the
 // case of the code they were kept under, and by an id of their own.
-type casework map[vault.Kind]map[crypto.CaseID]map[string]json.RawMessage
+type additions map[vault.Kind]map[crypto.CaseID]map[string]json.RawMessage
 
 // Change is what one step of a case's handling keeps and removes: [Desk.Commit] makes it one
 // durable step, small whatever the vault holds. Kinds are listed in records.go, from
@@ -105,7 +105,7 @@ func recordKey(of crypto.CaseID, id string) []byte { return append(slices.Clone(
 func (desk *Desk) keep(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
 	desk.added.put(kind, of, id, text)
 	if desk.search != nil {
-		desk.search.notes.Set(noteID(kind, of, id), jsonTexts(text)...)
+		desk.search.notes.Set(noteID(kind, of, id), wordsOf(kind, text)...)
 	}
 }
 
@@ -119,7 +119,7 @@ func (desk *Desk) drop(kind vault.Kind, of crypto.CaseID, id string) {
 	}
 }
 
-func (w casework) put(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
+func (w additions) put(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
 	if w[kind] == nil {
 		w[kind] = make(map[crypto.CaseID]map[string]json.RawMessage)
 	}
@@ -131,7 +131,7 @@ func (w casework) put(kind vault.Kind, of crypto.CaseID, id string, text json.Ra
 
 // loadCasework reads the records of all kinds from KindCasework on.
 func (desk *Desk) loadCasework() {
-	desk.added = make(casework)
+	desk.added = make(additions)
 	for kind := KindCasework; kind != 0; kind++ { // to the last and around
 		for key, r := range desk.vault.All(kind) {
 			var of crypto.CaseID
