@@ -17,6 +17,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/dossier"
 	"postern/reviewer/reviewertest"
 	"postern/reviewer/vault"
 )
@@ -362,7 +363,7 @@ func TestWrongYes(t *testing.T) {
 	must(v.PlanReply(w.only("anna"), v.Clock().Today()))(t)
 }
 
-func TestExtractCase(t *testing.T) {
+func TestExtractFiles(t *testing.T) {
 	w := newWorld(t)
 	src := w.server.NewSource()
 	f := reviewertest.NewForm()
@@ -377,20 +378,23 @@ func TestExtractCase(t *testing.T) {
 	w.imports("anna", w.release(0, entries...))
 	v, c := w.desks["anna"], w.only("anna")
 	dir := filepath.Join(t.TempDir(), "dossier")
-	all := must(v.ExtractCase(c, dir))(t)
-	if len(all) != 8 {
-		t.Fatalf("%d files, want 8", len(all))
+	all := must(v.Dossier(c, dir, "en"))(t)
+	if len(all) != 12 {
+		t.Fatalf("%d files, want 12", len(all))
 	}
 	cmd := exec.Command("sha256sum", "--strict", "-c", "SHA256SUMS")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sha256sum -c: %v\n%s", err, out)
 	}
-	if b := must(os.ReadFile(filepath.Join(dir, "case.txt")))(t); bytes.Contains(b, []byte("\x1b")) {
-		t.Error("case.txt holds an escape sequence")
+	if b := must(os.ReadFile(filepath.Join(dir, "case.html")))(t); bytes.Contains(b, []byte("\x1b")) {
+		t.Error("case.html holds an escape sequence")
 	}
-	if _, err := v.ExtractCase(c, dir); err == nil {
+	if _, err := v.Dossier(c, dir, "en"); err == nil {
 		t.Error("a second time into the same folder was not refused")
+	}
+	if r := must(dossier.Verify(dir, v.Directory()))(t); len(r.Faults) != 0 || r.Holder != "anna" {
+		t.Errorf("%+v", r)
 	}
 	// One file twice: never over the first.
 	out := t.TempDir()

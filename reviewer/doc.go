@@ -20,7 +20,7 @@
 // Text and names come from people who may wish the reader harm: package plain makes them
 // safe on their way to a terminal or a folder (SECURITY.md S-15). The package opens no
 // connection and cannot: package net is not among its dependencies (S-14). Nothing is written in
-// clear unless a caller names the folder for it ([Desk.Extract], [Desk.ExtractText], [Desk.ExtractCase]).
+// clear unless a caller names the folder for it ([Desk.Extract], [Desk.ExtractText], [Desk.Dossier], [Desk.WorkingCopy]).
 //
 //	desk.go       create, open, restore          keys.go, state.go, table.go
 //	records.go    kinds of records; from the vault and into it
@@ -38,7 +38,8 @@
 //	handover.go   cases to a fellow holder; takeover.go, what another desk wrote for this one
 //	referral.go   part of a case to another body; referred.go, what another body referred; part.go, one message of it
 //	search.go     words found in all of it, in memory only
-//	extract.go    files, words and whole cases in clear, by name only
+//	extract.go    files, words and whole cases in clear, by name only; custody.go, who saw and copied what
+//	figures.go    what is counted of cases, also of erased ones
 //	render.go     a case as text
 //	check.go      what is damaged or missing, and what brings it back
 //	erase.go      one case; seeds of past months (advance.go)

@@ -67,12 +67,16 @@ func (desk *Desk) Erase(c *Case, pass []byte, reasons string) error {
 		marks = append(marks, string(mark[:]))
 		change.Put(kindGrave, recordKey(crypto.CaseID{}, string(mark[:])), text)
 	}
+	if err := desk.tally(&change, c); err != nil {
+		return fmt.Errorf("erasing: %w", err)
+	}
 	next.dropBundles()
 	forget := desk.eraseCasework(&change, c)
 	if err := desk.commit(next, &change, pass); err != nil {
 		return fmt.Errorf("erasing: %w", err)
 	}
 	forget()
+	desk.tallied()
 	for _, m := range marks {
 		desk.keep(kindGrave, crypto.CaseID{}, m, text)
 	}

@@ -1,109 +1,29 @@
 package reviewer
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"postern/crypto"
-	"postern/reviewer/plain"
-	"postern/store/durable"
+	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
 )
-
-// Extracted is one file that was written in clear, because it was asked for by name.
-type Extracted struct {
-	Path   string
-	Size   int64
-	SHA256 [32]byte
-}
-
-// maxTries bounds how many names are tried before a folder is called full of them.
-const maxTries = 1000
-
-// outFolder is a folder that files in clear are written to. os.Root keeps every
-// name inside it, whatever the name is (SECURITY.md S-15).
-type outFolder struct {
-	root *os.Root
-	dir  string
-}
-
-// openOut opens dir, made if it is not there, for its owner alone.
-func openOut(dir string) (*outFolder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &outFolder{root: root, dir: dir}, nil
-}
-
-// create writes a new file under a safe form of name. It never overwrites: a
-// name that is taken gets a number before its extension. On error nothing stays.
-func (o *outFolder) create(name string, write func(io.Writer) error) (*Extracted, error) {
-	f, name, err := o.open(plain.SafeName(name))
-	if err != nil {
-		return nil, err
-	}
-	h := sha256.New()
-	w := &countWriter{w: io.MultiWriter(f, h)}
-	err = write(w)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, errors.Join(err, o.root.Remove(name))
-	}
-	return &Extracted{Path: filepath.Join(o.dir, name), Size: w.n, SHA256: [32]byte(h.Sum(nil))}, nil
-}
-
-func (o *outFolder) open(name string) (*os.File, string, error) {
-	ext := path.Ext(name)
-	base := strings.TrimSuffix(name, ext)
-	for i := 1; i <= maxTries; i++ {
-		try := name
-		if i > 1 {
-			try = base + "-" + strconv.Itoa(i) + ext
-		}
-		f, err := o.root.OpenFile(try, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		return f, try, err
-	}
-	return nil, "", errors.New("too many files of this name in the folder: name another one")
-}
-
-func (o *outFolder) close() error { return errors.Join(durable.SyncDir(o.dir), o.root.Close()) }
 
 // Extract writes one file of a case, by its number in the case, in clear into
 // dir: the original bytes, under a safe form of the sender's name, for the owner alone, never over
 // another file. The bytes are verified against the hash inside the message before
-// the file counts as written.
-func (desk *Desk) Extract(c *Case, no int, dir string) (*Extracted, error) {
+// the file counts as written. That it left the vault is recorded first.
+func (desk *Desk) Extract(c *Case, no int, dir string) (*dossier.Written, error) {
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		for j, f := range m.Files {
-			if f.No != no {
+		for j := range m.Files {
+			if m.Files[j].No != no {
 				continue
 			}
-			out, err := openOut(dir)
+			x, err := desk.extract(c, m, j, dir)
 			if err != nil {
-				return nil, fmt.Errorf("extracting: %w", err)
-			}
-			x, err := desk.extract(out, c, m, j, "")
-			if err := errors.Join(err, out.close()); err != nil {
 				return nil, fmt.Errorf("extracting: %w", err)
 			}
 			return x, nil
@@ -112,9 +32,59 @@ func (desk *Desk) Extract(c *Case, no int, dir string) (*Extracted, error) {
 	return nil, fmt.Errorf("extracting: the case has no file %d", no)
 }
 
+func (desk *Desk) extract(c *Case, m *Message, j int, dir string) (*dossier.Written, error) {
+	l, err := desk.Read(c, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := desk.noteFile(c, m, j+1); err != nil {
+		return nil, err
+	}
+	return into(dir, func(out *dossier.Folder) (*dossier.Written, error) {
+		x, err := out.Create("", l.Files[j].Name, desk.content(c, m, j))
+		if err == nil && (x.SHA256 != m.Files[j].SHA256 || x.Size != m.Files[j].Size) {
+			err = errors.Join(errors.New("the file differs from what was imported"), out.Remove(x))
+		}
+		return x, err
+	})
+}
+
+// into opens a folder for one file.
+func into(dir string, write func(*dossier.Folder) (*dossier.Written, error)) (*dossier.Written, error) {
+	out, err := dossier.OpenFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	x, err := write(out)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// content writes the bytes of a message's file, and fails when the message does not end as it should.
+func (desk *Desk) content(c *Case, m *Message, j int) func(io.Writer) error {
+	return func(w io.Writer) error {
+		r, closer, err := desk.vault.OpenBlob(c.entries[m.at].Blob)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = closer.Close() }()
+		at := 0
+		_, err = crypto.ReadMessage(r, func(_ crypto.File, fr io.Reader) error {
+			if at++; at-1 != j {
+				return nil
+			}
+			_, err := io.Copy(w, fr)
+			return err
+		})
+		return err
+	}
+}
+
 // ExtractText writes the words of a message, by its number in the case, in clear into dir:
 // the bytes as they came, hostile ones too, as [Desk.Extract] writes files.
-func (desk *Desk) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
+func (desk *Desk) ExtractText(c *Case, no int, dir string) (*dossier.Written, error) {
 	i := slices.IndexFunc(c.Messages, func(m Message) bool { return m.No == no })
 	if i < 0 {
 		return nil, fmt.Errorf("extracting: the case has no message %d", no)
@@ -126,118 +96,106 @@ func (desk *Desk) ExtractText(c *Case, no int, dir string) (*Extracted, error) {
 	if l.Words == "" {
 		return nil, fmt.Errorf("extracting: message %d has no words of its own", no)
 	}
-	out, err := openOut(dir)
-	if err != nil {
+	if err := desk.LogCustody(c, dossier.ActWords, no); err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
 	}
-	x, err := out.words(l)
-	if err := errors.Join(err, out.close()); err != nil {
-		return nil, fmt.Errorf("extracting: %w", err)
-	}
-	return x, nil
-}
-
-// words writes the words of a message.
-func (o *outFolder) words(l *Letter) (*Extracted, error) {
-	return o.create(fmt.Sprintf("text%d.txt", l.No), func(w io.Writer) error {
-		_, err := io.WriteString(w, l.Words)
-		return err
-	})
-}
-
-// extract writes file j of message m under the name that prefix and the sender give it.
-func (desk *Desk) extract(out *outFolder, c *Case, m *Message, j int, prefix string) (*Extracted, error) {
-	r, closer, err := desk.vault.OpenBlob(c.entries[m.at].Blob)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = closer.Close() }()
-	var x *Extracted
-	at := 0
-	_, err = crypto.ReadMessage(r, func(f crypto.File, fr io.Reader) (err error) {
-		if at++; at-1 != j {
-			return nil
-		}
-		name := f.Name
-		if prefix != "" {
-			name = prefix + plain.SafeName(name)
-		}
-		x, err = out.create(name, func(w io.Writer) error {
-			_, err := io.Copy(w, fr)
+	x, err := into(dir, func(out *dossier.Folder) (*dossier.Written, error) {
+		return out.Create("", fmt.Sprintf("text%d.txt", no), func(w io.Writer) error {
+			_, err := io.WriteString(w, l.Words)
 			return err
 		})
-		return err
 	})
-	if want := m.Files[j]; err == nil && (x == nil || x.SHA256 != want.SHA256 || x.Size != want.Size) {
-		err = errors.New("the file differs from what was imported")
-	}
-	if err != nil && x != nil { // the message did not end as it should
-		err = errors.Join(err, os.Remove(x.Path))
-	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("extracting: %w", err)
 	}
 	return x, nil
 }
 
-// ExtractCase writes a whole case in clear into dir, which must not exist or
-// be empty: case.txt with every message as it is shown, text1.txt and so on with the
-// bytes of its words, the files, and SHA256SUMS, which `sha256sum -c` checks.
-func (desk *Desk) ExtractCase(c *Case, dir string) ([]Extracted, error) {
-	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		return nil, fmt.Errorf("extracting: %s is not empty: name a new folder", dir)
+// Dossier writes the evidence of a case in clear into dir, which must not exist or be empty: see
+// [dossier.Write]. lang is the language of the page in it. That it was made is recorded first.
+func (desk *Desk) Dossier(c *Case, dir, lang string) ([]dossier.Written, error) {
+	if err := desk.LogCustody(c, dossier.ActDossier); err != nil {
+		return nil, fmt.Errorf("writing a dossier: %w", err)
 	}
-	out, err := openOut(dir)
+	x, err := desk.dossier(c)
 	if err != nil {
-		return nil, fmt.Errorf("extracting: %w", err)
+		return nil, fmt.Errorf("writing a dossier: %w", err)
 	}
-	all, err := desk.extractCase(out, c)
-	if err := errors.Join(err, out.close()); err != nil {
-		return nil, fmt.Errorf("extracting: %w", err)
-	}
-	return all, nil
+	return dossier.Write(dir, x, lang, desk.keys.signing())
 }
 
-func (desk *Desk) extractCase(out *outFolder, c *Case) ([]Extracted, error) {
-	x, err := out.create("case.txt", func(w io.Writer) error {
-		b := bufio.NewWriter(w)
-		return errors.Join(desk.WriteCase(b, c), b.Flush())
-	})
+// WorkingCopy writes a copy of a case with masks into dir: see [dossier.WriteCopy]. That it was made
+// is recorded first.
+func (desk *Desk) WorkingCopy(c *Case, dir, lang string, masks *dossier.Masks) ([]dossier.Written, error) {
+	if err := desk.LogCustody(c, dossier.ActCopy); err != nil {
+		return nil, fmt.Errorf("writing a working copy: %w", err)
+	}
+	x, err := desk.dossier(c)
 	if err != nil {
+		return nil, fmt.Errorf("writing a working copy: %w", err)
+	}
+	return dossier.WriteCopy(dir, x, lang, masks)
+}
+
+// dossier is a case as a dossier takes it. Steps of the case are in its log, and a change of code is
+// no message.
+func (desk *Desk) dossier(c *Case) (*dossier.Case, error) {
+	if desk.dirs == nil {
+		return nil, ErrNoDirectory
+	}
+	d := &dossier.Case{
+		ID: c.ID, Short: c.Short, Title: c.Work.Title, Origin: desk.dirs.Origin, Body: desk.keys.Body, Holder: desk.keys.Holder,
+		Made: desk.Clock().Today(), Received: c.Facts.Received, Readers: desk.readerNames(c.Readers), Directory: desk.state.Directory,
+	}
+	var err error
+	if d.Custody, err = desk.Custody(c); err != nil {
 		return nil, err
 	}
-	all := []Extracted{*x}
+	d.Events = signedOf(c.Book)
 	for i := range c.Messages {
 		m := &c.Messages[i]
+		if m.Kind == crypto.KindChange || m.Kind == crypto.KindEvent {
+			continue
+		}
+		x := dossier.Message{No: m.No, Day: m.Day, Kind: KindName(m.Kind), From: "source", Notes: desk.notes(m)}
+		switch {
+		case m.Own:
+			x.From = desk.keys.Body + "/" + desk.keys.Holder
+		case !m.Source:
+			x.From = m.Body + "/" + m.Holder
+		}
+		if m.Mark == MarkAgain {
+			x.Notes = append(x.Notes, "Sent again, unchanged.")
+		}
 		l, err := desk.Read(c, m)
 		if err != nil {
-			continue // case.txt says so
+			x.Unreadable = true
+			d.Messages = append(d.Messages, x)
+			continue
 		}
-		if l.Words != "" {
-			x, err := out.words(l)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, *x)
+		x.Words = l.Words
+		for _, a := range l.Told {
+			x.Answers = append(x.Answers, dossier.Answer{Question: a.ID, Values: a.Values})
 		}
-		for j, f := range m.Files {
-			x, err := desk.extract(out, c, m, j, fmt.Sprintf("file%d-", f.No))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, *x)
+		if l.Notice != nil {
+			x.Notes = append(x.Notes, desk.NoticeLines(l.Notice)...)
 		}
+		for _, a := range l.Agreed {
+			x.Notes = append(x.Notes, desk.ConsentLine(a))
+		}
+		for j, f := range l.Files {
+			x.Files = append(x.Files, dossier.File{
+				No: m.Files[j].No, Name: f.Name, MediaType: f.MediaType, Size: f.Size, SHA256: f.SHA256, Open: desk.content(c, m, j),
+			})
+		}
+		d.Messages = append(d.Messages, x)
 	}
-	sums, err := out.create("SHA256SUMS", func(w io.Writer) error {
-		for _, x := range all {
-			if _, err := fmt.Fprintf(w, "%s  %s\n", hex.EncodeToString(x.SHA256[:]), filepath.Base(x.Path)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	return d, nil
+}
+
+func signedOf(b *casework.Book) (list []casework.Signed) {
+	for i := range b.Log {
+		list = append(list, b.Log[i].Signed)
 	}
-	return slices.Concat(all, []Extracted{*sums}), nil
+	return list
 }

@@ -2,6 +2,7 @@ package reviewer
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,16 +26,14 @@ func TestExtractWords(t *testing.T) {
 	v, c := w.desks["anna"], w.only("anna")
 
 	dir := filepath.Join(t.TempDir(), "dossier")
-	all := must(v.ExtractCase(c, dir))(t)
-	if len(all) != 4 {
-		t.Errorf("%d files, want case.txt, two texts and the hashes", len(all))
-	}
+	must(v.Dossier(c, dir, "en"))(t)
 	sums := must(os.ReadFile(filepath.Join(dir, "SHA256SUMS")))(t)
 	single := t.TempDir()
 	for no, words := range map[int]string{1: message, 3: hostile} {
 		x := must(v.ExtractText(c, no, single))(t)
 		name := filepath.Base(x.Path)
-		for _, path := range []string{x.Path, filepath.Join(dir, name)} {
+		inDossier := fmt.Sprintf("words/message%d.txt", no)
+		for _, path := range []string{x.Path, filepath.Join(dir, inDossier)} {
 			if got := must(os.ReadFile(path))(t); string(got) != words {
 				t.Errorf("message %d: %q", no, got)
 			}
@@ -42,8 +41,8 @@ func TestExtractWords(t *testing.T) {
 				t.Errorf("%s is open to others: %v", name, m)
 			}
 		}
-		if !bytes.Contains(sums, []byte("  "+name+"\n")) {
-			t.Errorf("SHA256SUMS does not name %s", name)
+		if !bytes.Contains(sums, []byte("  "+inDossier+"\n")) {
+			t.Errorf("SHA256SUMS does not name %s", inDossier)
 		}
 		if again := must(v.ExtractText(c, no, single))(t); again.Path == x.Path {
 			t.Error("the second extraction overwrote the first")

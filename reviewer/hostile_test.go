@@ -466,7 +466,8 @@ func (h *hostile) looked(v *Desk) {
 			must(v.Reply(p, Draft{Text: "answer"}))(t)
 		}
 		if h.r.IntN(10) == 0 {
-			must(v.ExtractCase(&c, t.TempDir()))(t)
+			must(v.Dossier(&c, t.TempDir(), "ar"))(t)
+			must(v.Rows())(t)
 		}
 	}
 }

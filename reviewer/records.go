@@ -33,6 +33,8 @@ const (
 	kindEvent                 = KindCasework     // ownEvent, by the event's hash
 	kindSettings              = KindCasework + 1 // casework.Settings of the body, of no case
 	kindGrave                 = KindCasework + 2 // grave, of no case, by casework.Mark
+	kindTally                 = KindCasework + 3 // statistics.Row of an erased case, of no case, by its first mark
+	kindCustody               = KindCasework + 4 // custody, by what was done to what on which day
 )
 
 const formatVersion = 1

@@ -11,6 +11,7 @@ import (
 
 	"postern/crypto"
 	"postern/intake/form"
+	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
 	"postern/reviewer/vault"
 	"postern/store/durable"
@@ -341,7 +342,7 @@ func (desk *Desk) readReferral(r *Referred) (list []Part, err error) {
 
 // ExtractReferred writes one file of a referral, by its number in it, in clear into dir, as
 // [Desk.Extract] does.
-func (desk *Desk) ExtractReferred(r *Referred, no int, dir string) (*Extracted, error) {
+func (desk *Desk) ExtractReferred(r *Referred, no int, dir string) (*dossier.Written, error) {
 	x, err := desk.extractReferred(r, no, dir)
 	if err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
@@ -349,7 +350,7 @@ func (desk *Desk) ExtractReferred(r *Referred, no int, dir string) (*Extracted, 
 	return x, nil
 }
 
-func (desk *Desk) extractReferred(r *Referred, no int, dir string) (*Extracted, error) {
+func (desk *Desk) extractReferred(r *Referred, no int, dir string) (*dossier.Written, error) {
 	f, err := desk.headOf(r.kept)
 	if err != nil {
 		return nil, err
@@ -371,21 +372,18 @@ func (desk *Desk) extractReferred(r *Referred, no int, dir string) (*Extracted, 
 			return nil, err
 		}
 		defer func() { _ = closer.Close() }()
-		out, err := openOut(dir)
-		if err != nil {
-			return nil, err
-		}
-		x, err := out.create(one.Name, func(w io.Writer) error {
-			h := sha256.New()
-			if _, err := io.Copy(io.MultiWriter(w, h), src); err != nil {
-				return err
-			}
-			if [32]byte(h.Sum(nil)) != item.Hash {
-				return errKept
-			}
-			return nil
+		return into(dir, func(out *dossier.Folder) (*dossier.Written, error) {
+			return out.Create("", one.Name, func(w io.Writer) error {
+				h := sha256.New()
+				if _, err := io.Copy(io.MultiWriter(w, h), src); err != nil {
+					return err
+				}
+				if [32]byte(h.Sum(nil)) != item.Hash {
+					return errKept
+				}
+				return nil
+			})
 		})
-		return x, errors.Join(err, out.close())
 	}
 	return nil, fmt.Errorf("the referral has no file %d", no)
 }

@@ -135,8 +135,8 @@ func TestCodeChanged(t *testing.T) {
 
 	// The whole case is taken out, and forgotten, as one.
 	dir := t.TempDir()
-	must(v.ExtractCase(w.only("anna"), dir))(t)
-	if b := must(os.ReadFile(dir + "/case.txt"))(t); !bytes.Contains(b, []byte("WRITTEN WITH THE EARLIER CODE")) || !bytes.Contains(b, []byte("They sell")) {
+	must(v.Dossier(w.only("anna"), dir, "en"))(t)
+	if b := must(os.ReadFile(dir + "/case.html"))(t); !bytes.Contains(b, []byte("WRITTEN WITH THE EARLIER CODE")) || !bytes.Contains(b, []byte("They sell")) {
 		t.Errorf("case.txt:\n%s", b)
 	}
 	check(t, v.Erase(w.only("anna"), []byte(testPass), "a test"))

@@ -408,7 +408,7 @@ func (d *drama) desks(ctx context.Context) error {
 	}
 	d.proof("the desk shows: %q", narrative)
 	out := d.path("extracted")
-	if _, err := d.desk(ctx, bodies[0].id, "extract", d.caseID, "--all", "--to", out); err != nil {
+	if _, err := d.desk(ctx, bodies[0].id, "dossier", d.caseID, "--to", out); err != nil {
 		return err
 	}
 	got := map[string]bool{}

@@ -206,7 +206,7 @@ func (p *play) browser(t *testing.T) {
 		t.Fatal("the report did not arrive")
 	}
 	b.must(os.Mkdir(d.path("found"), 0o700))
-	if _, err := d.desk(ctx, ombuds.id, "extract", caseID, "--all", "--to", d.path("found")); err != nil {
+	if _, err := d.desk(ctx, ombuds.id, "dossier", caseID, "--to", d.path("found")); err != nil {
 		t.Fatal(err)
 	}
 	reply, receipt := d.path("reply.txt"), filepath.Join(t.TempDir(), "receipt.txt")

@@ -8,29 +8,28 @@ import (
 	"strings"
 
 	"postern/reviewer"
+	"postern/reviewer/dossier"
 )
 
 var cmdExtract = &command{
-	name: "extract", args: "CASE FILE|textN… --to FOLDER | CASE --all --to FOLDER", least: 1, most: -1,
-	short: "write files of a case, or all of it, in clear",
+	name: "extract", args: "CASE FILE|textN… --to FOLDER", least: 2, most: -1,
+	short: "write files of a case in clear",
 	long: `Extract writes the original bytes of the numbered files into FOLDER, under safe
 names, never over another file. text1 is the words of message 1, in the bytes in
-which they came: to copy from, or for another program. With --all it writes the
-whole case into a new folder: case.txt as show prints it, the words of every
-message, every file, and SHA256SUMS, which sha256sum -c checks. What is written
-lies there in clear: choose an encrypted disk, and wipe it afterwards. Open files
-of strangers, and their words, only on a machine you can do without.`,
+which they came: to copy from, or for another program. That they left the vault is
+recorded. What is written lies there in clear: choose an encrypted disk, and wipe
+it afterwards. Open files of strangers, and their words, only on a machine you can
+do without. dossier writes a whole case.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		to := fs.String("to", "", "the `FOLDER` to write to")
-		all := fs.Bool("all", false, "the whole case")
 		referred := referredFlag(fs)
 		return func(args []string) error {
-			if *to == "" || *all != (len(args) == 1) {
-				return usagef("extract: name file numbers, or --all, and --to")
+			if *to == "" {
+				return usagef("extract: --to names the folder to write to")
 			}
 			type wanted struct {
 				no    int
-				write func(*reviewer.Desk, *reviewer.Case, int, string) (*reviewer.Extracted, error)
+				write func(*reviewer.Desk, *reviewer.Case, int, string) (*dossier.Written, error)
 			}
 			var list []wanted
 			for _, a := range args[1:] {
@@ -57,32 +56,19 @@ of strangers, and their words, only on a machine you can do without.`,
 			if err != nil {
 				return err
 			}
-			if *all {
-				return d.extractAll(v, c, *to)
-			}
 			for _, w := range list {
 				x, err := w.write(v, c, w.no, *to)
 				if err != nil {
 					return err
 				}
-				d.extracted(x)
+				d.written(x)
 			}
 			return nil
 		}
 	},
 }
 
-func (d *desk) extractAll(v *reviewer.Desk, c *reviewer.Case, to string) error {
-	all, err := v.ExtractCase(c, to)
-	if err != nil {
-		return err
-	}
-	for i := range all {
-		d.extracted(&all[i])
-	}
-	return nil
-}
-
-func (d *desk) extracted(x *reviewer.Extracted) {
+// written says what lies in clear now.
+func (d *desk) written(x *dossier.Written) {
 	d.printf("%s  %s  (%d bytes, in clear)\n", hex.EncodeToString(x.SHA256[:]), shown(x.Path), x.Size)
 }

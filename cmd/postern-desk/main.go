@@ -71,9 +71,10 @@ type command struct {
 // commands in the order of a holder's life.
 var commands = []*command{
 	cmdInit, cmdCard, cmdAccess, cmdDirectory,
-	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdReply, cmdExport,
+	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdDossier, cmdVerify, cmdReply, cmdExport,
 	cmdDue, cmdNew, cmdStage, cmdNote, cmdStrike, cmdLabel, cmdTitle, cmdLink, cmdAssign, cmdTake, cmdRecuse, cmdRisk, cmdPriority, cmdDealt,
 	cmdDate, cmdTold, cmdExtend, cmdRecommend, cmdFate, cmdClassify, cmdHold, cmdRetain, cmdErase, cmdSettings,
+	cmdStatistics, cmdStatisticsRows,
 	cmdHandOver, cmdRefer, cmdTakeOver,
 	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
 	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
@@ -182,14 +183,14 @@ func (d *desk) dispatch(args []string) error {
 }
 
 // find matches the longest command name.
-func find(args []string) (*command, []string) {
+func find(args []string) (found *command, rest []string) {
 	for _, c := range commands {
 		words := strings.Fields(c.name)
-		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
-			return c, args[len(words):]
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name && (found == nil || len(c.name) > len(found.name)) {
+			found, rest = c, args[len(words):]
 		}
 	}
-	return nil, nil
+	return found, rest
 }
 
 // interleaved parses flags before, between and after positional arguments;

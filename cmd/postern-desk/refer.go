@@ -268,9 +268,6 @@ func (d *desk) extractReferred(v *reviewer.Desk, args []string, n int, to string
 	if err != nil {
 		return err
 	}
-	if len(args) == 1 {
-		return errors.New("of a case that was referred to you, files are extracted by their numbers")
-	}
 	for _, a := range args[1:] {
 		no, err := strconv.Atoi(a)
 		if err != nil {
@@ -280,7 +277,7 @@ func (d *desk) extractReferred(v *reviewer.Desk, args []string, n int, to string
 		if err != nil {
 			return err
 		}
-		d.extracted(x)
+		d.written(x)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
 )
 
@@ -36,6 +37,7 @@ danger, or withdraws. A case that another body referred to you is shown as it ca
 			if err != nil {
 				return err
 			}
+			d.opened(v, c)
 			if d.json {
 				return d.showJSON(v, c)
 			}
@@ -43,6 +45,18 @@ danger, or withdraws. A case that another body referred to you is shown as it ca
 			return errors.Join(v.WriteCase(w, c), w.Flush())
 		}
 	},
+}
+
+// opened records that the messages of a case were read. A vault that cannot be written, on a full
+// disk perhaps, can be read all the same: somebody may be in danger.
+func (d *desk) opened(v *reviewer.Desk, c *reviewer.Case) {
+	var all []int
+	for i := range c.Messages {
+		all = append(all, c.Messages[i].No)
+	}
+	if err := v.LogCustody(c, dossier.ActOpen, all...); err != nil {
+		d.errorf("%v: note on paper that you read case %s today", err, c.Short)
+	}
 }
 
 type messageJSON struct {

@@ -469,7 +469,7 @@ func TestCopy(t *testing.T) {
 	if len(all) != 2 || strings.Contains(page, "second line") || strings.Contains(page, "photo") || strings.Contains(page, "note") && strings.Contains(page, "first note") {
 		t.Errorf("%q: %s", slices.Collect(keys(all)), page)
 	}
-	for _, want := range []string{"Thank you.", maskSign, "Depot 7, " + maskSign, "This message is masked.", "File 2: masked", "left out"} {
+	for _, want := range []string{"Thank you.", maskSign, "Depot 7, " + maskSign, "This message is masked.", "File 2: masked", "Depot 7.txt\u2069 · left out"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page: %s", want, page)
 		}

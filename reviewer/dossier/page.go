@@ -91,12 +91,12 @@ func (c *Case) page(w *words, m *Masks) ([]byte, error) {
 		v.Head = append(v.Head, w.own.Word("copy.note"))
 	}
 	v.Name = p.line(c.Title)
-	v.Head = append(v.Head, w.own.Word("made", p.day(c.Made), p.line(c.Body+"/"+c.Holder)))
+	v.Head = append(v.Head, w.own.Word("made", p.day(c.Made), p.inside(c.Body+"/"+c.Holder)))
 	if c.Received != 0 {
 		v.Head = append(v.Head, w.own.Word("received", p.day(c.Received)))
 	}
 	if len(c.Readers) > 0 {
-		v.Head = append(v.Head, w.own.Word("readers")+": "+p.line(strings.Join(c.Readers, " · ")))
+		v.Head = append(v.Head, w.own.Word("readers")+": "+p.list(c.Readers))
 	}
 	for i := range c.Messages {
 		v.Messages = append(v.Messages, p.message(&c.Messages[i]))
@@ -139,6 +139,18 @@ func (p *pager) line(s string) string {
 	return plain.SafeLine(s)
 }
 
+// inside is a line that stands in a sentence of ours and keeps its own direction there (Unicode's
+// first strong isolate).
+func (p *pager) inside(s string) string { return "\u2068" + p.line(s) + "\u2069" }
+
+func (p *pager) list(names []string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, p.inside(n))
+	}
+	return strings.Join(out, " · ")
+}
+
 func (p *pager) day(d crypto.Day) string { return p.line(p.w.source.Date(d)) }
 
 // lines are paragraphs, each of which finds its own direction.
@@ -154,9 +166,9 @@ func (p *pager) lines(s string) (list []string) {
 func (p *pager) message(m *Message) messageView {
 	from := p.w.own.Word("from.source")
 	if m.From != "source" {
-		from = p.w.own.Word("from", p.line(m.From))
+		from = p.w.own.Word("from", p.inside(m.From))
 	}
-	v := messageView{Title: fmt.Sprintf("%d. %s, %s, %s", m.No, p.w.own.Word("kind."+m.Kind), from, p.day(m.Day))}
+	v := messageView{Title: fmt.Sprintf("%d · %s · %s · %s", m.No, p.w.own.Word("kind."+m.Kind), from, p.day(m.Day))}
 	if p.m != nil && p.m.messages[m.No] {
 		v.Notes = []string{p.w.own.Word("masked")}
 		return v
@@ -189,13 +201,13 @@ func (p *pager) file(f *File) fileView {
 	name := p.w.own.Word("file", f.No)
 	switch {
 	case p.m == nil:
-		return fileView{name + ": " + p.line(f.Name) + " (" + p.w.own.Word("bytes", f.Size) + ")", hex.EncodeToString(f.SHA256[:])}
+		return fileView{name + ": " + p.inside(f.Name) + " (" + p.w.own.Word("bytes", f.Size) + ")", hex.EncodeToString(f.SHA256[:])}
 	case p.m.files[f.No]:
 		return fileView{Name: name + ": " + p.w.own.Word("file.masked")}
 	case !p.m.include[f.No]:
-		return fileView{Name: name + ": " + p.line(f.Name) + ", " + p.w.own.Word("file.left")}
+		return fileView{Name: name + ": " + p.inside(f.Name) + " · " + p.w.own.Word("file.left")}
 	}
-	return fileView{Name: name + ": " + p.line(f.Name)}
+	return fileView{Name: name + ": " + p.inside(f.Name)}
 }
 
 func (p *pager) steps(events []casework.Signed) tableView {

@@ -9,6 +9,7 @@ import (
 	"postern/intake/form"
 	"postern/reviewer"
 	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
 	"postern/reviewer/window"
 )
@@ -92,6 +93,7 @@ func (p *Pages) show(a *ask) window.Reply {
 		v.Readers = append(v.Readers, p.reader(r))
 	}
 	var ids []string
+	var numbers []int
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		l := p.letter(c, m)
@@ -104,9 +106,12 @@ func (p *Pages) show(a *ask) window.Reply {
 		} else {
 			v.Talk = append(v.Talk, l)
 		}
-		ids = append(ids, m.ID)
+		ids, numbers = append(ids, m.ID), append(numbers, m.No)
 	}
 	if err := p.see(c, ids); err != nil {
+		p.refuse(err)
+	}
+	if err := p.desk.LogCustody(c, dossier.ActOpen, numbers...); err != nil { // it is shown all the same: somebody may be in danger
 		p.refuse(err)
 	}
 	v.Draft, v.Choice = p.draft(c) != (draft{}), folderChoice{"where", p.folders()}

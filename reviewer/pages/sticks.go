@@ -7,6 +7,7 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
 	"postern/reviewer/window"
 )
@@ -242,12 +243,12 @@ func (p *Pages) take(a *ask) window.Reply {
 		p.refuse(err)
 		return to(casePath(c, "#files"))
 	}
-	var list []reviewer.Extracted
+	var list []dossier.Written
 	switch what := a.field("file", maxID); what {
 	case "all":
-		list, err = p.desk.ExtractCase(c, filepath.Join(dir, "case-"+c.Short))
+		list, err = p.desk.Dossier(c, filepath.Join(dir, "case-"+c.Short), p.words.Lang)
 	default:
-		var x *reviewer.Extracted
+		var x *dossier.Written
 		if x, err = p.desk.Extract(c, number(what), dir); err == nil {
 			list = append(list, *x)
 		}

@@ -224,8 +224,13 @@ func (r *Row) Check() error {
 	return nil
 }
 
-// plausible months are of this century: what counts months cannot be made to run over.
-func (m Month) plausible() bool { return m >= 2000*12 && m < 2100*12 }
+// FirstMonth and LastMonth bound months: they are of this century.
+const (
+	FirstMonth Month = 2000 * 12
+	LastMonth  Month = 2100*12 - 1
+)
+
+func (m Month) plausible() bool { return FirstMonth <= m && m <= LastMonth }
 
 // ValidCurrency says whether a text has the form of a code of ISO 4217.
 func ValidCurrency(s string) bool {
@@ -303,4 +308,15 @@ func DecodeRows(text []byte) ([]Row, error) {
 		return nil, fmt.Errorf("reading rows: %w: not written as a desk does", ErrRow)
 	}
 	return f.Rows, nil
+}
+
+// Sort brings the lists of a row, put together from several messages, into the order that
+// [Row.Check] asks for: each once, and the lowest where there are too many.
+func (r *Row) Sort() {
+	r.Marks = union(r.Marks, nil, compareMarks, maxMarks)
+	r.Bodies = union(r.Bodies, nil, cmp.Compare[string], maxBodies)
+	r.Topics = union(r.Topics, nil, byPlace(topics()), len(topics()))
+	slices.SortFunc(r.Recommendations, Recommendation.compare)
+	r.Recommendations = r.Recommendations[:min(len(r.Recommendations), maxRecommendations)]
+	slices.SortFunc(r.Money, func(a, b Money) int { return cmp.Compare(a.Currency, b.Currency) })
 }

@@ -4,14 +4,15 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"postern/crypto"
 )
 
-// ErrUnsigned says that no holder of the directory signed a table.
-var ErrUnsigned = errors.New("the table is not signed by a holder of this directory")
+// ErrUnsigned says that no holder of the directory signed a table, or rows.
+var ErrUnsigned = errors.New("no holder of this directory signed it")
 
 // signer signs a note with a holder's key.
 type signer struct {
@@ -40,17 +41,31 @@ func (t *Table) Sign(body, holder string, key ed25519.PrivateKey) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	return sign(text, body, holder, key)
+}
+
+// SignRows writes rows as a signed note, as [Table.Sign] writes a table. They are the signer's
+// body's own: see [OpenRows].
+func SignRows(rows []Row, body, holder string, key ed25519.PrivateKey) ([]byte, error) {
+	text, err := EncodeRows(rows)
+	if err != nil {
+		return nil, err
+	}
+	return sign(text, body, holder, key)
+}
+
+func sign(text []byte, body, holder string, key ed25519.PrivateKey) ([]byte, error) {
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {
-		return nil, errors.New("signing a table: not a key of Ed25519")
+		return nil, errors.New("signing figures: not a key of Ed25519")
 	}
 	v, err := verifier(body, holder, public)
 	if err != nil {
-		return nil, fmt.Errorf("signing a table: %w", err)
+		return nil, fmt.Errorf("signing figures: %w", err)
 	}
 	signed, err := note.Sign(&note.Note{Text: string(text)}, signer{v, key})
 	if err != nil {
-		return nil, fmt.Errorf("signing a table: %w", err)
+		return nil, fmt.Errorf("signing figures: %w", err)
 	}
 	return signed, nil
 }
@@ -61,6 +76,39 @@ func Open(signed []byte, d *crypto.Directory) (t *Table, body, holder string, er
 	if len(signed) > MaxTable {
 		return nil, "", "", fmt.Errorf("opening a table: %w: longer than %d bytes", ErrTable, MaxTable)
 	}
+	text, body, holder, err := open(signed, d)
+	if err != nil {
+		return nil, "", "", fmt.Errorf("opening a table: %w", err)
+	}
+	if t, err = DecodeTable(text); err != nil {
+		return nil, "", "", fmt.Errorf("opening a table: %w", err)
+	}
+	if t.Origin != d.Origin {
+		return nil, "", "", fmt.Errorf("opening a table: %w: it is of %q, and the directory of %q", ErrTable, t.Origin, d.Origin)
+	}
+	return t, body, holder, nil
+}
+
+// OpenRows reads signed rows and says whose they are. A body tells what it knows itself: rows that
+// speak for another one are refused. [ErrUnsigned], [ErrRow].
+func OpenRows(signed []byte, d *crypto.Directory) (rows []Row, body, holder string, err error) {
+	text, body, holder, err := open(signed, d)
+	if err != nil {
+		return nil, "", "", fmt.Errorf("opening rows: %w", err)
+	}
+	if rows, err = DecodeRows(text); err != nil {
+		return nil, "", "", fmt.Errorf("opening rows: %w", err)
+	}
+	for i := range rows {
+		r := &rows[i]
+		if len(r.Bodies) != 1 || r.Bodies[0] != body || slices.ContainsFunc(r.Recommendations, func(x Recommendation) bool { return x.Body != body }) {
+			return nil, "", "", fmt.Errorf("opening rows: %w: %s speaks for another body", ErrRow, body)
+		}
+	}
+	return rows, body, holder, nil
+}
+
+func open(signed []byte, d *crypto.Directory) (text []byte, body, holder string, err error) {
 	var known []note.Verifier
 	names := make(map[string][2]string)
 	for i := range d.Bodies {
@@ -70,7 +118,7 @@ func Open(signed []byte, d *crypto.Directory) (t *Table, body, holder string, er
 			}
 			v, err := verifier(d.Bodies[i].ID, h.ID, h.Signing)
 			if err != nil {
-				return nil, "", "", fmt.Errorf("opening a table: %w", err)
+				return nil, "", "", err
 			}
 			known = append(known, v)
 			names[v.Name()] = [2]string{d.Bodies[i].ID, h.ID}
@@ -78,14 +126,8 @@ func Open(signed []byte, d *crypto.Directory) (t *Table, body, holder string, er
 	}
 	n, err := note.Open(signed, note.VerifierList(known...))
 	if err != nil {
-		return nil, "", "", fmt.Errorf("opening a table: %w", ErrUnsigned) // the error could repeat what is in the file
-	}
-	if t, err = DecodeTable([]byte(n.Text)); err != nil {
-		return nil, "", "", fmt.Errorf("opening a table: %w", err)
-	}
-	if t.Origin != d.Origin {
-		return nil, "", "", fmt.Errorf("opening a table: %w: it is of %q, and the directory of %q", ErrTable, t.Origin, d.Origin)
+		return nil, "", "", ErrUnsigned // the error could repeat what is in the file
 	}
 	who := names[n.Sigs[0].Name]
-	return t, who[0], who[1], nil
+	return []byte(n.Text), who[0], who[1], nil
 }
