@@ -119,6 +119,7 @@ var refusals = []struct {
 	{reviewer.ErrNoCase, "nocase"},
 	{reviewer.ErrVolume, "volume"},
 	{reviewer.ErrForged, "forged"},
+	{reviewer.ErrRest, "rest"},
 	{reviewer.ErrNothing, "nothing"},
 	{reviewer.ErrNotWaiting, "gone"},
 	{reviewer.ErrBy, "by"},
