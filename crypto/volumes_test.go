@@ -107,7 +107,7 @@ func TestVolumesOtherThanTheyShouldBe(t *testing.T) {
 	if sound != 2 || refused != 1 || v.Err() != nil {
 		t.Errorf("%d sound, %d refused, %v", sound, refused, v.Err())
 	}
-	for name, tail := range map[string][]byte{"another file": []byte("PK\x03\x04"), "a letter": []byte("x"), "a long frame": append([]byte(volumeMagic), 1, 0, 2, 0, 0)} {
+	for name, tail := range map[string][]byte{"another file": []byte("PK\x03\x04"), "a letter": []byte("x"), "a long frame": slices.Concat(volumeMagic, []byte{1, 0, 2, 0, 0})} {
 		got, err := splitVolumes(bytes.NewReader(append(slices.Clone(some[0]), tail...)))
 		if len(got) != 1 || err == nil {
 			t.Errorf("%s behind a volume: %d volumes, %v", name, len(got), err)

@@ -229,7 +229,7 @@ func unpadded(b []byte) ([]byte, bool) {
 		return nil, false
 	}
 	n := binary.BigEndian.Uint64(b)
-	if n > uint64(len(b)-8) || slices.ContainsFunc(b[8+n:], func(x byte) bool { return x != 0 }) {
+	if n > uint64(len(b)-8) || slices.ContainsFunc(b[8+n:], func(x byte) bool { return x != 0 }) { //nolint:gosec // of 8 bytes or more
 		return nil, false
 	}
 	return b[8 : 8+n], true

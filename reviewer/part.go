@@ -41,13 +41,13 @@ func (x *Part) encode() ([]byte, error) {
 	if len(x.Told) > maxTold {
 		return nil, errPart
 	}
-	b = append(b, byte(len(x.Told)))
+	b = append(b, byte(len(x.Told))) //nolint:gosec // bounded above
 	for _, a := range x.Told {
 		if len(a.ID) > maxTold || len(a.Values) > maxTold {
 			return nil, errPart
 		}
-		b = append(append(b, byte(len(a.ID))), a.ID...)
-		b = append(b, byte(len(a.Values)))
+		b = append(append(b, byte(len(a.ID))), a.ID...) //nolint:gosec // bounded above
+		b = append(b, byte(len(a.Values)))              //nolint:gosec // bounded above
 		for _, v := range a.Values {
 			text(v)
 		}

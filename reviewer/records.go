@@ -61,8 +61,8 @@ func (b *batch) key() []byte {
 	return h.Sum(nil)[:16]
 }
 
-// diff puts into a change what differs between was and the next of it.
-func (was *state) diff(next *state, c *vault.Change) error {
+// diff puts into a change what differs between this state and the next.
+func (s *state) diff(next *state, c *vault.Change) error {
 	put := func(kind vault.Kind, key []byte, v any, blobs ...vault.Blob) error {
 		text, err := json.Marshal(v)
 		if err == nil {
@@ -71,16 +71,16 @@ func (was *state) diff(next *state, c *vault.Change) error {
 		return err
 	}
 	var err error
-	if !reflect.DeepEqual(was.accepted, next.accepted) {
+	if !reflect.DeepEqual(s.accepted, next.accepted) {
 		err = errors.Join(err, put(kindDirectory, nil, next.accepted))
 	}
-	if !reflect.DeepEqual(was.clock, next.clock) {
+	if !reflect.DeepEqual(s.clock, next.clock) {
 		err = errors.Join(err, put(kindClock, nil, next.clock))
 	}
-	if !slices.EqualFunc(was.batches, next.batches, func(a, b batch) bool {
+	if !slices.EqualFunc(s.batches, next.batches, func(a, b batch) bool {
 		return a.compare(&b) == 0 && a.Revision == b.Revision && slices.Equal(a.Have, b.Have)
 	}) {
-		err = errors.Join(err, was.diffBatches(next, c, put))
+		err = errors.Join(err, s.diffBatches(next, c, put))
 	}
 	for id, e := range next.messages.put {
 		err = errors.Join(err, put(kindMessage, []byte(id), e, e.blobs()...))
@@ -109,10 +109,10 @@ func (was *state) diff(next *state, c *vault.Change) error {
 	return err
 }
 
-func (was *state) diffBatches(next *state, c *vault.Change, put func(vault.Kind, []byte, any, ...vault.Blob) error) (err error) {
-	old := make(map[string]*batch, len(was.batches))
-	for i := range was.batches {
-		old[string(was.batches[i].key())] = &was.batches[i]
+func (s *state) diffBatches(next *state, c *vault.Change, put func(vault.Kind, []byte, any, ...vault.Blob) error) (err error) {
+	old := make(map[string]*batch, len(s.batches))
+	for i := range s.batches {
+		old[string(s.batches[i].key())] = &s.batches[i]
 	}
 	for i := range next.batches {
 		b := &next.batches[i]

@@ -123,7 +123,7 @@ func TestMayErase(t *testing.T) {
 		for _, w := range []error{ErrOpen, ErrHeld, ErrApprove, ErrGrace, ErrKept} {
 			wanted := false
 			for _, x := range want {
-				wanted = wanted || x == w
+				wanted = wanted || errors.Is(x, w)
 			}
 			if errors.Is(err, w) != wanted {
 				t.Errorf("%s: %v", name, err)

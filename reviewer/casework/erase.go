@@ -37,14 +37,14 @@ func (s *Settings) MayErase(f Facts, st *State, today crypto.Day) error {
 }
 
 // agreed says whether two holders want it erased, since the source last wrote.
-func (st *State) agreed(f Facts) error {
+func (s *State) agreed(f Facts) error {
 	switch {
-	case st.EraseAsked == nil:
+	case s.EraseAsked == nil:
 		return fmt.Errorf("%w: ask to erase it, and have a fellow holder agree", ErrApprove)
-	case st.EraseAsked.Day < f.Wrote:
-		return fmt.Errorf("%w: the source wrote on %s, after the request of %s: read that, and ask again", ErrApprove, f.Wrote, st.EraseAsked.Day)
-	case st.EraseAgreed == nil:
-		return fmt.Errorf("%w: it was asked for on %s; have a fellow holder agree", ErrApprove, st.EraseAsked.Day)
+	case s.EraseAsked.Day < f.Wrote:
+		return fmt.Errorf("%w: the source wrote on %s, after the request of %s: read that, and ask again", ErrApprove, f.Wrote, s.EraseAsked.Day)
+	case s.EraseAgreed == nil:
+		return fmt.Errorf("%w: it was asked for on %s; have a fellow holder agree", ErrApprove, s.EraseAsked.Day)
 	}
 	return nil
 }

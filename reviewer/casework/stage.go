@@ -103,7 +103,7 @@ func (s *State) step(e *Entry) error {
 func (s *State) demands(to string, a *Act) error {
 	has := func(name string) bool { return a.Get(name) != "" }
 	switch {
-	case to == StageConcluded && !(has("outcome") && has("reasons")):
+	case to == StageConcluded && (!has("outcome") || !has("reasons")):
 		return fmt.Errorf("%w: a case is concluded with an outcome (sustained, partly, not-sustained, inconclusive) and reasons", ErrOutcome)
 	case to != StageConcluded && has("outcome"):
 		return fmt.Errorf("%w: an outcome is given where a case is concluded: conclude it first", ErrStage)
@@ -111,7 +111,7 @@ func (s *State) demands(to string, a *Act) error {
 		return fmt.Errorf("%w: say the reasons why it is %s", ErrOutcome, to)
 	case to == StageClosed && (s.Outcome == nil || s.Outcome.Reasons == ""):
 		return fmt.Errorf("%w: conclude the case first, with an outcome and reasons, or record that it is referred, out of scope or withdrawn", ErrOutcome)
-	case to == StageClosed && !(has("approver") && has("action")):
+	case to == StageClosed && (!has("approver") || !has("action")):
 		return fmt.Errorf("%w: to close a case, say who approved it and what action was taken (\"none\" is one)", ErrOutcome)
 	case to != StageClosed && (has("approver") || has("action") || has("corrective")):
 		return fmt.Errorf("%w: who approved and what action was taken is said where a case is closed", ErrStage)

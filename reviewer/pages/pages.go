@@ -84,8 +84,7 @@ func New(o Options) *Pages {
 // ask is one request on its way through a page.
 type ask struct {
 	window.Request
-	c     *reviewer.Case // of paths below /case/
-	lines []notice
+	c *reviewer.Case // of paths below /case/
 }
 
 // field is a field of a form, at most so many bytes of it: what is longer is no

@@ -169,7 +169,7 @@ func TestFields(t *testing.T) {
 
 func TestLanguageOf(t *testing.T) {
 	for text, want := range map[string]string{
-		arabic: "ar", "فرمانده گفت که گزارش را پاک کنید؛ می‌خواهم گمنام بمانم.": "fa", "Командир сказал удалить отчёт № 17.": "ru",
+		arabic: "ar", "فرمانده گفت که گزارش را پاک کنید؛ می\u200cخواهم گمنام بمانم.": "fa", "Командир сказал удалить отчёт № 17.": "ru",
 		"Начальник знищив документи, і він це знає.": "uk", "Командант је уништио извештај и њих двоје.": "sr", "The boots were paid twice.": "", "12 34": "", "": "",
 		"Müdür raporu yok etti, şimdi bütün dosyalar kayıp.": "tr",
 	} {

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -343,6 +342,6 @@ func (w *world) caseOf(text string) string {
 			}
 		}
 	}
-	w.Fatal(fmt.Sprintf("no case begins with %q", text))
+	w.Fatalf("no case begins with %q", text)
 	return ""
 }

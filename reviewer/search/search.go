@@ -53,7 +53,7 @@ func Fold(s string) string {
 		space = false
 		switch to, ok := same[r]; {
 		case r < utf8.RuneSelf:
-			b.WriteByte(byte(r))
+			b.WriteByte(byte(r)) //nolint:gosec // ASCII
 		case ok:
 			b.WriteString(to)
 		case unicode.Is(unicode.Nd, r):
@@ -71,7 +71,7 @@ func digit(r rune) byte {
 	for zero > r-9 && unicode.Is(unicode.Nd, zero-1) {
 		zero--
 	}
-	return '0' + byte((r-zero)%10)
+	return '0' + byte((r-zero)%10) //nolint:gosec // 0 to 9
 }
 
 // Query is the words to be found, folded.

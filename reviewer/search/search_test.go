@@ -14,8 +14,8 @@ import (
 func TestFold(t *testing.T) {
 	for _, c := range []struct{ name, text, query string }{
 		{"capitals", "The COLONEL sold it", "colonel"},
-		{"accents", "détournement à la préfecture", "PREFECTURE"},
-		{"accents in the query", "detournement", "détournement"},
+		{"accents", "la sécurité de la préfecture", "PREFECTURE"},
+		{"accents in the query", "securite", "sécurité"},
 		{"one form or two", "re\u0301sume\u0301", "résumé"},
 		{"sharp s", "in der Straße", "STRASSE"},
 		{"Greek", "ο ταγματάρχης", "ΤΑΓΜΑΤΑΡΧΗΣ"},
@@ -24,10 +24,10 @@ func TestFold(t *testing.T) {
 		{"alef madda", "آخر", "اخر"},
 		{"vowel signs", "مُحَمَّد", "محمد"},
 		{"tatweel", "مـــحـــمد", "محمد"},
-		{"teh marbuta", "الرشوة", "الرشوه"},
+		{"taa marbuta", "الرشوة", "الرشوه"},
 		{"alef maksura", "مستشفى", "مستشفي"},
 		{"Persian yeh and kaf", "یک کتاب", "يك كتاب"},
-		{"zero-width non-joiner", "می‌خواهم", "میخواهم"},
+		{"zero-width non-joiner", "می\u200cخواهم", "میخواهم"},
 		{"presentation forms", "\ufee3\ufea4\ufee4\ufeaa", "محمد"},
 		{"Arabic digits", "٢٠٢٦", "2026"},
 		{"Persian digits", "۱۴۰۵", "1405"},

@@ -18,8 +18,7 @@ import (
 func Merge(rows []Row) []Row {
 	// Each row's group, by a mark of it.
 	parent := make(map[Mark]Mark)
-	var root func(m Mark) Mark
-	root = func(m Mark) Mark {
+	root := func(m Mark) Mark {
 		for parent[m] != m {
 			parent[m] = parent[parent[m]]
 			m = parent[m]

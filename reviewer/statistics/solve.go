@@ -200,7 +200,7 @@ func pivot(rows [][]float64, missing []float64, leave, enter int) {
 	for j := range r {
 		r[j] *= scale
 	}
-	clear := func(row []float64) {
+	drop := func(row []float64) {
 		if f := row[enter]; f != 0 {
 			for j, c := range r {
 				if c != 0 {
@@ -212,8 +212,8 @@ func pivot(rows [][]float64, missing []float64, leave, enter int) {
 	}
 	for i, row := range rows {
 		if i != leave {
-			clear(row)
+			drop(row)
 		}
 	}
-	clear(missing)
+	drop(missing)
 }

@@ -237,7 +237,8 @@ func TestCoarse(t *testing.T) {
 
 func TestMark(t *testing.T) {
 	c, l := crypto.CaseID{1}, crypto.LifeID{2}
-	if NewMark(c, l) != NewMark(c, l) || NewMark(c, l) == NewMark(crypto.CaseID{2}, l) || NewMark(c, l) == NewMark(c, crypto.LifeID{1}) {
+	again := NewMark(c, l)
+	if NewMark(c, l) != again || NewMark(c, l) == NewMark(crypto.CaseID{2}, l) || NewMark(c, l) == NewMark(c, crypto.LifeID{1}) {
 		t.Error("a mark must follow from case and life, both")
 	}
 }

@@ -174,7 +174,7 @@ func (r *reader) byte() byte { return r.take(1)[0] }
 // count reads how many things of size bytes follow.
 func (r *reader) count(size int) int {
 	n, k := binary.Uvarint(r.b)
-	if k <= 0 || k > 1 && r.b[k-1] == 0 || n > uint64(len(r.b)/size) { // too long, or longer than it need be
+	if k <= 0 || k > 1 && r.b[k-1] == 0 || n > uint64(len(r.b)/size) { //nolint:gosec // a length; too long, or longer than it need be
 		r.bad, r.b = true, nil
 		return 0
 	}

@@ -94,7 +94,7 @@ func (f *frames) open(b []byte, n uint64) (change []byte, size int, err error) {
 	if !bytes.Equal(b[:markSize], f.mark[:]) || !hmac.Equal(b[markSize+4:headSize], f.tag(n, length)) {
 		return nil, 0, errFrame
 	}
-	if uint64(length) > uint64(len(b)-headSize) {
+	if uint64(length) > uint64(len(b)-headSize) { //nolint:gosec // the head was read
 		return nil, 0, errTorn
 	}
 	size = headSize + int(length)

@@ -46,7 +46,7 @@ func isLog(name string) bool {
 var ErrPassphrase = passphrase.ErrWrong
 
 func (k *keyFile) seal(pass []byte, logN int) ([]byte, error) {
-	text, err := json.Marshal(k)
+	text, err := json.Marshal(k) //nolint:gosec // it is sealed below
 	if err != nil {
 		return nil, err
 	}
