@@ -209,10 +209,10 @@ func TestLetters(t *testing.T) {
 	}
 }
 
-func TestAskPage(t *testing.T) {
+func TestQuestion(t *testing.T) {
 	w := newWorld(t)
 	for _, lang := range Languages() {
-		w.shown(AskPage(lang, "<b>why</b>", true)).has("<b>why</b>.")
+		w.shown(Question(lang, "<b>why</b>", true)).has("<b>why</b>.")
 	}
-	w.shown(AskPage("en", "", false)).has("Passphrase of the vault").hasNot("not the passphrase")
+	w.shown(Question("en", "", false)).has("Passphrase of the vault").hasNot("not the passphrase")
 }

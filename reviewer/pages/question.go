@@ -24,7 +24,7 @@ func Question(language, why string, wrong bool) window.Reply {
 	}{why, wrong}); err != nil {
 		panic(err) // embedded, and these are all its values
 	}
-	return window.Reply{CSP: w.policy, Body: b.Bytes()}
+	return window.Reply{Status: statusOK, Type: "text/html; charset=utf-8", CSP: w.policy, Body: b.Bytes()}
 }
 
 // Passphrase is the field of the form on the page of [Question].

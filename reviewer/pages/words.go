@@ -24,7 +24,7 @@ var assets embed.FS
 func Languages() []string { return locale.Languages(assets, "locales") }
 
 // pageNames are the templates of pages.
-var pageNames = []string{"inbox", "case", "answer", "preview", "import", "imported", "export", "keys", "help", "problem", "ask"}
+var pageNames = []string{"inbox", "case", "answer", "preview", "import", "imported", "export", "keys", "help", "problem"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
