@@ -156,12 +156,13 @@ func TestErase(t *testing.T) {
 	w := newWorld(t).open("en").office()
 	path := w.caseOf("The purchase")
 	w.pass = "wrong"
-	w.post(path+"/erase").has("This is not the passphrase.", "The purchase of boots")
+	w.post(path+"/erase", "reasons", "two years are over").has("This is not the passphrase.", "The purchase of boots")
 	w.pass = testPass
-	w.post(path+"/erase").has("is erased here", "4 cases of 4")
+	w.post(path+"/erase").has("The purchase of boots").hasNot("is erased here") // before its time, without a reason
+	w.post(path+"/erase", "reasons", "two years are over").has("is erased here", "4 cases of 4")
 	w.get(path).status(404)
 	w.pages.o.Passphrase = nil
-	w.post(w.caseOf("Командир") + "/erase").has("The passphrase cannot be asked for here.")
+	w.post(w.caseOf("Командир")+"/erase", "reasons", "x").has("The passphrase cannot be asked for here.")
 }
 
 // What a window remembers outlives it, and leaves with the case.
