@@ -424,6 +424,26 @@ func TestNobodyCanSubtract(t *testing.T) {
 	}
 }
 
+// A half that ends with the year does not tell with what is open then that the year closed somebody:
+// of 9 received 8 are open, so 1 is closed, though each half alone could have closed nobody.
+func TestEndTellsNoEarlierTable(t *testing.T) {
+	rows := make([]Row, 9)
+	for i := range rows {
+		rows[i] = Row{
+			Marks: []Mark{{byte(i), 0, 1}}, Bodies: []string{"ombuds"}, Received: month(2026, 1+i), Institution: institutions[i%3].ID,
+			Unit: units[i%3].ID, Rank: ranks[i%3].ID, Reporter: reporters()[i%3].ID, Scope: scopes[0].ID,
+		}
+	}
+	rows[8].Closed, rows[8].ToClose, rows[8].Outcome = month(2026, 11), DaysOf(40), outcomes[0].ID
+	tables := publish(t, rows, lives["year, then half"])
+	if tables[0].shown()["received"] != 9 {
+		t.Fatal("the year does not show what the half could be held against")
+	}
+	if known := attack(tables, rows); len(known) > 0 {
+		t.Errorf("an attacker knows: %q", known)
+	}
+}
+
 // Cases change after a table was published. Made once more, it does not tell what changed for fewer
 // than 5, neither in a count that both show nor through what adds up.
 func TestMadeAgain(t *testing.T) {

@@ -14,9 +14,9 @@ const Least = 5
 // scope is the new table's, earlier are tables that were published before.
 //
 // Not shown is every count under 5, zero too. Then it plays the reader who knows all tables,
-// the program and what adds up to what, and wants to know a count under 5: of the new table, of
-// what it and an earlier one have not in common, or of any piece that the tables cut the
-// cases into. For each it looks for two other worlds, in whole numbers, in which everything
+// the program and what adds up to what, and wants to know a count under 5: of the new table or an
+// earlier one, of what two of them have or have not in common, or of any piece that the tables
+// cut the cases into. For each it looks for two other worlds, in whole numbers, in which everything
 // that is shown is the same: one in which the count is 0, and one in which it is 5. As long
 // as one of them is not found it leaves out one more count, and ends at the latest with an
 // empty table. Leaving out more never makes a world impossible, so what was safe stays safe.
@@ -326,30 +326,35 @@ func (w *withholder) of(table int) (list []int) {
 	return list
 }
 
-// sets are what a reader may want to know the cases of: each piece, the new table, and what it
-// and each earlier one have and have not in common.
+// sets are what a reader may want to know the cases of: each table, each piece, and what two
+// tables have and have not in common. Earlier tables are asked for like the new one: what is open
+// at its end can tell what an earlier one that ends then left out.
 func (w *withholder) sets() (list [][]int) {
 	add := func(s []int) {
 		if len(s) > 0 && !slices.ContainsFunc(list, func(o []int) bool { return slices.Equal(o, s) }) {
 			list = append(list, s)
 		}
 	}
-	only := func(t int, in, out bool) (s []int) {
-		for a, m := range w.pieces {
-			if (m&1 != 0) == in && (m&(1<<t) != 0) == out {
+	of := func(t, other int, too bool) (s []int) {
+		for _, a := range w.of(t) {
+			if (w.pieces[a]&(1<<other) != 0) == too {
 				s = append(s, a)
 			}
 		}
 		return s
 	}
-	add(w.of(0))
+	for t := range w.tables {
+		add(w.of(t))
+	}
 	for a := range w.pieces {
 		add([]int{a})
 	}
-	for t := 1; t < len(w.tables); t++ {
-		add(only(t, true, false))
-		add(only(t, false, true))
-		add(only(t, true, true))
+	for t := range w.tables {
+		for other := range t {
+			add(of(t, other, false))
+			add(of(other, t, false))
+			add(of(t, other, true))
+		}
 	}
 	return list
 }
