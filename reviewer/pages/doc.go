@@ -34,7 +34,7 @@
 //	answer.go   an answer: written, looked at as its source will see it, sealed
 //	sticks.go   import, export, extract: which folders there are
 //	keys.go     directory, card, key file, backup, months
-//	ask.go      the passphrase, asked for in a process of its own
+//	question.go the passphrase, asked for in a process of its own
 //	memory.go   what a window leaves for the next: what was read, drafts, language
 //	help.go     letters, and the page that lists them
 package pages
