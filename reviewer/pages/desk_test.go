@@ -158,7 +158,7 @@ func TestErase(t *testing.T) {
 	w.pass = "wrong"
 	w.post(path+"/erase", "reasons", "two years are over").has("This is not the passphrase.", "The purchase of boots")
 	w.pass = testPass
-	w.post(path+"/erase").has("The purchase of boots").hasNot("is erased here") // before its time, without a reason
+	w.post(path + "/erase").has("The purchase of boots").hasNot("is erased here") // before its time, without a reason
 	w.post(path+"/erase", "reasons", "two years are over").has("is erased here", "4 cases of 4")
 	w.get(path).status(404)
 	w.pages.o.Passphrase = nil
