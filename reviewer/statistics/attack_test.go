@@ -114,15 +114,23 @@ func divisions() map[string][][]string {
 	return m
 }
 
-// attack lays tables beside each other, and says which counts under 5 it knows too much of: of
-// every table, and of every piece that their months and bodies cut the cases into.
-func attack(tables []*Table, rows []Row) (known []string) {
-	a := &attacker{names: map[string]int{}}
-	type piece struct {
-		name string
-		in   []int
-		has  func(r *Row, m Month) bool
-	}
+// piece is cases that the same tables count.
+type piece struct {
+	name string
+	in   []int
+	has  func(r *Row, m Month) bool
+}
+
+// wanted is what an attacker may want to know: pieces, tables, and what is in one table and not in another.
+type wanted struct {
+	name string
+	of   []piece
+}
+
+// lay lays tables beside each other, and narrows what can be known of every table and of every piece
+// that their months and bodies cut the cases into, from what the first of them show.
+func lay(tables []*Table, first int) (a *attacker, all []wanted) {
+	a = &attacker{names: map[string]int{}}
 	var pieces []piece
 	var bodies []string
 	for _, x := range tables {
@@ -161,12 +169,6 @@ func attack(tables []*Table, rows []Row) (known []string) {
 			pieces = append(pieces, p)
 		}
 	}
-	// What it may want to know: pieces, tables, and what is in one table and not in another.
-	type wanted struct {
-		name string
-		of   []piece
-	}
-	var all []wanted
 	for _, p := range pieces {
 		all = append(all, wanted{p.name, []piece{p}})
 	}
@@ -223,14 +225,14 @@ func attack(tables []*Table, rows []Row) (known []string) {
 		}
 	}
 	for i, x := range tables {
-		at := func(m Month) string { return fmt.Sprint("open ", x.Scope.Bodies, m) }
+		at := func(m Month) string { return openAt(x, m) }
 		name := fmt.Sprint("table ", i)
 		both := name + " open or closed"
 		a.adds(both, at(x.Scope.From), name+"received")
 		a.adds(both, at(x.Scope.To+1), name+"closed")
 		for _, c := range x.Counts {
 			switch {
-			case c.N < 0:
+			case c.N < 0, i >= first:
 			case c.ID == openID:
 				a.is(at(x.Scope.To+1), c.N)
 			default:
@@ -239,6 +241,14 @@ func attack(tables []*Table, rows []Row) (known []string) {
 		}
 	}
 	a.narrow()
+	return a, all
+}
+
+func openAt(x *Table, m Month) string { return fmt.Sprint("open ", x.Scope.Bodies, m) }
+
+// attack says which counts under 5 the tables tell too much of.
+func attack(tables []*Table, rows []Row) (known []string) {
+	a, all := lay(tables, len(tables))
 	check := func(name string, truth int) {
 		i := a.number(name)
 		if a.low[i] > truth || a.high[i] < truth {
@@ -270,12 +280,26 @@ func attack(tables []*Table, rows []Row) (known []string) {
 	}
 	for _, x := range tables {
 		for _, m := range []Month{x.Scope.From, x.Scope.To + 1} {
+			if told := toldBefore(tables, x, m); told > 0 && a.low[a.number(openAt(x, m))] == told {
+				a.low[a.number(openAt(x, m))] = 0
+			}
 			s := Scope{x.Scope.Bodies, month(2000, 1), m - 1}
-			check(fmt.Sprint("open ", x.Scope.Bodies, m), byHand(rows, s, "open"))
+			check(openAt(x, m), byHand(rows, s, "open"))
 		}
 	}
 	slices.Sort(known)
 	return slices.Compact(known)
+}
+
+// toldBefore is how many are open on a day inside tables, as they alone tell that were published before
+// any that begins or ends on it. That somebody is, nothing that comes later can take back
+// (SECURITY.md S-33); that they are fewer than 5 is not among it.
+func toldBefore(tables []*Table, x *Table, m Month) int {
+	first := slices.IndexFunc(tables, func(t *Table) bool {
+		return slices.Equal(t.Scope.Bodies, x.Scope.Bodies) && (t.Scope.From == m || t.Scope.To+1 == m)
+	})
+	a, _ := lay(tables, first)
+	return a.low[a.number(openAt(x, m))]
 }
 
 var cellsAndCache []string

@@ -359,29 +359,29 @@ func (w *withholder) sets() (list [][]int) {
 	return list
 }
 
-// protect leaves out counts of the new table until the quantity could be both of what it could be.
+// protect leaves out counts of the new table until the quantity could be both of what it could
+// be. What earlier tables alone tell of one of them, nothing that is left out now takes back.
 func (w *withholder) protect(q quantity) {
-	for first := true; ; first = false {
-		if w.could(q, q.low) && w.could(q, q.high) {
-			return
+	for _, n := range []int{q.low, q.high} {
+		for first := true; !w.could(q, n); first = false {
+			if first && w.givenAway(q, n) {
+				break
+			}
+			id := w.next(q)
+			if id == "" {
+				break // nothing of the new table is left that could tell it
+			}
+			w.tables[0].shown[id] = false
 		}
-		if first && w.givenAway(q) {
-			return
-		}
-		id := w.next(q)
-		if id == "" {
-			return // nothing of the new table is left that could tell it
-		}
-		w.tables[0].shown[id] = false
 	}
 }
 
-// givenAway says whether earlier tables alone tell the quantity.
-func (w *withholder) givenAway(q quantity) bool {
+// givenAway says whether earlier tables alone tell that the quantity is not n.
+func (w *withholder) givenAway(q quantity, n int) bool {
 	shown := w.tables[0].shown
 	defer func() { w.tables[0].shown = shown }()
 	w.tables[0].shown = make(map[string]bool)
-	return w.anyWorld(q, q.low) == no || w.anyWorld(q, q.high) == no
+	return w.anyWorld(q, n) == no
 }
 
 // next is the count to leave out next, the one that protects most for the least: "" when
