@@ -346,7 +346,12 @@ func (s *site) reconcile() (texts, files int) {
 			s.t.Errorf("case %s has no text: a file was received before it", c.Short)
 			continue
 		}
-		for _, m := range c.Messages {
+		for i := range c.Messages {
+			m, err := s.desk.Read(&c, &c.Messages[i]) // files have their names there alone
+			if err != nil {
+				s.t.Errorf("reading case %s: %v", c.Short, err)
+				continue
+			}
 			for _, f := range m.Files {
 				want, ok := r.files[f.Name]
 				x, err := s.desk.Extract(&c, f.No, out)

@@ -249,6 +249,9 @@ func TestSigned(t *testing.T) {
 		t.Fatalf("%v, %s/%s", err, body, holder)
 	}
 	for i := range signed { // any byte
+		if i == len(signed)-len("x=\n") {
+			continue // of its letter two bits are no part of the signature (RFC 4648, 3.5)
+		}
 		bad := bytes.Clone(signed)
 		bad[i] ^= 1
 		if _, _, _, err := Open(bad, d); err == nil && !bytes.Equal(bad, signed) {
