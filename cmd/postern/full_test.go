@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// inNamespace is set in the process that has file systems of its own.
-const inNamespace = "POSTERN_TEST_NAMESPACE"
+	"postern/store/durable/disktest"
+)
 
 // The disk fills up below the server, quota or not. Whatever it says then, what
 // it said was received stays; it ends rather than go on with a database of
@@ -25,24 +22,8 @@ const inNamespace = "POSTERN_TEST_NAMESPACE"
 // The disk is a small file system in a mount namespace, which a normal user
 // gets along with a user namespace.
 func TestDiskFull(t *testing.T) {
-	if os.Getenv(inNamespace) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$", "-test.v", "-test.count=1")
-		cmd.Env = append(os.Environ(), inNamespace+"=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
-			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
-		}
-		out, err := cmd.CombinedOutput()
-		t.Logf("%s", out)
-		if err != nil {
-			t.Fatalf("in a mount namespace: %v (it takes root, or a kernel that lets users make user namespaces)", err)
-		}
+	if !disktest.Alone(t) {
 		return
-	}
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
 	}
 	disk := shortDir(t)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=100m,mode=0700"); err != nil {

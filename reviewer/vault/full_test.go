@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-)
 
-// inNamespace is set in the process that has file systems of its own.
-const inNamespace = "VAULT_TEST_NAMESPACE"
+	"postern/store/durable/disktest"
+)
 
 // On a full disk nothing is half written, what is there can be read, and something can still be
 // erased. Where there is no room to write the log anew that is said, and done with room again.
@@ -22,23 +20,9 @@ const inNamespace = "VAULT_TEST_NAMESPACE"
 // The disk is a small file system in a mount namespace, which a normal user gets along with a
 // user namespace.
 func TestDiskFull(t *testing.T) {
-	if os.Getenv(inNamespace) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$", "-test.v", "-test.count=1")
-		cmd.Env = append(os.Environ(), inNamespace+"=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
-			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
-		}
-		out, err := cmd.CombinedOutput()
-		t.Logf("%s", out)
-		if err != nil {
-			t.Fatalf("in a mount namespace: %v (it takes root, or a kernel that lets users make user namespaces)", err)
-		}
+	if !disktest.Alone(t) {
 		return
 	}
-	check(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
 	disk := t.TempDir()
 	check(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=12m,mode=0700"))
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
