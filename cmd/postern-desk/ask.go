@@ -159,6 +159,23 @@ func (d *desk) open() (*reviewer.Desk, error) {
 	return v, err
 }
 
+// openCase opens the vault and finds a case in it, when it is certain what day it is.
+func (d *desk) openCase(name string) (*reviewer.Desk, *reviewer.Case, error) {
+	v, err := d.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	err = d.checkClock(v.Clock())
+	if err == nil {
+		var c *reviewer.Case
+		if c, err = v.Case(name); err == nil {
+			return v, c, nil
+		}
+	}
+	v.Close()
+	return nil, nil, err
+}
+
 func (d *desk) now() time.Time {
 	if d.options.Now != nil {
 		return d.options.Now()

@@ -45,18 +45,11 @@ What is written lies there in clear. That it was written is recorded.`,
 			if err != nil {
 				return err
 			}
-			v, err := d.open()
+			v, c, err := d.openCase(args[0])
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			if err := d.checkClock(v.Clock()); err != nil {
-				return err
-			}
-			c, err := v.Case(args[0])
-			if err != nil {
-				return err
-			}
 			var all []dossier.Written
 			if *working {
 				all, err = v.WorkingCopy(c, *to, *lang, masks)

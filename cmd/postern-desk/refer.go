@@ -48,18 +48,11 @@ export it.`,
 				return err
 			}
 			draft.Notice = &form.Notice{Stage: stageReferred}
-			v, err := d.open()
+			v, c, err := d.openCase(args[0])
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			if err := d.checkClock(v.Clock()); err != nil {
-				return err
-			}
-			c, err := v.Case(args[0])
-			if err != nil {
-				return err
-			}
 			return d.refer(v, c, *to, *s, draft, *out)
 		}
 	},

@@ -44,18 +44,11 @@ case may be shown to one more body (--ask). Each of them can also stand alone.`,
 			if err != nil {
 				return err
 			}
-			v, err := d.open()
+			v, c, err := d.openCase(args[0])
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			if err := d.checkClock(v.Clock()); err != nil {
-				return err
-			}
-			c, err := v.Case(args[0])
-			if err != nil {
-				return err
-			}
 			today := v.Clock().Today()
 			plan, err := v.PlanReply(c, today)
 			if err != nil {
