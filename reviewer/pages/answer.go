@@ -66,6 +66,16 @@ type sourcePage struct {
 	Ask       string
 }
 
+func (p *Pages) answerRoutes() []route {
+	return []route{
+		{window.Get, "/case/{case}/answer", p.write},
+		{window.Post, "/case/{case}/answer", p.keep},
+		{window.Get, "/case/{case}/preview", p.preview},
+		{window.Post, "/case/{case}/seal", p.seal},
+		{window.Post, "/case/{case}/discard", p.discard},
+	}
+}
+
 // plan is who would read an answer; false when none can be sealed: the case's page says why.
 func (p *Pages) plan(c *reviewer.Case) (*reviewer.Plan, bool) {
 	plan, err := p.desk.PlanReply(c, p.desk.Clock().Today())

@@ -85,6 +85,14 @@ type fileView struct {
 	Letter int // number of the message it came with
 }
 
+func (p *Pages) caseRoutes() []route {
+	return []route{
+		{window.Get, "/case/{case}", p.show},
+		{window.Post, "/case/{case}/waiting", p.waits},
+		{window.Post, "/case/{case}/erase", p.erase},
+	}
+}
+
 func (p *Pages) show(a *ask) window.Reply {
 	c := a.c
 	v := caseView{Path: casePath(c, ""), Short: c.Short, First: c.First, Last: c.Last, Messages: worded(c)}

@@ -47,6 +47,13 @@ type helpView struct {
 	Languages        []choice
 }
 
+func (p *Pages) helpRoutes() []route {
+	return []route{
+		{window.Get, "/help", p.help},
+		{window.Post, "/language", p.setLanguage},
+	}
+}
+
 func (p *Pages) help(*ask) window.Reply {
 	v := helpView{Everywhere: p.shortcuts(nil)}
 	v.Case = []shortcut{

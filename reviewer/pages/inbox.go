@@ -115,6 +115,14 @@ func (p *Pages) choices(prefix, now string, ids ...string) (out []choice) {
 	return out
 }
 
+func (p *Pages) inboxRoutes() []route {
+	return []route{
+		{window.Get, "/", p.inbox},
+		{window.Post, "/list", p.arrange},
+		{window.Get, "/next", p.next},
+	}
+}
+
 func (p *Pages) inbox(a *ask) window.Reply {
 	show := cmp.Or(p.list.show, showAll)
 	v := inboxView{

@@ -53,6 +53,18 @@ const (
 	maxFiles     = 100
 )
 
+func (p *Pages) keyRoutes() []route {
+	return []route{
+		{window.Get, "/keys", p.keys},
+		{window.Post, "/directory", p.look},
+		{window.Post, "/directory/accept", p.accept},
+		{window.Post, "/card", p.card},
+		{window.Post, "/access", p.access},
+		{window.Post, "/backup", p.backup},
+		{window.Post, "/advance", p.advance},
+	}
+}
+
 func (p *Pages) keys(*ask) window.Reply {
 	d, w := p.desk, p.words
 	v := keysView{Body: d.Body(), Holder: d.Holder(), Missing: d.Missing(), Folders: p.folders(), Signed: p.signedFiles(), Words: p.cardWords, Proposed: p.proposed}

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,35 +116,9 @@ type route struct {
 	do              func(*ask) window.Reply
 }
 
+// allRoutes are the pages and actions, by their files.
 func (p *Pages) allRoutes() []route {
-	return []route{
-		{window.Get, "/", p.inbox},
-		{window.Post, "/list", p.arrange},
-		{window.Get, "/next", p.next},
-		{window.Get, "/case/{case}", p.show},
-		{window.Post, "/case/{case}/take", p.take},
-		{window.Get, "/case/{case}/answer", p.write},
-		{window.Post, "/case/{case}/answer", p.keep},
-		{window.Get, "/case/{case}/preview", p.preview},
-		{window.Post, "/case/{case}/seal", p.seal},
-		{window.Post, "/case/{case}/discard", p.discard},
-		{window.Post, "/case/{case}/waiting", p.waits},
-		{window.Post, "/case/{case}/erase", p.erase},
-		{window.Get, "/import", p.sticks},
-		{window.Post, "/import", p.bring},
-		{window.Get, "/imported", p.brought},
-		{window.Get, "/export", p.export},
-		{window.Post, "/export", p.carry},
-		{window.Get, "/keys", p.keys},
-		{window.Post, "/directory", p.look},
-		{window.Post, "/directory/accept", p.accept},
-		{window.Post, "/card", p.card},
-		{window.Post, "/access", p.access},
-		{window.Post, "/backup", p.backup},
-		{window.Post, "/advance", p.advance},
-		{window.Get, "/help", p.help},
-		{window.Post, "/language", p.setLanguage},
-	}
+	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.stickRoutes(), p.keyRoutes(), p.helpRoutes())
 }
 
 // Answer answers one request.

@@ -61,6 +61,17 @@ func (p *Pages) named(a *ask) (string, error) {
 	return path, nil
 }
 
+func (p *Pages) stickRoutes() []route {
+	return []route{
+		{window.Get, "/import", p.sticks},
+		{window.Post, "/import", p.bring},
+		{window.Get, "/imported", p.brought},
+		{window.Get, "/export", p.export},
+		{window.Post, "/export", p.carry},
+		{window.Post, "/case/{case}/take", p.take},
+	}
+}
+
 type importView struct {
 	Folders []folder
 	Missing []string
