@@ -2,12 +2,14 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A database whose file was cut, or has a page of zeros, is named in a sentence, with
@@ -55,7 +57,9 @@ func TestDamageIsNamed(t *testing.T) {
 				if command == "serve" && name == "a page of zeros" {
 					continue // a start need not read it
 				}
-				out, err := exec.Command(filepath.Join(bin, "postern"), command, "--dir", dir).CombinedOutput()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a server that sees no damage would serve
+				out, err := exec.CommandContext(ctx, filepath.Join(bin, "postern"), command, "--dir", dir).CombinedOutput()
+				cancel()
 				var exit *exec.ExitError
 				if !errors.As(err, &exit) || exit.ExitCode() != 1 || strings.Count(string(out), "\n") != 2 ||
 					!strings.Contains(string(out), "records.db is damaged: restore the newest full backup") || !strings.Contains(string(out), "keep a copy") {
