@@ -20,6 +20,11 @@ type custody struct {
 	File    int          `json:"file,omitempty"`    // of the message, from 1
 }
 
+// id names a record by all it says, so that the same on one day is one.
+func (x *custody) id() string {
+	return fmt.Sprintf("%d %s %s %s %d", x.Day, x.Holder, x.Act, x.Message, x.File)
+}
+
 // LogCustody records that content of a case was opened, or left the vault, before it does: what cannot be
 // recorded is not done. The same on one day is recorded once. messages are numbers in the
 // case; none is the whole case.
@@ -49,7 +54,7 @@ func (desk *Desk) noteFile(c *Case, m *Message, file int) error {
 
 func (desk *Desk) note(change *Change, c *Case, x custody) {
 	x.Day, x.Holder = desk.Clock().Today(), desk.keys.Holder
-	id := fmt.Sprintf("%d %s %s %s %d", x.Day, x.Holder, x.Act, x.Message, x.File)
+	id := x.id()
 	for _, code := range c.codes {
 		if _, ok := desk.added[kindCustody][code][id]; ok {
 			return

@@ -36,7 +36,9 @@ func bundleName(id []byte) string { return hex.EncodeToString(id) }
 
 // bundleFile is the name of a bundle on the way to the server. It says no more
 // than that it is one.
-func bundleFile(id []byte) string { return "postern-bundle-" + bundleName(id) + ".age" }
+func bundleFile(id []byte) string { return bundlePrefix + bundleName(id) + ".age" }
+
+const bundlePrefix = "postern-bundle-"
 
 // Export writes all waiting replies, and what other readers may read of casework, as bundles into
 // dir, each a new file that only the server opens; more than 4 make more than one. Bundles of few

@@ -29,6 +29,7 @@ type HandOver struct {
 	Messages int
 	Events   int      // of casework, that were written here; what is for this desk alone stays
 	Referred int      // cases that were referred to this body, and go along
+	Notes    int      // of this desk: who opened and copied what, and to whom a case was referred
 	Waiting  []string // short ids of cases in which replies wait to be exported: those are left out
 	Lost     []string // short ids of cases of which messages are lost from this vault: those are left out
 
@@ -54,6 +55,9 @@ func (desk *Desk) PlanHandOver(cases []*Case, referred []Referred, to string, to
 	}
 	if err == nil && len(h.items) == 0 {
 		err = ErrNothingTo
+	}
+	if err == nil {
+		err = desk.addNotes(h)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("handing over: %w", err)
@@ -245,6 +249,7 @@ const (
 	itemReceipt  = 5 // hash of the head of the referral that was received
 	itemReferral = 6 // a whole desk file of kind 2; about it: be32(day on which it was taken in)
 	itemEvent    = 7 // a signed event, as casework encodes it; about it: nothing
+	itemNotes    = 8 // notes of a desk on a case, see noted.encode; about them: nothing
 )
 
 const releaseSize = 16 + 8 + 4 + 8

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -64,20 +65,11 @@ func (desk *Desk) PlanReferral(c *Case, to string, s Selection, today crypto.Day
 }
 
 func (desk *Desk) planReferral(c *Case, to string, s Selection, today crypto.Day) (*Referral, error) {
-	if _, err := desk.ownBody(); err != nil {
+	body, err := desk.canReferTo(c, to, today)
+	if err != nil {
 		return nil, err
 	}
-	body, ok := desk.dirs.Body(to)
-	month := crypto.MonthOf(today.Time())
-	switch {
-	case !ok || to == desk.keys.Body || !body.Active():
-		return nil, fmt.Errorf("%w: %s", ErrNoBody, plain.SafeLine(to))
-	case slices.Contains(c.Readers, body.Reader()):
-		return nil, ErrReadsIt
-	case len(body.Recipients(month)) == 0:
-		return nil, ErrNoKeyMonth
-	}
-	r := &Referral{Case: c, To: body.Reader(), to: body.Recipients(month)}
+	r := &Referral{Case: c, To: body.Reader(), to: body.Recipients(crypto.MonthOf(today.Time()))}
 	signed, source, err := desk.consentTo(c, r.To)
 	if err != nil {
 		return nil, err
@@ -92,6 +84,38 @@ func (desk *Desk) planReferral(c *Case, to string, s Selection, today crypto.Day
 		return nil, err
 	}
 	return r, nil
+}
+
+// canReferTo finds a body that could get a referral of a case, were the source to agree.
+func (desk *Desk) canReferTo(c *Case, to string, today crypto.Day) (*crypto.Body, error) {
+	if _, err := desk.ownBody(); err != nil {
+		return nil, err
+	}
+	body, ok := desk.dirs.Body(to)
+	switch {
+	case !ok || to == desk.keys.Body || !body.Active():
+		return nil, fmt.Errorf("%w: %s", ErrNoBody, plain.SafeLine(to))
+	case slices.Contains(c.Readers, body.Reader()):
+		return nil, ErrReadsIt
+	case len(body.Recipients(crypto.MonthOf(today.Time()))) == 0:
+		return nil, ErrNoKeyMonth
+	}
+	return body, nil
+}
+
+// CanReferTo are the bodies that a case can be referred to: its source said yes to them, as they are
+// now and as its last word.
+func (desk *Desk) CanReferTo(c *Case, today crypto.Day) (list []crypto.Reader) {
+	for _, x := range c.Now.Consents {
+		body, err := desk.canReferTo(c, x.Body, today)
+		if err != nil || body.Reader() != x.about() {
+			continue
+		}
+		if _, _, err := desk.consentTo(c, x.about()); err == nil {
+			list = append(list, x.about())
+		}
+	}
+	return list
 }
 
 // consentTo finds the source's yes to a body, as it signed it, and its key.
@@ -188,6 +212,8 @@ func (r *Referral) add(typ byte, b, about []byte) {
 	r.items = append(r.items, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil })
 }
 
+func (r *Referral) open(i int) (io.ReadCloser, error) { return r.items[i]() }
+
 // chosen are the messages that were chosen, with their words, as package dossier masks them.
 func (desk *Desk) chosen(c *Case, numbers []int) (*dossier.Case, error) {
 	out := &dossier.Case{ID: c.ID}
@@ -199,11 +225,8 @@ func (desk *Desk) chosen(c *Case, numbers []int) (*dossier.Case, error) {
 			return nil, fmt.Errorf("%w: the case has no message %d", ErrNotSelected, no)
 		}
 		m := &c.Messages[i]
-		if !m.Source && (m.Kind != crypto.KindReply || m.State == stateWaiting || m.Body == "") || m.Kind == crypto.KindChange {
-			return nil, fmt.Errorf("%w: message %d is none of the source, and no answer that was sent", ErrNotSelected, no)
-		}
-		if m.Late == LateAfter {
-			return nil, fmt.Errorf("%w: message %d was written with a code that the source had given up, perhaps by somebody else", ErrNotSelected, no)
+		if err := m.CanRefer(); err != nil {
+			return nil, err
 		}
 		l, err := desk.Read(c, m)
 		if err != nil {
@@ -226,6 +249,17 @@ func (desk *Desk) chosen(c *Case, numbers []int) (*dossier.Case, error) {
 		return nil, ErrNotSelected
 	}
 	return out, nil
+}
+
+// CanRefer says why a message cannot be part of a referral; nil when it can.
+func (m *Message) CanRefer() error {
+	switch {
+	case !m.Source && (m.Kind != crypto.KindReply || m.State == stateWaiting || m.Body == ""), m.Kind == crypto.KindChange:
+		return fmt.Errorf("%w: message %d is none of the source, and no answer that was sent", ErrNotSelected, m.No)
+	case m.Late == LateAfter:
+		return fmt.Errorf("%w: message %d was written with a code that the source had given up, perhaps by somebody else", ErrNotSelected, m.No)
+	}
+	return nil
 }
 
 // kindNamed is KindName the other way round, for what can be referred.
@@ -263,6 +297,19 @@ func piped(write func(io.Writer) error) io.ReadCloser {
 	return r
 }
 
+// stageReferred is the stage that tells a source that its case went to another body.
+const stageReferred = "referred"
+
+// TellReferred seals the answer that tells the source that its case was referred, with words of the
+// holder's if there are any. It returns the message's number in the case.
+func (desk *Desk) TellReferred(p *Plan, words string) (int, error) {
+	no, err := desk.Reply(p, Draft{Text: words, Notice: &form.Notice{Stage: stageReferred}})
+	if err != nil {
+		return 0, fmt.Errorf("the file is written, but the source is not told yet: %w", err)
+	}
+	return no, nil
+}
+
 // ReferredTo is what a desk keeps of a referral that it wrote.
 type ReferredTo struct {
 	To       crypto.Reader `json:"to"`
@@ -280,7 +327,7 @@ type ReferredTo struct {
 // notes it in the case. On error nothing of it stays.
 func (desk *Desk) Refer(r *Referral, path string) error {
 	err := durable.Create(path, func(w io.Writer) error {
-		return desk.writeDeskFile(w, &r.file, [][]*crypto.Recipient{r.to}, func(i int) (io.ReadCloser, error) { return r.items[i]() })
+		return desk.writeDeskFile(w, &r.file, [][]*crypto.Recipient{r.to}, r.open)
 	})
 	if err != nil {
 		return fmt.Errorf("referring: %w", err)
@@ -363,6 +410,19 @@ type Referred struct {
 	kept *referral
 }
 
+// ID names the referral on this desk, whatever else is referred of the case.
+func (r *Referred) ID() string { return hex.EncodeToString(r.kept.Hash[:8]) }
+
+// Referral finds the one that [Referred.ID] names.
+func (desk *Desk) Referral(id string) (*Referred, error) {
+	for _, r := range desk.Referrals() {
+		if r.ID() == id {
+			return &r, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: nothing of that name was referred to you", ErrNoCase)
+}
+
 // Referrals are all cases that were referred to this body, the newest first.
 func (desk *Desk) Referrals() (out []Referred) {
 	for _, k := range desk.state.referrals.all() {
@@ -414,6 +474,19 @@ func (desk *Desk) FindReferrals(name string) (out []Referred) {
 		}
 	}
 	return out
+}
+
+// CasesNamed are the case that a name stands for, and what was referred to this body of it: there may be
+// only one of both.
+func (desk *Desk) CasesNamed(name string) (list []*Case, referred []Referred, err error) {
+	c, err := desk.Case(name)
+	switch {
+	case err == nil:
+		list = append(list, c)
+	case !errors.Is(err, ErrReferred):
+		return nil, nil, err
+	}
+	return list, desk.FindReferrals(name), nil
 }
 
 // ErrReferred says that a case is not one of a source here.

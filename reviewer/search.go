@@ -129,7 +129,7 @@ func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID]bool {
 // wordsOf are the words of people in a record of casework.
 func wordsOf(kind vault.Kind, text []byte) []string {
 	switch kind {
-	case kindSettings, kindGrave:
+	case kindSettings, kindGrave, kindTally, kindCustody, kindReferredTo: // nobody's words
 		return nil
 	case kindEvent:
 		var o ownEvent

@@ -32,6 +32,7 @@ type Takeover struct {
 	Back      int      // of New: that were erased here, and were asked for again
 	Strangers int      // of New: messages that belong to no case here
 	Referrals int      // cases that another body referred to this one, and that were not here
+	Notes     int      // of the giver's desk that were not here: who had opened and copied what, and to whom a case was referred
 	Refused   int      // that are no messages, are not signed as they say, or are not for this body
 	Cases     []string // short ids of the cases of New, sorted
 	NewCases  int      // of these, cases not known before
@@ -48,6 +49,21 @@ type Takeover struct {
 type TakeoverOptions struct {
 	// Again takes back what was erased here.
 	Again bool
+}
+
+// errLooked ends the reading of a file of which only the head was asked for.
+var errLooked = errors.New("looked at")
+
+// Look says what a file from another desk would bring, and takes nothing in. Who signed it is verified,
+// and with it the list of what it holds; that is compared with what is here. Of a hand-over,
+// Events are all that it holds, Notes are not counted, and whether a message is refused is seen when it is taken in;
+// of a receipt it is not yet known for which referral it is.
+func (desk *Desk) Look(src io.Reader, o TakeoverOptions) (*Takeover, error) {
+	t := &taker{o: o, look: true}
+	if err := desk.read(src, t); err != nil && !errors.Is(err, errLooked) {
+		return nil, fmt.Errorf("looking at the file: %w", unreadable(err))
+	}
+	return &t.out, nil
 }
 
 // Errors of [Desk.TakeOver], for errors.Is.
@@ -76,19 +92,8 @@ func (desk *Desk) TakeOver(src io.Reader, o TakeoverOptions) (*Takeover, error) 
 }
 
 func (desk *Desk) takeOver(src io.Reader, o TakeoverOptions) (*Takeover, error) {
-	if desk.dirs == nil {
-		return nil, ErrNoDirectory
-	}
-	ids, err := desk.identities()
-	if err != nil {
-		return nil, err
-	}
-	r, err := crypto.Open(src, ids...)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	t := &taker{desk: desk, o: o, next: desk.state.next(), added: make(map[string]bool)}
-	err = crypto.ReadDeskFile(r, t.head, t.item)
+	t := &taker{o: o}
+	err := desk.read(src, t)
 	if err == nil {
 		err = t.commit()
 	}
@@ -97,6 +102,23 @@ func (desk *Desk) takeOver(src io.Reader, o TakeoverOptions) (*Takeover, error) 
 		return nil, unreadable(err)
 	}
 	return &t.out, nil
+}
+
+// read opens a file and gives what is in it to t.
+func (desk *Desk) read(src io.Reader, t *taker) error {
+	if desk.dirs == nil {
+		return ErrNoDirectory
+	}
+	ids, err := desk.identities()
+	if err != nil {
+		return err
+	}
+	r, err := crypto.Open(src, ids...)
+	if err != nil {
+		return err
+	}
+	t.desk, t.next, t.added = desk, desk.state.next(), make(map[string]bool)
+	return crypto.ReadDeskFile(r, t.head, t.item)
 }
 
 // unreadable says of malformed bytes what to do.
@@ -137,6 +159,8 @@ type taker struct {
 	pack  *vault.Pack     // of small messages
 	added map[string]bool // ids of messages that were not here
 	event []casework.Signed
+	notes []noted
+	look  bool // nothing is read but the head
 	news  bool
 	out   Takeover
 
@@ -181,9 +205,52 @@ func (t *taker) head(f *crypto.DeskFile, signed []byte) error {
 			return ErrOtherBody
 		}
 	case crypto.DeskReferral:
-		return t.referral(f, signed)
+		if !t.look {
+			return t.referral(f, signed)
+		}
+	}
+	if t.look {
+		t.compare(f)
+		return errLooked
 	}
 	return nil
+}
+
+// compare says what of a file is news here, by its list alone.
+func (t *taker) compare(f *crypto.DeskFile) {
+	count := func(here bool, hash []byte) {
+		switch {
+		case here:
+			t.out.Known++
+		case !t.next.erased.has(string(t.desk.tombstone(hash))):
+			t.out.New++
+		case t.o.Again:
+			t.out.New++
+			t.out.Back++
+		default:
+			t.out.Erased++
+		}
+	}
+	if f.Kind == crypto.DeskReferral {
+		hash := f.Hash()
+		count(t.next.referrals.has(string(hash[:])), hash[:])
+		return
+	}
+	for i := range f.Items {
+		switch hash := f.Items[i].Hash; f.Items[i].Type {
+		case itemMessage:
+			known, here := t.next.messages.get(string(hash[:]))
+			if here && !t.desk.vault.HasPack(known.Blob.Pack) {
+				t.out.Mended++
+				continue
+			}
+			count(here, hash[:])
+		case itemEvent:
+			t.out.Events++
+		case itemReferral:
+			t.out.Referrals++
+		}
+	}
 }
 
 func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
@@ -197,6 +264,8 @@ func (t *taker) item(i int, item crypto.DeskItem, r io.Reader) (err error) {
 		return t.handedReferral(crypto.Day(binary.BigEndian.Uint32(item.About)), r)
 	case t.file.Kind == crypto.DeskHandOver && item.Type == itemEvent:
 		return t.takeEvent(item, r)
+	case t.file.Kind == crypto.DeskHandOver && item.Type == itemNotes:
+		return t.takeNotes(item, r)
 	case t.file.Kind == crypto.DeskReferral:
 		return t.piece(i, item, r)
 	case t.file.Kind == crypto.DeskReceipt && item.Type == itemReceipt && len(t.file.Items) == 1 && item.Size == sha256.Size && len(item.About) == 0:
@@ -342,21 +411,27 @@ func (t *taker) commit() error {
 	case crypto.DeskReferral:
 		t.keepReferral()
 	}
-	if t.news {
-		var c vault.Change
+	var c vault.Change
+	noted, err := t.keepNotes(&c)
+	if err != nil {
+		return err
+	}
+	kept, err := t.keepEvents(&c)
+	if err != nil {
+		return err
+	}
+	if t.news || t.out.Notes > 0 {
 		for _, p := range t.packs {
 			c.Pack(p)
 		}
 		t.packs = nil
-		kept, err := t.keepEvents(&c)
-		if err != nil {
-			return err
-		}
 		if err := desk.commit(t.next, &c); err != nil {
 			return err
 		}
+		noted()
 		kept()
 	}
+	t.abandon() // what was begun for something that was refused
 	if t.out.Kind == crypto.DeskReferral {
 		return t.foundReferral()
 	}

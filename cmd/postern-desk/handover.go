@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"strings"
 
@@ -13,8 +12,8 @@ var cmdHandOver = &command{
 	short: "give cases to a fellow holder of your body",
 	long: `Handover writes cases to one file that only the holder you name can open, signed
 with your key. It holds every message in the bytes in which it came, your answers,
-and on which day each was released, but no answer that still waits: export those
-first. Your copies stay here. The other desk takes the file in with takeover.`,
+on which day each was released, who opened and copied what, and to whom a case was
+referred, but no answer that still waits: export those first. Your copies stay here. The other desk takes the file in with takeover.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		all := fs.Bool("all", false, "every case of this vault")
 		to := fs.String("to", "", "the `HOLDER` who gets them, by the id in the directory")
@@ -59,6 +58,9 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 			if h.Events > 0 {
 				what += " and " + some(h.Events, "event", "events")
 			}
+			if h.Notes > 0 {
+				say("%s of this desk along: who opened and copied what, and to whom a case was referred.\n", some(h.Notes, "note goes", "notes go"))
+			}
 			say("%s of %s for holder %s.\n", what, some(len(h.Cases), "case", "cases"), h.Holder)
 			if err := d.confirm("Hand them over?"); err != nil {
 				return err
@@ -74,9 +76,10 @@ first. Your copies stay here. The other desk takes the file in with takeover.`,
 					Messages int      `json:"messages"`
 					Events   int      `json:"events"`
 					Referred int      `json:"referred_cases"`
+					Notes    int      `json:"notes"`
 					Waiting  []string `json:"left_out_waiting"`
 					Lost     []string `json:"left_out_lost"`
-				}{*out, h.Holder, len(h.Cases), h.Messages, h.Events, h.Referred, listed(h.Waiting), listed(h.Lost)})
+				}{*out, h.Holder, len(h.Cases), h.Messages, h.Events, h.Referred, h.Notes, listed(h.Waiting), listed(h.Lost)})
 			}
 			d.printf("They are in %s. On the other desk: postern-desk takeover FILE. Keep your vault until it says that all came; then destroy the file.\n", shown(*out))
 			return nil
@@ -93,14 +96,11 @@ func casesOf(v *reviewer.Desk, names []string) (list []*reviewer.Case, referred 
 		return list, v.Referrals(), nil
 	}
 	for _, name := range names {
-		c, err := v.Case(name)
-		if err != nil && !errors.Is(err, reviewer.ErrReferred) {
+		cases, also, err := v.CasesNamed(name)
+		if err != nil {
 			return nil, nil, err
 		}
-		if err == nil {
-			list = append(list, c)
-		}
-		referred = append(referred, v.FindReferrals(name)...)
+		list, referred = append(list, cases...), append(referred, also...)
 	}
 	return list, referred, nil
 }

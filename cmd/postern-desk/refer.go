@@ -8,14 +8,10 @@ import (
 	"strings"
 
 	"postern/crypto"
-	"postern/intake/form"
 	"postern/reviewer"
 	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
 )
-
-// stageReferred is the stage that tells a source that its case went to another body.
-const stageReferred = "referred"
 
 var cmdRefer = &command{
 	name: "refer", args: "CASE --to BODY --messages N,N… --out FILE", json: true, yes: true, clock: true, least: 1, most: 1,
@@ -47,18 +43,17 @@ export it.`,
 			if err != nil {
 				return err
 			}
-			draft.Notice = &form.Notice{Stage: stageReferred}
 			v, c, err := d.openCase(args[0])
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			return d.refer(v, c, *to, *s, draft, *out)
+			return d.refer(v, c, *to, *s, draft.Text, *out)
 		}
 	},
 }
 
-func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.Selection, draft *reviewer.Draft, out string) error {
+func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.Selection, words, out string) error {
 	today := v.Clock().Today()
 	r, err := v.PlanReferral(c, to, s, today)
 	if err != nil {
@@ -91,8 +86,8 @@ func (d *desk) refer(v *reviewer.Desk, c *reviewer.Case, to string, s reviewer.S
 	}
 	no := 0
 	if noReply == nil {
-		if no, err = v.Reply(reply, *draft); err != nil {
-			return fmt.Errorf("the file is written, but the source is not told yet: %w", err)
+		if no, err = v.TellReferred(reply, words); err != nil {
+			return err
 		}
 	}
 	if d.json {

@@ -67,7 +67,7 @@ referred a case.`,
 
 func (d *desk) reportTakeover(t *reviewer.Takeover) {
 	d.printf("From %s, written on %s: ", t.By(), t.Day)
-	if t.New+t.Events == 0 && t.Referrals == 0 {
+	if t.New+t.Events+t.Referrals+t.Notes == 0 {
 		d.printf("nothing new.\n")
 	} else {
 		d.printf("%s in %s (%d new): %s\n", some(t.New, "new message", "new messages"), some(len(t.Cases), "case", "cases"), t.NewCases, strings.Join(t.Cases, " "))
@@ -78,6 +78,7 @@ func (d *desk) reportTakeover(t *reviewer.Takeover) {
 	}{
 		{t.Referrals, "  1 case that was referred to your body came along.", "  %d cases that were referred to your body came along."},
 		{t.Events, "  1 event of casework was not here.", "  %d events of casework were not here."},
+		{t.Notes, "  1 note of their desk was not here: who had opened and copied what, and to whom a case was referred.", "  %d notes of their desk were not here: who had opened and copied what, and to whom a case was referred."},
 		{t.Known, "  1 message was here already.", "  %d messages were here already."},
 		{t.Mended, "  1 message was lost from this vault, and is back.", "  %d messages were lost from this vault, and are back."},
 		{t.Erased, "  1 message was erased here, and stays erased; --again takes it back.", "  %d messages were erased here, and stay erased; --again takes them back."},
@@ -108,6 +109,7 @@ type takeoverJSON struct {
 	Erased    int      `json:"erased"`
 	Back      int      `json:"taken_back"`
 	Referrals int      `json:"referred_cases"`
+	Notes     int      `json:"notes"`
 	Strangers int      `json:"from_strangers"`
 	Refused   int      `json:"refused"`
 }
@@ -119,6 +121,6 @@ func newTakeoverJSON(t *reviewer.Takeover) takeoverJSON {
 	kinds := map[crypto.DeskFileKind]string{crypto.DeskHandOver: "handover", crypto.DeskReferral: "referral", crypto.DeskReceipt: "receipt"}
 	return takeoverJSON{
 		Kind: kinds[t.Kind], Body: t.Body, Holder: t.Holder, Day: t.Day.String(), New: t.New, Events: t.Events, Cases: listed(t.Cases), NewCases: t.NewCases,
-		Known: t.Known, Mended: t.Mended, Erased: t.Erased, Back: t.Back, Referrals: t.Referrals, Strangers: t.Strangers, Refused: t.Refused,
+		Known: t.Known, Mended: t.Mended, Erased: t.Erased, Back: t.Back, Referrals: t.Referrals, Notes: t.Notes, Strangers: t.Strangers, Refused: t.Refused,
 	}
 }
