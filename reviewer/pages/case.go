@@ -17,6 +17,7 @@ import (
 // caseView is one case.
 type caseView struct {
 	Path     string
+	ID       string
 	Short    string
 	Lines    []line // what must not be overlooked
 	Facts    []line // what was told, asked, agreed
@@ -31,6 +32,7 @@ type caseView struct {
 	First    crypto.Day
 	Last     crypto.Day
 	Messages int
+	Referred []link // what other bodies referred to this one of it
 }
 
 // line is a sentence at the head of a case.
@@ -95,7 +97,7 @@ func (p *Pages) caseRoutes() []route {
 
 func (p *Pages) show(a *ask) window.Reply {
 	c := a.c
-	v := caseView{Path: casePath(c, ""), Short: c.Short, First: c.First, Last: c.Last, Messages: worded(c)}
+	v := caseView{Path: casePath(c, ""), ID: reviewer.FullID(c.ID), Short: c.Short, First: c.First, Last: c.Last, Messages: worded(c)}
 	v.Lines, v.Facts = p.situation(c)
 	for _, r := range c.Readers {
 		v.Readers = append(v.Readers, p.reader(r))
@@ -121,6 +123,9 @@ func (p *Pages) show(a *ask) window.Reply {
 	}
 	if err := p.desk.LogCustody(c, dossier.ActOpen, numbers...); err != nil { // it is shown all the same: somebody may be in danger
 		p.refuse(err)
+	}
+	for _, r := range p.desk.ReferredFrom(c) {
+		v.Referred = append(v.Referred, link{referredPath(&r, ""), p.words.Word("referral.from.short", p.body(r.Body), p.words.date(r.Taken))})
 	}
 	v.Draft, v.Choice = p.draft(c) != (draft{}), folderChoice{"where", p.folders()}
 	for _, d := range c.Changed {
@@ -231,6 +236,9 @@ func (p *Pages) situation(c *reviewer.Case) (lines, facts []line) {
 	}
 	for _, x := range s.Consents {
 		facts = append(facts, p.consent(x))
+	}
+	for _, x := range p.desk.ReferredTo(c) {
+		facts = append(facts, line{kindInfo, p.referredTo(x)})
 	}
 	return lines, facts
 }

@@ -32,7 +32,12 @@
 //	inbox.go    the list of cases
 //	case.go     one case
 //	answer.go   an answer: written, looked at as its source will see it, sealed
-//	sticks.go   import, export, extract: which folders there are
+//	import.go   import, in steps where there is much
+//	sticks.go   export, extract: which folders there are
+//	handover.go cases to a fellow holder
+//	takeover.go what another desk wrote for this one
+//	refer.go    part of a case to another body, and what was referred here
+//	masks.go    what is masked before a case is shown around: a part of pages
 //	keys.go     directory, card, key file, backup, months
 //	question.go the passphrase, asked for in a process of its own
 //	memory.go   what a window leaves for the next: what was read, drafts, language

@@ -19,10 +19,13 @@ func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 	if c != nil {
 		add("a", "key.answer", casePath(c, "/answer"))
 		add("f", "key.files", casePath(c, "#files"))
+		add("r", "key.refer", casePath(c, "/refer"))
 	}
 	add("n", "key.next", "/next")
 	add("i", "key.import", "/import")
 	add("x", "key.export", "/export")
+	add("t", "key.takeover", "/takeover")
+	add("o", "key.handover", "/handover")
 	add("k", "key.keys", "/keys")
 	add("?", "key.help", "/help")
 	return list
@@ -57,7 +60,7 @@ func (p *Pages) helpRoutes() []route {
 func (p *Pages) help(*ask) window.Reply {
 	v := helpView{Everywhere: p.shortcuts(nil)}
 	v.Case = []shortcut{
-		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "f", Text: p.words.Word("key.files")},
+		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "f", Text: p.words.Word("key.files")}, {Key: "r", Text: p.words.Word("key.refer")},
 		{Key: "Alt+p", Text: p.words.Word("key.preview")}, {Key: "Alt+s", Text: p.words.Word("key.seal")}, {Key: "Alt+t", Text: p.words.Word("key.template")},
 	}
 	v.Languages = p.languages()

@@ -88,6 +88,7 @@ type inboxView struct {
 	Broken    []string
 	HandIn    []string
 	Strangers int
+	Referred  []referredRow
 	Empty     bool // there is no case at all
 }
 
@@ -129,6 +130,7 @@ func (p *Pages) inbox(a *ask) window.Reply {
 		Total: len(p.all()), Empty: len(p.all()) == 0, Strangers: p.desk.Strangers(),
 		Shows: p.choices("show.", show, shows...), Sorts: p.choices("sort.", p.list.sort, sorts...),
 		Missing: p.desk.Missing(), Broken: p.desk.Broken(), HandIn: p.desk.HandIn(),
+		Referred: p.referredRows(),
 	}
 	rows := p.rows(show)
 	v.Found = len(rows)

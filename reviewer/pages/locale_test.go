@@ -12,7 +12,7 @@ import (
 func TestEveryLocaleIsComplete(t *testing.T) {
 	want := localetest.Wanted{}
 	want.Templates(t, assets, new(words).funcs(nil, ""), "templates/*.html")
-	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add", "note")
+	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add", "note", "facts")
 	want.Add("template.", templates...)
 	for key := range want { // the source's own words: they are in package locale
 		if strings.HasPrefix(key, "reply.") {
@@ -21,6 +21,12 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 	}
 	want.Add("show.", shows...)
 	want.Add("sort.", sorts...)
+	for _, id := range referMessages {
+		want.Add("refer.message.", nameOf(id))
+	}
+	for _, id := range referFiles {
+		want.Add("refer.file.", nameOf(id))
+	}
 	want.Add("problem.", "token", "case", "missing")
 	want.Add("kind.", "report", "follow-up", "file", "reply", "event", "change", "unknown")
 	for _, g := range append(form.Groups(), form.GroupSince) {

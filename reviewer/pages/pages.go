@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"postern/crypto"
 	"postern/reviewer"
@@ -39,6 +40,7 @@ type Pages struct {
 	token  string
 	words  *words
 	routes []route
+	step   time.Duration // of an import, see importStep
 	session
 }
 
@@ -48,11 +50,17 @@ type session struct {
 	list   listing
 	said   []notice // to be shown on the next page
 	memory memory
+	follow string // what the next page goes on to by itself; "": nowhere
 
-	imported  *imported // what the last import did
-	written   []written // bundles, to be shown once
-	proposed  *proposed // a directory that was looked at
-	cardWords string    // of the card that was written last
+	importing *importing                  // an import that is not through; nil: there is none
+	imported  *imported                   // what the last import did
+	handing   handing                     // cases that are chosen for a fellow holder
+	looked    *carried                    // a file from another desk that was looked at
+	taken     *carried                    // the one that was taken in last
+	referrals map[crypto.CaseID]referring // that are being chosen
+	written   []written                   // bundles, to be shown once
+	proposed  *proposed                   // a directory that was looked at
+	cardWords string                      // of the card that was written last
 }
 
 // notice says what was just done, or why it was not.
@@ -70,7 +78,7 @@ func New(o Options) *Pages {
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
 	token := hex.EncodeToString(random)
-	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token)}
+	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token), step: importStep}
 	p.list.sort = sortUrgent
 	if err := p.remember(); err != nil {
 		p.refuse(err)
@@ -118,7 +126,7 @@ type route struct {
 
 // allRoutes are the pages and actions, by their files.
 func (p *Pages) allRoutes() []route {
-	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.stickRoutes(), p.keyRoutes(), p.helpRoutes())
+	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.importRoutes(), p.stickRoutes(), p.handOverRoutes(), p.takeoverRoutes(), p.referRoutes(), p.keyRoutes(), p.helpRoutes())
 }
 
 // Answer answers one request.
@@ -204,13 +212,15 @@ type frame struct {
 	Title   string
 	Nav     string // the link of the header that this page belongs to
 	Said    []notice
-	Waiting int // answers to export
+	Waiting int    // answers to export
+	Follow  string // page that the window goes to by itself
 	View    any
 }
 
 // page makes a page of the template of that name.
 func (p *Pages) page(name, nav string, title string, view any) window.Reply {
-	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), View: view}
+	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), View: view, Follow: p.follow}
+	p.follow = ""
 	var b bytes.Buffer
 	if err := p.words.templates[name].ExecuteTemplate(&b, "layout", &f); err != nil {
 		return window.Reply{Status: statusFault, Type: "text/plain; charset=utf-8", CSP: p.words.policy, Body: []byte("This page cannot be made. This is a fault of the program, in its page " + name + ".\n")}

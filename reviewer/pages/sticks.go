@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"postern/crypto"
 	"postern/reviewer"
 	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
@@ -63,138 +62,10 @@ func (p *Pages) named(a *ask) (string, error) {
 
 func (p *Pages) stickRoutes() []route {
 	return []route{
-		{window.Get, "/import", p.sticks},
-		{window.Post, "/import", p.bring},
-		{window.Get, "/imported", p.brought},
 		{window.Get, "/export", p.export},
 		{window.Post, "/export", p.carry},
 		{window.Post, "/case/{case}/take", p.take},
 	}
-}
-
-type importView struct {
-	Folders []folder
-	Missing []string
-}
-
-func (p *Pages) sticks(*ask) window.Reply {
-	return p.page("import", "import", p.words.Word("title.import"), importView{p.folders(), p.desk.Missing()})
-}
-
-// imported is what the last import did.
-type imported struct {
-	Folder  string // as named
-	Shown   string
-	Files   []importedFile
-	Cases   []caseRow // with something new, in the order of urgency
-	New     int       // messages
-	Missing []string
-	Broken  []string
-	HandIn  []string
-	Newer   uint64 // version of a directory that is not here
-	Clock   string // a question about the date; "" when none
-	ClockOK crypto.Day
-}
-
-type importedFile struct {
-	Name   string
-	Batch  uint64
-	Volume int
-	Of     int
-	Day    crypto.Day
-	New    int
-	Lines  []line // what is to note
-	Bad    bool
-	Detail string
-}
-
-// bring imports all volumes of a folder.
-func (p *Pages) bring(a *ask) window.Reply {
-	dir, err := p.named(a)
-	if err != nil {
-		p.refuse(err)
-		return to("/import")
-	}
-	paths, err := reviewer.Volumes(dir)
-	if err == nil && len(paths) == 0 {
-		err = errNoVolumes
-	}
-	if err != nil {
-		p.refuse(err)
-		return to("/import")
-	}
-	r := imported{Folder: dir, Shown: plain.SafeLine(dir)}
-	var asked reviewer.Clock
-	yes := a.field("clock", maxID) // the day that the holder has looked up
-	o := reviewer.ImportOptions{ClockOK: func(c reviewer.Clock) bool {
-		if c.Today().String() == yes {
-			return true
-		}
-		if asked.Today() < c.Today() {
-			asked = c
-		}
-		return false
-	}}
-	cases := make(map[string]bool)
-	for _, x := range p.desk.ImportFiles(paths, o, nil) {
-		f := p.importedFile(x)
-		r.Files, r.New = append(r.Files, f), r.New+f.New
-		if x.Report != nil {
-			for _, id := range x.Report.Cases {
-				cases[id] = true
-			}
-			r.Newer = max(r.Newer, x.Report.Directory)
-		}
-	}
-	if asked.Today() != 0 {
-		r.Clock, r.ClockOK = p.words.Word("clock.right", p.words.date(asked.Today())), asked.Today()
-	}
-	p.cases = nil
-	for _, row := range p.rows(showAll) {
-		if cases[row.Short] {
-			r.Cases = append(r.Cases, row)
-		}
-	}
-	r.Missing, r.Broken, r.HandIn = p.desk.Missing(), p.desk.Broken(), p.desk.HandIn()
-	p.imported = &r
-	return to("/imported")
-}
-
-func (p *Pages) importedFile(x reviewer.Imported) importedFile {
-	f := importedFile{Name: plain.SafeLine(filepath.Base(x.Path))}
-	w := p.words
-	note := func(kind, key string, n int) {
-		if n > 0 {
-			f.Lines = append(f.Lines, line{kind, w.Word(key, n)})
-		}
-	}
-	if x.Err != nil {
-		f.Bad = true
-		var text string
-		text, f.Detail = w.refusal(x.Err)
-		f.Lines = append(f.Lines, line{kindWarn, text})
-		return f
-	}
-	r := x.Report
-	f.Batch, f.Volume, f.Of, f.Day, f.New = r.Head.Ordinal, r.Volume, len(r.Head.Volumes), r.Head.Day, r.New
-	note(kindInfo, "import.newcases", r.NewCases)
-	note(kindInfo, "import.changed", len(r.CodeChanged))
-	note(kindDanger, "import.late", r.Late)
-	note(kindInfo, "import.mended", r.Mended)
-	note(kindInfo, "import.strangers", r.Strangers)
-	note(kindWarn, "import.damaged", r.Damaged)
-	note(kindDanger, "import.differs", r.Differs)
-	if r.OldKeys {
-		f.Lines = append(f.Lines, line{kindWarn, w.Word("import.oldkeys")})
-	}
-	return f
-}
-
-func (p *Pages) brought(*ask) window.Reply {
-	if p.imported == nil {
-		return to("/import")
-	}
-	return p.page("imported", "import", p.words.Word("title.imported"), p.imported)
 }
 
 // exportView is what waits, and where it can go.

@@ -24,7 +24,7 @@ var assets embed.FS
 func Languages() []string { return locale.Languages(assets, "locales") }
 
 // pageNames are the templates of pages.
-var pageNames = []string{"inbox", "case", "answer", "preview", "import", "imported", "export", "keys", "help", "problem"}
+var pageNames = []string{"inbox", "case", "answer", "preview", "import", "importing", "imported", "export", "handover", "takeover", "refer", "parts-look", "referred", "keys", "help", "problem"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
@@ -53,7 +53,7 @@ func newWords(lang, token string) *words {
 		panic(err) // embedded
 	}
 	w := &words{Locale: own, source: source, templates: make(map[string]*template.Template), policy: policyOf(style)}
-	base := template.Must(template.New("").Funcs(w.funcs(style, token)).Option("missingkey=error").ParseFS(assets, "templates/layout.html", "templates/parts.html"))
+	base := template.Must(template.New("").Funcs(w.funcs(style, token)).Option("missingkey=error").ParseFS(assets, "templates/layout.html", "templates/parts.html", "templates/masks.html", "templates/shown.html"))
 	for _, n := range pageNames {
 		w.templates[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
 	}
@@ -133,6 +133,27 @@ var refusals = []struct {
 	{errFolder, "folder"},
 	{errNoVolumes, "novolumes"},
 	{errAsk, "ask"},
+	{errChanged, "changed"},
+	{reviewer.ErrNoFellow, "nofellow"},
+	{reviewer.ErrNothingTo, "nothingto"},
+	{reviewer.ErrNoKeyMonth, "nokeymonth"},
+	{reviewer.ErrNotSigner, "notsigner"},
+	{reviewer.ErrNotDeskFile, "notdeskfile"},
+	{reviewer.ErrNotForDesk, "notfordesk"},
+	{reviewer.ErrForOther, "forother"},
+	{reviewer.ErrStranger, "stranger"},
+	{reviewer.ErrWithdrawn, "withdrawnkey"},
+	{reviewer.ErrNotAgreed, "notagreed"},
+	{reviewer.ErrNoReferral, "noreferral"},
+	{reviewer.ErrOtherBody, "otherbody"},
+	{reviewer.ErrNoConsent, "noconsent"},
+	{reviewer.ErrConsentNo, "consentno"},
+	{reviewer.ErrConsentOld, "consentold"},
+	{reviewer.ErrReadsIt, "readsit"},
+	{reviewer.ErrNotSelected, "notselected"},
+	{errMaskText, "masktext"},
+	{errMoved, "moved"},
+	{errMaskLines, "masklines"},
 	{fs.ErrExist, "exists"},
 }
 

@@ -30,6 +30,7 @@ type world struct {
 	server *reviewertest.Server
 	anna   *reviewer.Desk
 	cleo   *reviewer.Desk
+	eve    *reviewer.Desk // of a body that a source can agree to
 	pages  *Pages
 	root   *keeper.Root
 	signed []byte // directory
@@ -62,14 +63,14 @@ func newWorld(t *testing.T) *world {
 	w := &world{TB: t, pass: testPass, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	w.server = reviewertest.NewServer(w.today())
 	w.anna, w.cleo = w.enrol("ombuds", "anna", "ombuds"), w.enrol("ngo", "cleo", "civil-society")
-	w.enrol("audit", "eve", "audit")
+	w.eve = w.enrol("audit", "eve", "audit")
 	path := filepath.Join(w.TempDir(), "root.age")
 	must(keeper.NewRoot(path, "harbour", []byte(testPass), 2))(w)
 	w.root = must(keeper.OpenRoot(path, []byte(testPass), 2))(w)
 	b, _ := w.server.Directory.Body("ombuds")
 	b.Names = map[string]string{"en": "The ombuds office", "fr": "Le médiateur", "ar": "مكتب أمين المظالم"}
 	w.signed = must(w.root.Sign(must(w.server.Proposal())(w), nil, w.today()))(w)
-	for _, d := range []*reviewer.Desk{w.anna, w.cleo} {
+	for _, d := range []*reviewer.Desk{w.anna, w.cleo, w.eve} {
 		w.check(d.AcceptDirectory(w.signed, []string{w.root.Key()}, w.today()))
 	}
 	return w
@@ -85,15 +86,33 @@ func (w *world) enrol(body, holder, kind string) *reviewer.Desk {
 	return v
 }
 
+// join enrols one more holder, in a new directory that all desks accept.
+func (w *world) join(body, holder, kind string) *reviewer.Desk {
+	w.Helper()
+	w.server.Directory.Version++
+	v := w.enrol(body, holder, kind)
+	w.signed = must(w.root.Sign(must(w.server.Proposal())(w), w.signed, w.today()))(w)
+	for _, d := range []*reviewer.Desk{w.anna, w.cleo, w.eve, v} {
+		w.check(d.AcceptDirectory(w.signed, []string{w.root.Key()}, w.today()))
+	}
+	return v
+}
+
 // open makes the window's pages in a language.
 func (w *world) open(lang string) *world {
 	if w.stick == "" {
 		w.stick = w.TempDir()
 	}
-	w.pages = New(Options{Desk: w.anna, Language: lang, Sticks: func() []string { return []string{w.stick} }, Passphrase: func(why string) ([]byte, error) {
+	return w.openOf(w.anna, lang)
+}
+
+// openOf makes the pages of a window on somebody's desk.
+func (w *world) openOf(desk *reviewer.Desk, lang string) *world {
+	w.pages = New(Options{Desk: desk, Language: lang, Sticks: func() []string { return []string{w.stick} }, Passphrase: func(why string) ([]byte, error) {
 		w.why = why
 		return []byte(w.pass), nil
 	}})
+	w.pages.step = time.Hour // an import is one page, however slow the machine is
 	return w
 }
 
