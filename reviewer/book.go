@@ -129,7 +129,7 @@ func (desk *Desk) logLines(p *plain.Printer, c *Case) {
 		if e.Err != nil {
 			p.Line("    ! It does not count: %s.", e.Err)
 		}
-		if c.struck(e.Hash.Ref()) {
+		if _, yes := c.StruckBy(e.Hash.Ref()); yes {
 			p.Line("    Struck out later:")
 		}
 		writeFields(p, e.Act)
@@ -168,9 +168,13 @@ func writeFields(p *plain.Printer, a casework.Act) {
 	}
 }
 
-// struck says whether an event was struck out later.
-func (c *Case) struck(r casework.Ref) bool {
-	return slices.ContainsFunc(c.Book.Log, func(e casework.Entry) bool {
+// StruckBy is the entry that struck out an event.
+func (c *Case) StruckBy(r casework.Ref) (*casework.Entry, bool) {
+	i := slices.IndexFunc(c.Book.Log, func(e casework.Entry) bool {
 		return e.Kind == casework.KindStrike && e.Err == nil && e.Get("of") == string(r)
 	})
+	if i < 0 {
+		return nil, false
+	}
+	return &c.Book.Log[i], true
 }

@@ -47,7 +47,7 @@ func (desk *Desk) WriteCase(w io.Writer, c *Case) error {
 		if m.Kind == crypto.KindChange {
 			continue // no words: the head says when the source changed the code
 		}
-		if m.Kind == crypto.KindEvent && desk.counts(c, m) {
+		if m.Kind == crypto.KindEvent && desk.InBook(c, m) {
 			continue // its events stand below, among all others
 		}
 		p.Line("")

@@ -181,11 +181,12 @@ func (desk *Desk) allows(c *Case, e *casework.Event) error {
 			for i, x := range s.Classes {
 				ids[i] = x.ID
 			}
-			return fmt.Errorf("%w: the settings have no such class of retention: use one of %q, or add it there", casework.ErrField, ids)
+			return &casework.FieldError{Kind: e.Kind, Field: "class", Why: fmt.Errorf("the settings have no such class of retention: use one of %q, or add it there", ids)}
 		}
 	case casework.KindAssign, casework.KindRecuse:
 		if h := e.Get("holder"); h != "" && h != desk.keys.Holder && !slices.Contains(desk.Fellows(), h) {
-			return fmt.Errorf("%w: no such holder of your body in the directory: %q", casework.ErrField, append([]string{desk.keys.Holder}, desk.Fellows()...))
+			all := append([]string{desk.keys.Holder}, desk.Fellows()...)
+			return &casework.FieldError{Kind: e.Kind, Field: "holder", Why: fmt.Errorf("no such holder of your body in the directory: %q", all)}
 		}
 	case casework.KindTold:
 		if c.Local == nil && e.Get("what") == casework.ToldAcknowledged && c.Facts.Acknowledged != 0 {
@@ -212,8 +213,8 @@ func (desk *Desk) Fellows() (ids []string) {
 	return ids
 }
 
-// counts says whether a message's events are in the case's book.
-func (desk *Desk) counts(c *Case, m *Message) bool {
+// InBook says whether a message's events are in the case's book, and so need not be shown as a message.
+func (desk *Desk) InBook(c *Case, m *Message) bool {
 	e := c.entries[m.at]
 	return len(desk.eventsIn(e, c.codes)) > 0
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer"
 	"postern/reviewer/casework"
@@ -17,13 +16,12 @@ import (
 
 // action is a command that writes one event of a case. Its arguments after the case are the
 // fields named in words; every other field of the kind is an option of its name. A field
-// "on" is an option --end instead, and a field in given is filled in by the command itself.
+// "on" is an option --end instead, and what the desk fills in is none ([reviewer.Filled]).
 type action struct {
 	name, short, long string
 	kind              string
 	words             []string // fields that are arguments
 	least             int      // of these, how many are needed
-	given             func(v *reviewer.Desk, c *reviewer.Case, values map[string]string) error
 }
 
 // newAction makes the command.
@@ -71,11 +69,11 @@ input, and so does an argument that is - .`,
 	}
 }
 
-// define makes an option of every field that is neither an argument nor the command's own.
+// define makes an option of every field that is neither an argument nor the desk's own.
 func (a *action) define(k *casework.Kind, fs *flag.FlagSet) map[string]*string {
 	options := make(map[string]*string)
 	for _, r := range k.Rules {
-		if r.Name == "on" || a.isWord(r.Name) || a.given != nil && (r.Name == "from" || r.Name == "messages" || r.Name == "case") {
+		if r.Name == "on" || a.isWord(r.Name) || reviewer.Filled(k.ID, r.Name) {
 			continue
 		}
 		about := "`WORDS`"
@@ -162,20 +160,7 @@ func (d *desk) act(a action, name, scope string, values map[string]string) error
 	if err != nil {
 		return err
 	}
-	k, _ := casework.KindOf(a.kind)
-	for _, r := range k.Rules {
-		if r.Type == casework.Date {
-			if values[r.Name], err = dayFrom(values[r.Name], v.Clock().Today()); err != nil {
-				return usagef("%s: %s: %v", a.name, r.Name, err)
-			}
-		}
-	}
-	if a.given != nil {
-		if err := a.given(v, c, values); err != nil {
-			return fmt.Errorf("%s: %w", a.name, err)
-		}
-	}
-	event, err := casework.NewAct(a.kind, values)
+	event, err := v.Compose(c, a.kind, values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.name, err)
 	}
@@ -189,20 +174,9 @@ func (d *desk) act(a action, name, scope string, values map[string]string) error
 			Event string `json:"event"`
 		}{reviewer.FullID(c.ID), string(ref)})
 	}
+	k, _ := casework.KindOf(a.kind)
 	d.printf("Case %s: %s, %s.\n", c.Short, strings.ToLower(k.Label), ref)
 	return nil
-}
-
-// dayFrom reads a day, or +DAYS from today.
-func dayFrom(s string, today crypto.Day) (string, error) {
-	if !strings.HasPrefix(s, "+") {
-		return s, nil
-	}
-	d, err := reviewer.ParseBy(s, today)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", s, err)
-	}
-	return d.String(), nil
 }
 
 // maxWords bounds what is read of a file with words, in bytes; what a field holds is less.

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"postern/reviewer"
-	"postern/reviewer/casework"
-)
+import "postern/reviewer/casework"
 
 var cmdDealt = newAction(action{
 	name: "dealt", kind: casework.KindDealt, words: []string{"flag"}, least: 1,
@@ -11,9 +8,4 @@ var cmdDealt = newAction(action{
 	long: `Dealt takes down a flag: danger, retaliation, withdrawal, changed-code or
 urgent, in all messages that raise it now. It is up again as soon as the source
 says so again.`,
-	given: func(_ *reviewer.Desk, c *reviewer.Case, values map[string]string) error {
-		act, err := c.Deal(values["flag"], values["reasons"])
-		values["messages"] = act.Get("messages")
-		return err
-	},
 })

@@ -1,20 +1,10 @@
 package main
 
-import (
-	"postern/reviewer"
-	"postern/reviewer/casework"
-)
+import "postern/reviewer/casework"
 
 var cmdLink = newAction(action{
 	name: "link", kind: casework.KindLink, words: []string{"case"}, least: 1,
 	short: "say that two cases belong together",
 	long: `Link says that a case and another one here are about the same unit, place or
 pattern. It stands in the first one. strike ends it.`,
-	given: func(v *reviewer.Desk, _ *reviewer.Case, values map[string]string) error {
-		other, err := v.Case(values["case"])
-		if err == nil {
-			values["case"] = casework.CaseText(other.ID)
-		}
-		return err
-	},
 })

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"postern/reviewer"
-	"postern/reviewer/casework"
-)
+import "postern/reviewer/casework"
 
 var cmdStage = newAction(action{
 	name: "stage", kind: casework.KindStage, words: []string{"to"}, least: 1,
@@ -13,8 +10,4 @@ closed; or referred, out-of-scope, withdrawn, reopened. A case is concluded with
 --outcome and --reasons; referred, out of scope or withdrawn with --reasons; and
 closed from one of these four alone, with --approver and --action. Nothing is
 told to the source: reply --stage does that.`,
-	given: func(_ *reviewer.Desk, c *reviewer.Case, values map[string]string) error {
-		values["from"] = c.Work.Stage
-		return nil
-	},
 })

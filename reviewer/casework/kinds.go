@@ -313,6 +313,23 @@ func KindOf(id string) (*Kind, bool) {
 // stands in it.
 var ErrField = errors.New("this cannot be recorded")
 
+// FieldError says which field of an act is missing, or why it is refused. It is an [ErrField].
+type FieldError struct {
+	Kind, Field string
+	Why         error // nil: it is missing
+}
+
+// Error says it in English.
+func (e *FieldError) Error() string {
+	if e.Why == nil {
+		return fmt.Sprintf("%v: %s needs %s", ErrField, e.Kind, e.Field)
+	}
+	return fmt.Sprintf("%v: %s, %s: %v", ErrField, e.Kind, e.Field, e.Why)
+}
+
+// Unwrap is [ErrField], and why.
+func (e *FieldError) Unwrap() []error { return []error{ErrField, e.Why} }
+
 // Check says what is wrong with an act by itself, or nil. Whether the case allows it, [Book.Write] says.
 func (a Act) Check() error {
 	k, ok := KindOf(a.Kind)
@@ -330,7 +347,7 @@ func (a Act) Check() error {
 		}
 		next += i + 1
 		if err := k.Rules[next-1].check(f.Value); err != nil {
-			return fmt.Errorf("%w: %s, %s: %s", ErrField, k.ID, f.Name, err.Error())
+			return &FieldError{k.ID, f.Name, err}
 		}
 	}
 	return missing(k, k.Rules[next:])
@@ -339,7 +356,7 @@ func (a Act) Check() error {
 func missing(k *Kind, rules []Rule) error {
 	for _, r := range rules {
 		if r.Required {
-			return fmt.Errorf("%w: %s needs %s", ErrField, k.ID, r.Name)
+			return &FieldError{k.ID, r.Name, nil}
 		}
 	}
 	return nil

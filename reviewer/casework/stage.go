@@ -41,6 +41,25 @@ var next = map[string][]string{
 // Next are the stages that may follow on a stage.
 func Next(stage string) []string { return slices.Clone(next[stage]) }
 
+// Wants are the fields of [KindStage] that a step to a stage has: those that it needs, and those
+// that it may have besides.
+func Wants(to string) (needed, may []string) {
+	switch {
+	case to == StageConcluded:
+		return []string{"outcome", "reasons"}, nil
+	case to == StageClosed:
+		return []string{"approver", "action"}, []string{"corrective", "reasons"}
+	case ending(to) || to == StageReopened:
+		return []string{"reasons"}, nil
+	}
+	return nil, []string{"reasons"}
+}
+
+// Strikable says whether an entry of this kind can be struck out, as long as it holds.
+func Strikable(kind string) bool {
+	return kind == KindNote || kind == KindDate || kind == KindLink || kind == KindAskErase
+}
+
 // Step is a case's way from one stage to another.
 type Step struct {
 	Reasoned

@@ -165,3 +165,39 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		t.Errorf("no scope: %v", err)
 	}
 }
+
+// Wants says of every stage what a step to it needs and may have: with less it is refused, and so it is with more.
+func TestWants(t *testing.T) {
+	fields := []string{"outcome=sustained", "reasons=x", "approver=x", "action=x", "corrective=no"}
+	name := func(pair string) string { n, _, _ := strings.Cut(pair, "="); return n }
+	for from, tos := range next {
+		for _, to := range tos {
+			needed, may := Wants(to)
+			for set := range 1 << len(fields) {
+				pairs := []string{"from=" + from, "to=" + to}
+				has, beyond := 0, false
+				for i, f := range fields {
+					if set&(1<<i) == 0 {
+						continue
+					}
+					pairs = append(pairs, f)
+					has += btoi(slices.Contains(needed, name(f)))
+					beyond = beyond || !slices.Contains(needed, name(f)) && !slices.Contains(may, name(f))
+				}
+				s := newState("ombuds")
+				s.Stage, s.Outcome = from, &Outcome{Stage: from, Reasons: "x"}
+				err := s.step(&Entry{Signed: Signed{Event: Event{Act: act(KindStage, pairs...)}}})
+				if ok := has == len(needed) && !beyond; ok != (err == nil) {
+					t.Fatalf("from %s with %q: %v", from, pairs, err)
+				}
+			}
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
