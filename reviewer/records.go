@@ -35,6 +35,11 @@ const (
 	kindGrave                 = KindCasework + 2 // grave, of no case, by casework.Mark
 	kindTally                 = KindCasework + 3 // statistics.Row of an erased case, of no case, by its first mark
 	kindCustody               = KindCasework + 4 // custody, by what was done to what on which day
+
+	// What a window leaves for the next one (package pages).
+	KindSeen    vault.Kind = 128 // true, of a case, by a message's id: it was on a page
+	KindDraft   vault.Kind = 129 // of a case: the answer that is being written
+	KindSetting vault.Kind = 130 // text, of no case, by the setting's name
 )
 
 const formatVersion = 1

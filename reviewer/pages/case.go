@@ -19,11 +19,15 @@ type caseView struct {
 	Path     string
 	ID       string
 	Short    string
-	Lines    []line // what must not be overlooked
-	Facts    []line // what was told, asked, agreed
+	Title    string  // the body's own
+	Alarms   []alarm // flags that are up
+	Lines    []line  // what else must not be overlooked
+	Dues     []dueLine
+	Work     []standing // what people made of it
+	Facts    []line     // what was told, asked, agreed
 	Readers  []string
-	Report   *letterView  // the first message of the source: the narrative
-	Talk     []letterView // all others, in reading order
+	Report   *letterView // the first message of the source: the narrative
+	Talk     []talkItem  // all others, in reading order, and what was done between them
 	Files    []fileView
 	Timeline []event
 	CanReply string // why no answer can be sealed; "" when one can
@@ -42,7 +46,7 @@ type line struct{ Kind, Text string }
 type event struct {
 	Day  crypto.Day
 	Text string
-	To   string // anchor of the message, or ""
+	To   string // anchor of the message or step, or ""
 }
 
 // letterView is one message.
@@ -91,34 +95,47 @@ func (p *Pages) caseRoutes() []route {
 	return []route{
 		{window.Get, "/case/{case}", p.show},
 		{window.Post, "/case/{case}/waiting", p.waits},
-		{window.Post, "/case/{case}/erase", p.erase},
 	}
 }
 
 func (p *Pages) show(a *ask) window.Reply {
 	c := a.c
 	v := caseView{Path: casePath(c, ""), ID: reviewer.FullID(c.ID), Short: c.Short, First: c.First, Last: c.Last, Messages: worded(c)}
-	v.Lines, v.Facts = p.situation(c)
+	v.Title, v.Dues, v.Work = plain.SafeLine(c.Work.Title), p.dues(c), p.standing(c)
+	var dealt []line
+	v.Alarms, dealt = p.alarms(c)
+	v.Lines, v.Facts = p.told(c)
+	v.Facts = append(v.Facts, dealt...)
 	for _, r := range c.Readers {
 		v.Readers = append(v.Readers, p.reader(r))
 	}
 	var ids []string
 	var numbers []int
+	var talk []letterView
 	for i := range c.Messages {
 		m := &c.Messages[i]
+		ids, numbers = append(ids, m.ID), append(numbers, m.No)
+		if m.Kind == crypto.KindEvent && p.desk.InBook(c, m) {
+			continue // its events stand among the steps
+		}
 		l := p.letter(c, m)
 		v.Files = append(v.Files, l.Files...)
 		if m.Mark != reviewer.MarkAgain {
-			v.Timeline = append(v.Timeline, event{m.Day, l.Kind + " · " + l.From, l.ID})
+			v.Timeline = append(v.Timeline, event{m.Day, l.Kind + " · " + l.From, "m-" + l.ID})
 		}
 		if v.Report == nil && m.Source && m.Kind == crypto.KindReport && m.Mark != reviewer.MarkAgain {
 			v.Report = &l
 		} else {
-			v.Talk = append(v.Talk, l)
+			talk = append(talk, l)
 		}
-		ids, numbers = append(ids, m.ID), append(numbers, m.No)
 	}
-	if err := p.see(c, ids); err != nil {
+	v.Talk = p.talk(c, talk)
+	for _, t := range v.Talk {
+		if s := t.Step; s != nil {
+			v.Timeline = append(v.Timeline, event{s.Day, s.Kind + " · " + s.By, "e-" + s.Ref})
+		}
+	}
+	if err := p.see(seen{c, ids}); err != nil {
 		p.refuse(err)
 	}
 	if err := p.desk.LogCustody(c, dossier.ActOpen, numbers...); err != nil { // it is shown all the same: somebody may be in danger
@@ -181,42 +198,24 @@ func (p *Pages) waits(a *ask) window.Reply {
 	return to(back)
 }
 
-// erase forgets a case; the passphrase is asked for once more.
-func (p *Pages) erase(a *ask) window.Reply {
-	pass, err := p.passphrase(p.words.Word("ask.erase", a.c.Short))
-	if err == nil {
-		err = p.desk.Erase(a.c, pass, a.field("reasons", 1<<10))
-	}
-	if err != nil {
-		p.refuse(err)
-		return to(casePath(a.c, ""))
-	}
-	p.say("erase.done", a.c.Short)
-	return to("/")
-}
-
 // situation is the head of a case: lines that warn, and what was told and agreed.
 func (p *Pages) situation(c *reviewer.Case) (lines, facts []line) {
+	up, dealt := p.alarms(c)
+	for _, a := range up {
+		lines = append(lines, line{a.Kind, a.Text})
+	}
+	more, facts := p.told(c)
+	return append(lines, more...), append(facts, dealt...)
+}
+
+// told is the head of a case without its flags.
+func (p *Pages) told(c *reviewer.Case) (lines, facts []line) {
 	s, w := &c.Now, p.words
 	warn := func(kind, key string, values ...any) { lines = append(lines, line{kind, w.Word(key, values...)}) }
 	fact := func(key string, values ...any) { facts = append(facts, line{kindInfo, w.Word(key, values...)}) }
-	if s.Danger != 0 {
-		warn(kindDanger, "case.danger", w.date(s.Danger))
-	}
-	if slices.Contains(s.Urgency, urgentDanger) {
-		warn(kindDanger, "case.indanger")
-	}
-	if s.Retaliation != 0 {
-		warn(kindDanger, "case.retaliation", w.date(s.Retaliation))
-	}
-	if s.Withdrawn != 0 {
-		warn(kindWarn, "case.withdrawn", w.date(s.Withdrawn))
-	}
+	lines = p.record(c)
 	for _, r := range c.Rivals {
 		warn(kindWarn, "case.rival", r)
-	}
-	if slices.Contains(s.Urgency, urgentEvidence) {
-		warn(kindWarn, "case.evidence")
 	}
 	for _, d := range c.Changed {
 		fact("case.changed", w.date(d))
@@ -322,7 +321,7 @@ func (p *Pages) letter(c *reviewer.Case, m *reviewer.Message) letterView {
 		}
 	}
 	if l.Notice != nil {
-		v.Facts = append(v.Facts, p.told(l.Notice)...)
+		v.Facts = append(v.Facts, p.notice(l.Notice)...)
 	}
 	for _, x := range l.Agreed {
 		v.Facts = append(v.Facts, p.consent(x))
@@ -330,8 +329,8 @@ func (p *Pages) letter(c *reviewer.Case, m *reviewer.Message) letterView {
 	return v
 }
 
-// told is what a notice tells the source.
-func (p *Pages) told(n *form.Notice) (out []line) {
+// notice is what a notice tells the source.
+func (p *Pages) notice(n *form.Notice) (out []line) {
 	w := p.words
 	if n.Stage != "" {
 		out = append(out, line{kindInfo, w.Word("told.stage", w.stage(n.Stage))})

@@ -59,6 +59,9 @@ func gallery(t *testing.T, lang string) (scenes []scene) {
 	w.check(os.WriteFile(filepath.Join(w.stick, "directory.signed"), must(w.root.Sign(must(w.server.Proposal())(w), w.signed, w.today()))(w), 0o600))
 	keep("keys", w.post("/directory", "file", filepath.Join(w.stick, "directory.signed"), "roots", w.root.Key()))
 	keep("ask", w.shown(Question(lang, w.pages.words.Word("ask.backup"), true)))
+	for _, s := range w.worked(path) {
+		keep(s.name, s.page)
+	}
 	keep("help", w.get("/help"))
 	keep("missing", w.get("/nowhere"))
 	return scenes

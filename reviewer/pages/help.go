@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postern/reviewer"
+	"postern/reviewer/casework"
 	"postern/reviewer/window"
 )
 
@@ -18,10 +19,16 @@ func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 	add("c", "key.cases", "/")
 	if c != nil {
 		add("a", "key.answer", casePath(c, "/answer"))
+		add("m", "key.note", casePath(c, "/work/"+casework.KindNote))
+		add("s", "key.stage", casePath(c, "/work/"+casework.KindStage))
+		add("l", "key.label", casePath(c, "/work/"+casework.KindLabel))
+		add("g", "key.assign", casePath(c, "/work/"+casework.KindAssign))
 		add("f", "key.files", casePath(c, "#files"))
 		add("r", "key.refer", casePath(c, "/refer"))
 	}
 	add("n", "key.next", "/next")
+	add("d", "key.due", "/due")
+	add("w", "key.open", "/new")
 	add("i", "key.import", "/import")
 	add("x", "key.export", "/export")
 	add("t", "key.takeover", "/takeover")
@@ -60,7 +67,8 @@ func (p *Pages) helpRoutes() []route {
 func (p *Pages) help(*ask) window.Reply {
 	v := helpView{Everywhere: p.shortcuts(nil)}
 	v.Case = []shortcut{
-		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "f", Text: p.words.Word("key.files")}, {Key: "r", Text: p.words.Word("key.refer")},
+		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "m", Text: p.words.Word("key.note")}, {Key: "s", Text: p.words.Word("key.stage")},
+		{Key: "l", Text: p.words.Word("key.label")}, {Key: "g", Text: p.words.Word("key.assign")}, {Key: "f", Text: p.words.Word("key.files")}, {Key: "r", Text: p.words.Word("key.refer")},
 		{Key: "Alt+p", Text: p.words.Word("key.preview")}, {Key: "Alt+s", Text: p.words.Word("key.seal")}, {Key: "Alt+t", Text: p.words.Word("key.template")},
 	}
 	v.Languages = p.languages()

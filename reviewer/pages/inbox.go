@@ -8,6 +8,7 @@ import (
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer"
+	"postern/reviewer/casework"
 	"postern/reviewer/plain"
 	"postern/reviewer/window"
 )
@@ -25,6 +26,8 @@ const (
 	showWaiting   = "waiting"
 	showConsent   = "consent"
 	showWithdrawn = "withdrawn"
+	showMine      = "mine"
+	showNobody    = "unassigned"
 
 	sortUrgent = "urgent" // danger, then what is due, then what is unread
 	sortNewest = "newest"
@@ -32,12 +35,16 @@ const (
 )
 
 var (
-	shows = []string{showAll, showUnread, showDanger, showDue, showOpen, showWaiting, showConsent, showWithdrawn}
+	shows = []string{showAll, showUnread, showDanger, showDue, showOpen, showWaiting, showConsent, showWithdrawn, showMine, showNobody}
 	sorts = []string{sortUrgent, sortNewest, sortOldest}
 )
 
-// listing is how the list is arranged. It stays for as long as the window is open.
-type listing struct{ show, sort string }
+// listing is how lists are arranged. It stays for as long as the window is open.
+type listing struct {
+	show, sort string
+	label      string // that cases must have; "": any or none
+	mineDue    bool   // the due list shows one's own cases alone
+}
 
 // badge is a word at a case that nobody should overlook. Kind is its class.
 type badge struct{ Kind, Text string }
@@ -58,49 +65,46 @@ const (
 // caseRow is one case in the list.
 type caseRow struct {
 	Path     string
+	ID       string // whole
 	Short    string
+	Title    string
+	Labels   []string
+	Who      string // is to work on it
+	Chosen   bool
 	Badges   []badge
 	First    crypto.Day
 	Last     crypto.Day
 	Messages int
 	Files    int
 	Unread   int
-	Stage    string
+	Stage    string // with this body
 	Topics   string
-	Due      string
-	Overdue  bool
+	Due      *dueLine // what comes first; nil: nothing
 
 	danger bool
 	due    crypto.Day // 0: nothing
+	near   casework.When
 	id     crypto.CaseID
 }
 
 // inboxView is a page of the list.
 type inboxView struct {
-	Rows      []caseRow
-	Total     int // of all cases
-	Found     int // that the filter lets through
-	Page      int
-	Pages     int
+	Rows  []caseRow
+	Total int // of all cases
+	Found int // that the filter lets through
+	listPages
 	Shows     []choice
 	Sorts     []choice
+	Labels    []choice // to show only those; nil: there are none
+	Holders   []choice // to assign cases to
+	Bulk      bulk
+	Today     *todayView
 	Missing   []string
 	Broken    []string
 	HandIn    []string
 	Strangers int
 	Referred  []referredRow
 	Empty     bool // there is no case at all
-}
-
-// Before and After are the pages beside this one; 0: none.
-func (v inboxView) Before() int { return v.Page - 1 }
-
-// After is the page behind this one.
-func (v inboxView) After() int {
-	if v.Page == v.Pages {
-		return 0
-	}
-	return v.Page + 1
 }
 
 // choice is one option of a select.
@@ -133,11 +137,23 @@ func (p *Pages) inbox(a *ask) window.Reply {
 		Referred: p.referredRows(),
 	}
 	rows := p.rows(show)
-	v.Found = len(rows)
-	v.Pages = max(1, (len(rows)+perPage-1)/perPage)
-	v.Page, _ = strconv.Atoi(a.Query.Get("page")) // what is no number is the first page
-	v.Page = min(max(v.Page, 1), v.Pages)
-	v.Rows = rows[min(len(rows), (v.Page-1)*perPage):min(len(rows), v.Page*perPage)]
+	v.Found, v.listPages = len(rows), pagesOf(len(rows), a)
+	v.Rows = rows[v.from():v.until(len(rows))]
+	v.Bulk, v.Today = p.bulk, p.today(a)
+	p.bulk = bulk{}
+	for i := range v.Rows {
+		v.Rows[i].Chosen = v.Bulk.chosen(v.Rows[i].ID)
+	}
+	v.Holders = []choice{{"", p.words.Word("holder.nobody"), false}}
+	for _, h := range append([]string{p.desk.Holder()}, p.desk.Fellows()...) {
+		v.Holders = append(v.Holders, choice{h, p.holder(h), h == v.Bulk.Holder})
+	}
+	if all := p.allLabels(); len(all) > 0 {
+		v.Labels = []choice{{"", p.words.Word("inbox.anylabel"), p.list.label == ""}}
+		for _, l := range all {
+			v.Labels = append(v.Labels, choice{plain.SafeLine(l), plain.SafeLine(l), l == p.list.label})
+		}
+	}
 	return p.page("inbox", "cases", p.words.Word("title.inbox"), v)
 }
 
@@ -148,6 +164,10 @@ func (p *Pages) arrange(a *ask) window.Reply {
 	}
 	if s := a.field("sort", maxID); slices.Contains(sorts, s) {
 		p.list.sort = s
+	}
+	p.list.label = p.labelOf(a.field("label", maxLine))
+	if !slices.Contains(p.allLabels(), p.list.label) {
+		p.list.label = ""
 	}
 	return to("/")
 }
@@ -164,11 +184,11 @@ func (p *Pages) next(*ask) window.Reply {
 
 // rows are the cases that a filter lets through, in the order chosen.
 func (p *Pages) rows(show string) (rows []caseRow) {
-	today := p.desk.Clock().Today()
+	s, today := p.desk.Settings(), p.desk.Clock().Today()
 	for i := range p.all() {
 		c := &p.cases[i]
-		r := p.row(c, today)
-		if keeps(show, c, &r) {
+		r := p.row(c, &s, today)
+		if p.keeps(show, c, &r) && (p.list.label == "" || slices.Contains(c.Work.Labels, p.list.label)) {
 			rows = append(rows, r)
 		}
 	}
@@ -207,14 +227,14 @@ func byDue(a, b crypto.Day) int {
 }
 
 // keeps says whether a filter lets a case through.
-func keeps(show string, c *reviewer.Case, r *caseRow) bool {
+func (p *Pages) keeps(show string, c *reviewer.Case, r *caseRow) bool {
 	switch show {
 	case showUnread:
 		return r.Unread > 0
 	case showDanger:
 		return r.danger
 	case showDue:
-		return r.due != 0
+		return r.due != 0 && r.near != casework.Later
 	case showOpen:
 		return c.Sent+c.Waiting == 0
 	case showWaiting:
@@ -223,42 +243,48 @@ func keeps(show string, c *reviewer.Case, r *caseRow) bool {
 		return len(c.Now.Consents) > 0
 	case showWithdrawn:
 		return c.Now.Withdrawn != 0
+	case showMine:
+		return c.Work.Assignee == p.desk.Holder()
+	case showNobody:
+		return c.Work.Assignee == "" && c.Work.Stage != casework.StageClosed
 	}
 	return true
 }
 
 // row is one case in the list.
-func (p *Pages) row(c *reviewer.Case, today crypto.Day) caseRow {
+func (p *Pages) row(c *reviewer.Case, set *casework.Settings, today crypto.Day) caseRow {
 	s, w := &c.Now, p.words
 	r := caseRow{
-		Path: casePath(c, ""), Short: c.Short, First: c.First, Last: c.Last, Files: c.Files, id: c.ID,
+		Path: casePath(c, ""), ID: reviewer.FullID(c.ID), Short: c.Short, Title: plain.SafeLine(c.Work.Title), Stage: w.stage(c.Work.Stage), First: c.First, Last: c.Last, Files: c.Files, id: c.ID,
 		Unread: p.unread(c), Messages: worded(c),
 	}
 	mark := func(kind, key string, values ...any) {
 		r.Badges = append(r.Badges, badge{kind, w.Word(key, values...)})
 	}
-	if s.Danger != 0 {
-		r.danger = true
+	up := func(flag string) bool { return len(c.Raised[flag]) > 0 }
+	r.danger = up(casework.FlagDanger) || up(casework.FlagRetaliation)
+	if up(casework.FlagDanger) && s.Danger != 0 {
 		mark(kindDanger, "badge.danger")
 	}
-	if slices.Contains(s.Urgency, urgentDanger) {
-		r.danger = true
+	if up(casework.FlagDanger) && slices.Contains(s.Urgency, urgentDanger) {
 		mark(kindDanger, "badge.indanger")
 	}
-	if s.Retaliation != 0 {
-		r.danger = true
+	if up(casework.FlagRetaliation) {
 		mark(kindDanger, "badge.retaliation")
 	}
-	if slices.Contains(s.Urgency, urgentEvidence) {
+	if up(casework.FlagUrgent) && slices.Contains(s.Urgency, urgentEvidence) {
 		mark(kindWarn, "badge.evidence")
 	}
-	if s.Withdrawn != 0 {
+	if up(casework.FlagWithdrawal) {
 		mark(kindWarn, "badge.withdrawn")
+	}
+	if len(c.Book.Breaks) > 0 {
+		mark(kindDanger, "badge.breaks")
 	}
 	if len(c.Rivals) > 0 {
 		mark(kindWarn, "badge.rivals")
 	}
-	if slices.ContainsFunc(c.Messages, func(m reviewer.Message) bool { return m.Late != "" }) {
+	if up(casework.FlagChangedCode) {
 		mark(kindWarn, "badge.late")
 	}
 	if len(c.Changed) > 0 {
@@ -293,11 +319,15 @@ func (p *Pages) row(c *reviewer.Case, today crypto.Day) caseRow {
 			r.Topics = w.Word("list.and", r.Topics, x)
 		}
 	}
-	if s.Stage != nil {
-		r.Stage = w.stage(s.Stage.Stage)
+	for _, l := range c.Work.Labels {
+		r.Labels = append(r.Labels, plain.SafeLine(l))
 	}
-	if x := s.Promise; x != nil && !s.Kept {
-		r.due, r.Due, r.Overdue = crypto.Day(x.Until), crypto.Day(x.Until).String(), s.Overdue(today)
+	if c.Work.Assignee != "" {
+		r.Who = p.holder(c.Work.Assignee)
+	}
+	if len(c.Dues) > 0 {
+		d := p.due(&c.Dues[0], set, today)
+		r.Due, r.due, r.near = &d, d.Day, c.Dues[0].When(today, set)
 	}
 	return r
 }
@@ -321,3 +351,6 @@ func (p *Pages) unread(c *reviewer.Case) (n int) {
 	}
 	return n
 }
+
+// listPage is a page of the list of cases.
+func listPage(n int) string { return "/?page=" + strconv.Itoa(n) }

@@ -7,12 +7,14 @@ import (
 	"postern/intake/form"
 	"postern/locale"
 	"postern/locale/localetest"
+	"postern/reviewer"
+	"postern/reviewer/casework"
 )
 
 func TestEveryLocaleIsComplete(t *testing.T) {
 	want := localetest.Wanted{}
 	want.Templates(t, assets, new(words).funcs(nil, ""), "templates/*.html")
-	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add", "note", "facts")
+	want.Code(t, ".", func(string) bool { return true }, "say", "warn", "fact", "mark", "add", "note", "facts", "put")
 	want.Add("template.", templates...)
 	for key := range want { // the source's own words: they are in package locale
 		if strings.HasPrefix(key, "reply.") {
@@ -38,6 +40,7 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 	for _, r := range refusals {
 		want.Add("refused.", r.key)
 	}
+	wantCasework(want)
 	en, err := locale.Read(assets, "locales", "en")
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +57,53 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 			want.Complete(t, l, en, func(string) bool { return false })
 		})
 	}
+}
+
+// wantCasework adds the words of all that can be done to a case, and of its clocks.
+func wantCasework(want localetest.Wanted) {
+	for _, k := range casework.Kinds() {
+		want.Add("act.", k.ID)
+		if k.ID != casework.KindOpened {
+			want.Add("act."+k.ID+".", "hint")
+		}
+		for _, r := range k.Rules {
+			if reviewer.Filled(k.ID, r.Name) {
+				continue
+			}
+			if k.ID != casework.KindNote {
+				want.Add("field."+k.ID+".", r.Name)
+			}
+			if k.ID == casework.KindStage && r.Name == "to" {
+				continue // a stage
+			}
+			for _, o := range r.Options {
+				want.Add("option."+k.ID+"."+r.Name+".", o.ID)
+			}
+		}
+	}
+	want.Add("field.note.", "text")
+	for _, kind := range []string{casework.KindDealt, casework.KindStrike, casework.KindFate, casework.KindMayErase} {
+		want.Add("act."+kind+".", "none")
+	}
+	for _, g := range actGroups {
+		want.Add("acts.", g.id)
+	}
+	want.Add("acts.", "other")
+	for _, s := range []casework.Scope{casework.All, casework.Body, casework.Desk} {
+		want.Add("scope.", s.String())
+	}
+	for w := casework.Overdue; w <= casework.Later; w++ {
+		want.Add("due.when.", w.String())
+	}
+	want.Add("due.clock.", casework.ClockAcknowledgeSoon, casework.ClockAcknowledge, casework.ClockFeedback, casework.ClockPromise, casework.ClockBar,
+		casework.ClockReview, casework.ClockRisk, casework.ClockRecommendation, casework.ClockErase, casework.ClockProcedure)
+	want.Add("break.", string(casework.Missing), string(casework.Changed), string(casework.Twice))
+	want.Add("weekday.", weekdays...)
+	for _, n := range numbersOf(new(casework.Settings)) {
+		want.Add("settings.", strings.ReplaceAll(n.Name, "_", "-"))
+	}
+	want.Add("erase.against.", "held", "approve", "grace", "open", "kept")
+	want.Add("case.erase.", "asked", "agreed")
 }
 
 // Texts to begin an answer with are there in every language of the source's pages.

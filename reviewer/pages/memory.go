@@ -5,14 +5,6 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
-	"postern/reviewer/vault"
-)
-
-// What a window remembers in the vault, as records of a case or of the desk. Casework's kinds are lower.
-const (
-	kindSeen    vault.Kind = 128 + iota // of a case, by a message's id: it was on a page
-	kindDraft                           // of a case: an answer that is being written
-	kindSetting                         // of the desk, by name
 )
 
 // Names of settings.
@@ -32,11 +24,11 @@ type memory struct {
 func (p *Pages) remember() error {
 	p.memory = memory{seen: make(map[string]bool)}
 	var err error
-	if p.memory.settings, err = reviewer.Records[string](p.desk, kindSetting, nil); err != nil {
+	if p.memory.settings, err = reviewer.Records[string](p.desk, reviewer.KindSetting, nil); err != nil {
 		return err
 	}
 	for i := range p.all() {
-		seen, err := reviewer.Records[bool](p.desk, kindSeen, &p.cases[i])
+		seen, err := reviewer.Records[bool](p.desk, reviewer.KindSeen, &p.cases[i])
 		if err != nil {
 			return err
 		}
@@ -49,7 +41,7 @@ func (p *Pages) remember() error {
 
 // draft is the answer of a case that is being written; the zero value when there is none.
 func (p *Pages) draft(c *reviewer.Case) draft {
-	list, err := reviewer.Records[draft](p.desk, kindDraft, c)
+	list, err := reviewer.Records[draft](p.desk, reviewer.KindDraft, c)
 	if err != nil {
 		p.refuse(err)
 	}
@@ -61,7 +53,7 @@ func (p *Pages) keepDraft(c *reviewer.Case, d draft) error {
 		return nil
 	}
 	var change reviewer.Change
-	change.Put(kindDraft, c, "", d)
+	change.Put(reviewer.KindDraft, c, "", d)
 	return p.desk.Commit(&change)
 }
 
@@ -70,27 +62,35 @@ func (p *Pages) forgetDraft(c *reviewer.Case) error {
 		return nil
 	}
 	var change reviewer.Change
-	change.Delete(kindDraft, c, "")
+	change.Delete(reviewer.KindDraft, c, "")
 	return p.desk.Commit(&change)
 }
 
+// seen are messages of a case, by id.
+type seen struct {
+	c   *reviewer.Case
+	ids []string
+}
+
 // see notes that messages were on a page.
-func (p *Pages) see(c *reviewer.Case, ids []string) error {
+func (p *Pages) see(list ...seen) error {
 	var change reviewer.Change
-	news := false
-	for _, id := range ids {
-		if !p.memory.seen[id] {
-			change.Put(kindSeen, c, id, true)
-			news = true
+	var news []string
+	for _, s := range list {
+		for _, id := range s.ids {
+			if !p.memory.seen[id] {
+				change.Put(reviewer.KindSeen, s.c, id, true)
+				news = append(news, id)
+			}
 		}
 	}
-	if !news {
+	if len(news) == 0 {
 		return nil
 	}
 	if err := p.desk.Commit(&change); err != nil {
 		return fmt.Errorf("noting what was read: %w", err)
 	}
-	for _, id := range ids {
+	for _, id := range news {
 		p.memory.seen[id] = true
 	}
 	return nil
@@ -102,7 +102,7 @@ func (p *Pages) set(name, value string) error {
 		return nil
 	}
 	var change reviewer.Change
-	change.Put(kindSetting, nil, name, value)
+	change.Put(reviewer.KindSetting, nil, name, value)
 	if err := p.desk.Commit(&change); err != nil {
 		return fmt.Errorf("keeping a setting: %w", err)
 	}

@@ -61,6 +61,11 @@ type session struct {
 	written   []written                   // bundles, to be shown once
 	proposed  *proposed                   // a directory that was looked at
 	cardWords string                      // of the card that was written last
+
+	typed     map[string]typed // forms that were refused
+	confirmed crypto.Day       // today, as somebody looked it up
+	bulk      bulk             // what was chosen in the list
+	deciding  *settingsForm    // settings that are not in force yet; nil: none
 }
 
 // notice says what was just done, or why it was not.
@@ -116,6 +121,7 @@ const (
 	maxID    = 64   // ids, places, choices
 	maxLine  = 4096 // paths
 	maxTyped = 4 * crypto.MaxText
+	maxForm  = 1 << 20 // a window sends no more
 )
 
 // route is one page or action. "{case}" in a pattern is a case's id.
@@ -126,7 +132,8 @@ type route struct {
 
 // allRoutes are the pages and actions, by their files.
 func (p *Pages) allRoutes() []route {
-	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.importRoutes(), p.stickRoutes(), p.handOverRoutes(), p.takeoverRoutes(), p.referRoutes(), p.keyRoutes(), p.helpRoutes())
+	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.importRoutes(), p.stickRoutes(), p.handOverRoutes(), p.takeoverRoutes(), p.referRoutes(), p.keyRoutes(), p.helpRoutes(),
+		p.workRoutes(), p.dueRoutes(), p.openRoutes(), p.settingsRoutes(), p.bulkRoutes())
 }
 
 // Answer answers one request.
@@ -151,7 +158,8 @@ func (p *Pages) Answer(q window.Request) window.Reply {
 			if subtle.ConstantTimeCompare([]byte(q.Form.Get("token")), []byte(p.token)) != 1 {
 				return p.problem(statusForbidden, "token", nil)
 			}
-			p.cases = nil // what it does may change all of them
+			p.cases = nil
+			defer func() { p.cases = nil }() // what it does may change all of them
 		}
 		if id != "" {
 			c, err := p.desk.Case(id)
@@ -214,12 +222,13 @@ type frame struct {
 	Said    []notice
 	Waiting int    // answers to export
 	Follow  string // page that the window goes to by itself
+	Due     int    // overdue, or due today
 	View    any
 }
 
 // page makes a page of the template of that name.
 func (p *Pages) page(name, nav string, title string, view any) window.Reply {
-	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), View: view, Follow: p.follow}
+	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), Due: p.pressing(), View: view, Follow: p.follow}
 	p.follow = ""
 	var b bytes.Buffer
 	if err := p.words.templates[name].ExecuteTemplate(&b, "layout", &f); err != nil {

@@ -12,6 +12,7 @@ import (
 	"postern/intake/form"
 	"postern/locale"
 	"postern/reviewer"
+	"postern/reviewer/casework"
 	"postern/reviewer/plain"
 	"postern/reviewer/vault"
 	"postern/reviewer/window"
@@ -24,7 +25,8 @@ var assets embed.FS
 func Languages() []string { return locale.Languages(assets, "locales") }
 
 // pageNames are the templates of pages.
-var pageNames = []string{"inbox", "case", "answer", "preview", "import", "importing", "imported", "export", "handover", "takeover", "refer", "parts-look", "referred", "keys", "help", "problem"}
+var pageNames = []string{"inbox", "case", "answer", "preview", "import", "importing", "imported", "export", "handover", "takeover", "refer", "parts-look", "referred", "keys", "help", "problem",
+	"work", "erase", "due", "open", "settings"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
@@ -103,6 +105,12 @@ var (
 	errFolder    = errors.New("there is no such folder, or file in it")
 	errNoVolumes = errors.New("there is no volume in the folder")
 	errAsk       = errors.New("nobody can be asked for the passphrase here")
+
+	errNoneChosen = errors.New("no case was chosen")
+	errDay        = errors.New("this is no day")
+	errFuture     = errors.New("this day is after today")
+	errNumber     = errors.New("this is no number")
+	errClass      = errors.New("this is no class of retention")
 )
 
 // refusals are errors that a reviewer meets, and their sentences.
@@ -155,14 +163,39 @@ var refusals = []struct {
 	{errMoved, "moved"},
 	{errMaskLines, "masklines"},
 	{fs.ErrExist, "exists"},
+	{errNoneChosen, "nonechosen"},
+	{errDay, "day"},
+	{errFuture, "future"},
+	{errNumber, "number"},
+	{errClass, "class"},
+	{casework.ErrStage, "stage"},
+	{casework.ErrOutcome, "outcome"},
+	{casework.ErrMoved, "stagemoved"},
+	{casework.ErrRefers, "refers"},
+	{casework.ErrRecused, "recused"},
+	{casework.ErrAlready, "already"},
+	{casework.ErrHeld, "held"},
+	{casework.ErrApprove, "approve"},
+	{casework.ErrGrace, "grace"},
+	{casework.ErrOpen, "open"},
+	{casework.ErrKept, "kept"},
+	{casework.ErrField, "field"},
+	{casework.ErrSettings, "settings"},
+	{reviewer.ErrNoCode, "nocode"},
 }
 
-// refusal says why something was not done. What has no sentence of its own comes with
-// the error's own words, which are English.
+// withDetail are refusals whose own words say more than their sentence: which case, what would be possible.
+var withDetail = []error{casework.ErrMoved, casework.ErrAlready, casework.ErrField, casework.ErrRecused, casework.ErrSettings, casework.ErrRefers, casework.ErrGrace, casework.ErrKept}
+
+// refusal says why something was not done. What has no sentence of its own, or one that does not
+// say all, comes with the error's own words, which are English.
 func (w *words) refusal(err error) (text, detail string) {
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
-			return w.Word("refused." + r.key), ""
+			if slices.Contains(withDetail, r.err) {
+				detail = plain.SafeText(err.Error())
+			}
+			return w.Word("refused." + r.key), detail
 		}
 	}
 	return w.Word("refused.other"), plain.SafeText(err.Error())

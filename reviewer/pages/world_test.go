@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -208,6 +209,9 @@ func (w *world) office() *world {
 	w.imports(w.anna, w.batch(entries...))
 	c2 := must(w.anna.Case(reviewer.FullID(one.Case)))(w)
 	must(w.anna.Reply(must(w.anna.PlanReply(c2, w.today()))(w), reviewer.Draft{Text: "نحن نقرأ رسائلك. ابقَ في مكان آمن."}))(w)
+	if w.pages != nil {
+		w.pages.cases = nil
+	}
 	return w
 }
 
@@ -236,7 +240,14 @@ func (w *world) post(path string, fields ...string) *shown {
 // send sends a form as it is.
 func (w *world) send(path string, fields ...string) window.Reply {
 	w.Helper()
+	return w.sendAll(path, nil, fields...)
+}
+
+// sendAll is send with fields that stand in the form several times.
+func (w *world) sendAll(path string, many map[string][]string, fields ...string) window.Reply {
+	w.Helper()
 	f := url.Values{}
+	maps.Copy(f, many)
 	for i := 0; i < len(fields); i += 2 {
 		f.Set(fields[i], fields[i+1])
 	}
