@@ -313,3 +313,12 @@ func TestWithdraw(t *testing.T) {
 		t.Errorf("an exported reply was taken back: %v", err)
 	}
 }
+
+// readerIDs are the ids of bodies.
+func readerIDs(list []crypto.Reader) []string {
+	out := make([]string, len(list))
+	for i, r := range list {
+		out[i] = r.ID
+	}
+	return out
+}

@@ -147,15 +147,6 @@ func (e *entry) fromSource() bool {
 	return false
 }
 
-// readerIDs are the ids of bodies.
-func readerIDs(list []crypto.Reader) []string {
-	out := make([]string, len(list))
-	for i, r := range list {
-		out[i] = r.ID
-	}
-	return out
-}
-
 // names says whether a body's id is among the readers.
 func names(list []crypto.Reader, id string) bool {
 	return slices.ContainsFunc(list, func(r crypto.Reader) bool { return r.ID == id })

@@ -39,15 +39,6 @@ var (
 	}
 )
 
-// Outcomes of a closed case.
-func Outcomes() []form.Option { return slices.Clone(outcomes) }
-
-// Aims of a recommendation.
-func Aims() []form.Option { return slices.Clone(aims) }
-
-// Fates of a recommendation, in the order in which they come.
-func Fates() []form.Option { return slices.Clone(fates) }
-
 func topics() []form.Option    { return options(form.QTopics) }
 func reporters() []form.Option { return options(form.QReporter) }
 
