@@ -15,6 +15,6 @@
 //
 // The words of the source's pages lie here, in source/: the pages of package web
 // show them, and the desk's window shows with them what a source will see, in
-// their language. Other pages keep theirs beside them and read them with [Read].
+// their language. Other rooms keep theirs beside them and read them with [Read] or [Beside].
 // Tests that every language is complete are in locale/localetest.
 package locale

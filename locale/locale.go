@@ -98,6 +98,18 @@ func Read(files fs.FS, dir, lang string) (*Locale, error) {
 	return &l, nil
 }
 
+// Beside reads one language of the locale files in a folder, and the words of the source's pages in
+// the same language, for rooms that call questions and topics as sources see them.
+func Beside(files fs.FS, dir, lang string) (own, source *Locale, err error) {
+	if own, err = Read(files, dir, lang); err != nil {
+		return nil, nil, err
+	}
+	if source, err = Source(lang); err != nil {
+		return nil, nil, err
+	}
+	return own, source, nil
+}
+
 // Tag is the language, for matching.
 func (l *Locale) Tag() language.Tag { return l.tag }
 

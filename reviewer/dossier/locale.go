@@ -18,11 +18,7 @@ func Languages() []string { return locale.Languages(assets, "locales") }
 type words struct{ own, source *locale.Locale }
 
 func wordsIn(lang string) (*words, error) {
-	own, err := locale.Read(assets, "locales", lang)
-	if err != nil {
-		return nil, err
-	}
-	source, err := locale.Source(lang)
+	own, source, err := locale.Beside(assets, "locales", lang)
 	if err != nil {
 		return nil, err
 	}
