@@ -137,6 +137,15 @@ func (desk *Desk) WorkingCopy(c *Case, dir, lang string, masks *dossier.Masks) (
 	return dossier.WriteCopy(dir, x, lang, masks)
 }
 
+// Preview is the page of a working copy with these masks: look at it before it is written.
+func (desk *Desk) Preview(c *Case, lang string, masks *dossier.Masks) (*dossier.Page, error) {
+	x, err := desk.dossier(c)
+	if err != nil {
+		return nil, fmt.Errorf("masking: %w", err)
+	}
+	return dossier.Preview(x, lang, masks)
+}
+
 // dossier is a case as a dossier takes it. Steps of the case are in its log, and a change of code is
 // no message.
 func (desk *Desk) dossier(c *Case) (*dossier.Case, error) {
@@ -157,7 +166,7 @@ func (desk *Desk) dossier(c *Case) (*dossier.Case, error) {
 		if m.Kind == crypto.KindChange || m.Kind == crypto.KindEvent {
 			continue
 		}
-		x := dossier.Message{No: m.No, Day: m.Day, Kind: KindName(m.Kind), From: "source", Notes: desk.notes(m)}
+		x := dossier.Message{No: m.No, Day: m.Day, Kind: KindName(m.Kind), From: dossier.FromSource, Notes: desk.notes(m)}
 		switch {
 		case m.Own:
 			x.From = desk.keys.Body + "/" + desk.keys.Holder

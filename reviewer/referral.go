@@ -172,8 +172,8 @@ func (desk *Desk) selectParts(r *Referral, s Selection) error {
 	for i := range masked.Messages {
 		m, was := &masked.Messages[i], &chosen.Messages[i]
 		x := Part{No: i + 1, Day: m.Day, Words: m.Words}
-		x.Kind, x.From = kindNamed(m.Kind), m.From
-		x.Masked = m.Words != was.Words || len(m.Files) != len(was.Files)
+		x.Kind, x.From = kindNamed(m.Kind), was.From
+		x.Masked = m.Masked || m.Words != was.Words || slices.ContainsFunc(m.Files, func(f dossier.File) bool { return f.Left })
 		for j, a := range m.Answers {
 			x.Told = append(x.Told, form.Answer{ID: a.Question, Values: a.Values})
 			x.Masked = x.Masked || !slices.Equal(a.Values, was.Answers[j].Values)
@@ -188,6 +188,9 @@ func (desk *Desk) selectParts(r *Referral, s Selection) error {
 		}
 		r.add(itemPart, b, nil)
 		for _, f := range m.Files {
+			if f.Left {
+				continue
+			}
 			files++
 			one := File{No: files, File: crypto.File{Name: f.Name, MediaType: f.MediaType, Size: f.Size, SHA256: f.SHA256}}
 			x.Files = append(x.Files, one)

@@ -37,7 +37,11 @@ type Message struct {
 	Words      string
 	Files      []File
 	Unreadable bool // its container is damaged
+	Masked     bool // of a masked copy: nothing but its day is left
 }
+
+// FromSource is From of a message of the source.
+const FromSource = "source"
 
 // Answer is one answer of the source, by ids of package form.
 type Answer struct {
@@ -53,6 +57,7 @@ type File struct {
 	Size      int64
 	SHA256    [32]byte
 	Open      func(io.Writer) error
+	Left      bool // of a masked copy: it does not go along; where its name is masked too, it has none
 }
 
 // Custody says that somebody did something with the case's content.

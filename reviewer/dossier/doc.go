@@ -25,6 +25,7 @@
 //	case.go    what a dossier is made of
 //	folder.go  files in clear under safe names, and their sums
 //	write.go   the evidence; log.go, the signed log; verify.go
-//	masks.go   what is masked and how it is found; copy.go, the working copy; masked.go, for other programs
+//	masks.go   what is to be masked; disguise.go, how it is found however it was written
+//	masked.go  a case as masks leave it; copy.go, the working copy
 //	page.go    case.html; locale.go, its words
 package dossier

@@ -217,7 +217,7 @@ func TestVerifyShows(t *testing.T) {
 		"a file added":         {func(d string) error { return os.WriteFile(filepath.Join(d, "words", "x"), nil, 0o600) }, `"words/x" was added`},
 		"a file linked":        {func(d string) error { os.Remove(d + "/custody.txt"); return os.Symlink("case.html", d+"/custody.txt") }, `"custody.txt" is no file`},
 		"sums changed":         {edit(sumsName, func(s string) string { return strings.Replace(s, "a", "b", 1) }), "SHA256SUMS is not what was signed"},
-		"seal changed":         {edit(sealName, func(s string) string { return strings.Replace(s, "anna", "bert", 1) }), "does not hold"},
+		"seal changed":         {edit(SealName, func(s string) string { return strings.Replace(s, "anna", "bert", 1) }), "does not hold"},
 		"an entry deleted":     {edit(logName, lines(func(l []string) []string { return slices.Delete(l, 3, 4) })), "an entry was deleted or added"},
 		"deleted and counted":  {edit(logName, lines(func(l []string) []string { l[1] = "entries 3\n"; return slices.Delete(l, 2, 3) })), "not in their order"},
 		"entries swapped":      {edit(logName, lines(func(l []string) []string { l[2], l[3] = l[3], l[2]; return l })), "not in their order"},
@@ -509,14 +509,15 @@ func TestCopy(t *testing.T) {
 
 func TestParseMasksRefuses(t *testing.T) {
 	for text, says := range map[string]string{
-		"words Depot":       "line 1: it begins with none",
-		"\n\ntext a":        "line 3: a text needs two letters",
-		"text !!!":          "line 1: a text needs two letters",
-		"message two":       "line 1: a number is expected",
-		"lines 2 5-3":       "line 1: lines are given like 5-8",
-		"lines 2":           "line 1: a number is expected",
+		"words Depot":       "line 1: masks cannot be used: it begins with none",
+		"\n\ntext a":        "line 3: masks cannot be used: a text needs two letters",
+		"text !!!":          "line 1: masks cannot be used: a text needs two letters",
+		"message two":       "line 1: masks cannot be used: a number is expected",
+		"lines 2 5-3":       "line 1: masks cannot be used: lines are given like 5-8",
+		"lines 2":           "line 1: masks cannot be used: lines are given like",
+		"message 2 3":       "line 1: masks cannot be used: one number",
 		"file 1\ninclude 1": "masked and included",
-		"file 0":            "line 1: a number",
+		"file 0":            "line 1: masks cannot be used: a number",
 		"text \xff":         "not UTF-8",
 		strings.Repeat("text abcdefgh\n", maxMasks+1): "at most",
 	} {

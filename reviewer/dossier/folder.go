@@ -50,10 +50,13 @@ func OpenFolder(dir string) (*Folder, error) {
 	return &Folder{root: root, dir: dir}, nil
 }
 
-// NewFolder opens a folder that is new or empty.
+// ErrFolderTaken says that a new folder was wanted, and something is in it.
+var ErrFolderTaken = errors.New("this folder is not empty: name a new one")
+
+// NewFolder opens a folder that is new or empty. [ErrFolderTaken].
 func NewFolder(dir string) (*Folder, error) {
 	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		return nil, fmt.Errorf("%s is not empty: name a new folder", dir)
+		return nil, fmt.Errorf("%s: %w", plain.SafeLine(dir), ErrFolderTaken)
 	}
 	return OpenFolder(dir)
 }
@@ -122,8 +125,8 @@ func (f *Folder) sums() []byte {
 // Remove removes one file again.
 func (f *Folder) Remove(w *Written) error { return f.root.Remove(w.Name) }
 
-// undo removes all that was written.
-func (f *Folder) undo() {
+// Undo removes all that was written.
+func (f *Folder) Undo() {
 	for _, w := range f.all {
 		_ = f.root.Remove(w.Name)
 	}

@@ -5,15 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"html"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 )
 
 // Bounds of a file of masks.
@@ -23,8 +18,16 @@ const (
 	maxMaskText = 1000 // bytes of one
 )
 
-// ErrMask is wrapped by every refusal of masks.
-var ErrMask = errors.New("masks cannot be used")
+// ErrMask is wrapped by every refusal of masks, and beside it one of the others.
+var (
+	ErrMask      = errors.New("masks cannot be used")
+	ErrMaskText  = fmt.Errorf("a text needs two letters or digits at least, or all would be masked, and at most %d bytes", maxMaskText)
+	ErrMaskLines = errors.New("lines are given like 5-8")
+	ErrMaskMany  = fmt.Errorf("at most %d texts can be masked", maxMasks)
+	ErrMaskBoth  = errors.New("a file is masked and included: choose one")
+	ErrMaskFile  = errors.New("what is in this file cannot be masked: leave it out, or copy without masked texts")
+	ErrMaskOwn   = errors.New("this program writes a masked text itself: mask a longer one")
+)
 
 // Masks say what a working copy must not show. Texts are found however they are written: in
 // capitals or not, with accents or without, composed or not, in full width, with spaces,
@@ -38,6 +41,66 @@ type Masks struct {
 	messages map[int]bool
 	lines    map[int][][2]int
 	include  map[int]bool
+}
+
+// NewMasks mask nothing, and let no file go along.
+func NewMasks() *Masks {
+	return &Masks{files: map[int]bool{}, messages: map[int]bool{}, lines: map[int][][2]int{}, include: map[int]bool{}}
+}
+
+// Text masks a text wherever it stands. [ErrMaskText], [ErrMaskMany].
+func (m *Masks) Text(s string) error {
+	f := fold(s)
+	switch {
+	case len(m.texts) == maxMasks:
+		return fmt.Errorf("%w: %w", ErrMask, ErrMaskMany)
+	case len(f.runes) < 2 || len(s) > maxMaskText:
+		return fmt.Errorf("%w: %w", ErrMask, ErrMaskText)
+	}
+	back := slices.Clone(f.runes)
+	slices.Reverse(back)
+	m.texts, m.folded = append(m.texts, s), append(m.folded, f.runes, back)
+	return nil
+}
+
+// Message masks all of a message but its day.
+func (m *Masks) Message(no int) { m.messages[no] = true }
+
+// Lines masks lines of the words of a message, given like 5 or 5-8. [ErrMaskLines].
+func (m *Masks) Lines(no int, span string) error {
+	from, to, ranged := strings.Cut(strings.TrimSpace(span), "-")
+	if !ranged {
+		to = from
+	}
+	a, err := number(strings.TrimSpace(from))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMask, ErrMaskLines)
+	}
+	b, err := number(strings.TrimSpace(to))
+	if err != nil || b < a {
+		return fmt.Errorf("%w: %w", ErrMask, ErrMaskLines)
+	}
+	m.lines[no] = append(m.lines[no], [2]int{a, b})
+	return nil
+}
+
+// File masks a file, its name too. [ErrMaskBoth].
+func (m *Masks) File(no int) error {
+	m.files[no] = true
+	return m.both(no)
+}
+
+// Include lets a file go along. [ErrMaskBoth].
+func (m *Masks) Include(no int) error {
+	m.include[no] = true
+	return m.both(no)
+}
+
+func (m *Masks) both(no int) error {
+	if m.files[no] && m.include[no] {
+		return fmt.Errorf("%w: file %d: %w", ErrMask, no, ErrMaskBoth)
+	}
+	return nil
 }
 
 // ParseMasks reads a file of masks, a line each:
@@ -63,244 +126,46 @@ func ParseMasks(text []byte) (*Masks, error) {
 			continue
 		}
 		if err := m.line(l); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrMask, n, err)
-		}
-	}
-	for no := range m.include {
-		if m.files[no] {
-			return nil, errMaskedFile(no)
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
 	return m, nil
 }
 
-func errMaskedFile(no int) error {
-	return fmt.Errorf("%w: file %d is masked and included: choose one", ErrMask, no)
-}
-
 func (m *Masks) line(l string) error {
 	what, rest, _ := strings.Cut(l, " ")
 	rest = strings.TrimSpace(rest)
-	number := func(s string) (int, error) {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 1_000_000 {
-			return 0, errors.New("a number is expected, as show gives it")
-		}
-		return n, nil
+	if what == "text" {
+		return m.Text(rest)
+	}
+	first, span, _ := strings.Cut(rest, " ")
+	no, err := number(first)
+	switch {
+	case !slices.Contains([]string{"message", "lines", "file", "include"}, what):
+		err = errors.New("it begins with none of text, message, lines, file, include")
+	case err == nil && span != "" && what != "lines":
+		err = errors.New("one number is expected")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMask, err)
 	}
 	switch what {
-	case "text":
-		f := fold(rest)
-		switch {
-		case len(m.texts) == maxMasks || len(rest) > maxMaskText:
-			return fmt.Errorf("at most %d texts of %d bytes", maxMasks, maxMaskText)
-		case len(f.runes) < 2:
-			return errors.New("a text needs two letters or digits at least, or all would be masked")
-		}
-		back := slices.Clone(f.runes)
-		slices.Reverse(back)
-		m.texts, m.folded = append(m.texts, rest), append(m.folded, f.runes, back)
-		return nil
-	case "message", "file", "include":
-		n, err := number(rest)
-		if err == nil {
-			map[string]map[int]bool{"message": m.messages, "file": m.files, "include": m.include}[what][n] = true
-		}
-		return err
+	case "message":
+		m.Message(no)
+	case "file":
+		return m.File(no)
+	case "include":
+		return m.Include(no)
 	case "lines":
-		no, span, _ := strings.Cut(rest, " ")
-		from, to, ranged := strings.Cut(strings.TrimSpace(span), "-")
-		if !ranged {
-			to = from
-		}
-		n, err := number(no)
-		if err != nil {
-			return err
-		}
-		a, err := number(from)
-		if err != nil {
-			return err
-		}
-		b, err := number(to)
-		if err != nil || b < a {
-			return errors.New("lines are given like 5-8")
-		}
-		m.lines[n] = append(m.lines[n], [2]int{a, b})
-		return nil
+		return m.Lines(no, span)
 	}
-	return errors.New("it begins with none of text, message, lines, file, include")
+	return nil
 }
 
-// maskSign stands for what is masked. Its length says nothing.
-const maskSign = "█████"
-
-// folding is a text as masks look at it: letters and digits alone, in one form, each with the
-// place in the text that it came from.
-type folding struct {
-	runes []rune
-	from  []int // byte at which its character begins
-	to    []int // and ends
-}
-
-var lower = cases.Fold()
-
-// fold brings what looks or reads the same to one form.
-func fold(s string) (f folding) {
-	for i, r := range s {
-		end := i + utf8.RuneLen(r)
-		if r == utf8.RuneError {
-			end = i + 1
-		}
-		for _, x := range norm.NFKD.String(lower.String(norm.NFKC.String(string(r)))) {
-			if x == 0x0640 || !unicode.IsLetter(x) && !unicode.IsNumber(x) { // marks, spaces, signs, Arabic's stretching
-				continue
-			}
-			if unicode.Is(unicode.Nd, x) {
-				x = digit(x)
-			}
-			if like, ok := alike[x]; ok {
-				x = like
-			}
-			f.runes, f.from, f.to = append(f.runes, x), append(f.from, i), append(f.to, end)
-		}
+func number(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0, errors.New("a number is expected, as show gives it")
 	}
-	return f
-}
-
-// digit is the ASCII digit of a digit in any script: they stand in rows of ten.
-func digit(r rune) rune {
-	n := rune(0)
-	for x := r - 1; unicode.Is(unicode.Nd, x); x-- {
-		n++
-	}
-	return '0' + n%10
-}
-
-// alike are letters, in lower case, that are drawn like Latin ones, or like each other in the
-// alphabets of Arabic and Persian.
-var alike = map[rune]rune{
-	'а': 'a', 'е': 'e', 'о': 'o', 'р': 'p', 'с': 'c', 'у': 'y', 'х': 'x', 'і': 'i', 'ј': 'j', 'ѕ': 's', 'к': 'k', 'т': 't', 'в': 'b', 'н': 'h', 'м': 'm', 'ԁ': 'd', 'һ': 'h',
-	'α': 'a', 'ο': 'o', 'ρ': 'p', 'ν': 'v', 'ι': 'i', 'κ': 'k', 'τ': 't', 'υ': 'u', 'χ': 'x', 'η': 'n', 'ε': 'e', 'β': 'b',
-	'ı': 'i', 'ɡ': 'g', 'ɑ': 'a', 'ø': 'o', 'ł': 'l', 'đ': 'd', 'ħ': 'h', '0': 'o', '1': 'l', // and digits like letters
-	'ی': 'ي', 'ى': 'ي', 'ک': 'ك', 'ة': 'ه', 'ہ': 'ه',
-}
-
-// apply masks the texts in a string, which is then valid UTF-8 without characters that are not
-// drawn: something could hide in them.
-func (m *Masks) apply(s string) string {
-	s = drawn(s)
-	for { // once more while what lies around a mask makes the text again
-		next := m.once(s)
-		if next == s {
-			return s
-		}
-		s = next
-	}
-}
-
-func (m *Masks) once(s string) string {
-	f := fold(s)
-	hidden := make([]bool, len(s)+1)
-	found := false
-	for _, needle := range m.folded {
-		for i := 0; i+len(needle) <= len(f.runes); i++ {
-			if slices.Equal(f.runes[i:i+len(needle)], needle) {
-				found = true
-				for b := f.from[i]; b < f.to[i+len(needle)-1]; b++ {
-					hidden[b] = true
-				}
-			}
-		}
-	}
-	if !found {
-		return s
-	}
-	var b strings.Builder
-	inside := false
-	for i, r := range s {
-		if hidden[i] || inside && unicode.IsMark(r) { // the last letter's accents go with it
-			if !inside {
-				b.WriteString(maskSign)
-			}
-			inside = true
-			continue
-		}
-		inside = false
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// drawn leaves out what is not drawn and what is no UTF-8.
-func drawn(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// words are the words of a message with its lines masked.
-func (m *Masks) words(no int, s string) string {
-	if len(m.lines[no]) == 0 {
-		return m.apply(s)
-	}
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		if slices.ContainsFunc(m.lines[no], func(r [2]int) bool { return r[0] <= i+1 && i+1 <= r[1] }) {
-			lines[i] = maskSign
-		}
-	}
-	return m.apply(strings.Join(lines, "\n"))
-}
-
-// left says which of the texts stands in what was written all the same, be it in words that this
-// program writes itself, counted from 1; 0 when none does. What is written is looked at
-// as it is and without markup.
-func (m *Masks) left(b []byte) int {
-	whole := string(b)
-	for _, s := range []string{whole, html.UnescapeString(whole), withoutTags(whole)} {
-		f := string(spaced(s))
-		for i, text := range m.texts {
-			if strings.Contains(s, text) || strings.Contains(f, strings.TrimSpace(string(spaced(text)))) {
-				return i + 1
-			}
-		}
-	}
-	return 0
-}
-
-// withoutTags is the text of a page.
-func withoutTags(s string) string {
-	var b strings.Builder
-	inside := false
-	for _, r := range s {
-		switch {
-		case r == '<':
-			inside = true
-			b.WriteByte('\n')
-		case r == '>':
-			inside = false
-		case !inside:
-			b.WriteRune(r)
-		}
-	}
-	return html.UnescapeString(b.String())
-}
-
-// spaced is fold with one space for whatever lies between words.
-func spaced(s string) []rune {
-	f := fold(s)
-	var out []rune
-	for i, r := range f.runes {
-		if i > 0 && f.from[i] > f.to[i-1] && strings.ContainsFunc(s[f.to[i-1]:f.from[i]], func(r rune) bool { return !unicode.IsMark(r) }) {
-			out = append(out, ' ')
-		}
-		out = append(out, r)
-	}
-	return out
+	return n, nil
 }

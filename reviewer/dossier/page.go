@@ -49,28 +49,32 @@ var pageTemplate = template.Must(template.New("case").Parse(`<!DOCTYPE html>
 </html>
 `))
 
-type pageView struct {
+// Page is what case.html says, safe to show: each text finds its own direction.
+type Page struct {
 	Lang, Dir, Policy, Title, Name string
 	Style                          template.CSS
 	Head                           []string
-	Messages                       []messageView
+	Messages                       []PageMessage
 	Tables                         []tableView
 }
 
-type messageView struct {
+// PageMessage is a message on it.
+type PageMessage struct {
 	Title   string
 	Notes   []string
-	Answers []answerView
+	Answers []PageAnswer
 	Words   []string
-	Files   []fileView
+	Files   []PageFile
 }
 
-type answerView struct {
+// PageAnswer is an answer to a question.
+type PageAnswer struct {
 	Label string
 	Lines []string
 }
 
-type fileView struct{ Name, Sum string }
+// PageFile is a file, with its hash where it is evidence.
+type PageFile struct{ Name, Sum string }
 
 type tableView struct {
 	Title string
@@ -79,10 +83,13 @@ type tableView struct {
 }
 
 // page writes a case as one page that holds all it shows, loads nothing, runs nothing, and is as
-// good on paper. Whatever is not ours passes through say: masks, when there are some, and SafeText.
-func (c *Case) page(w *words, m *Masks) ([]byte, error) {
+// good on paper. Whatever is not ours passes through SafeText. m is nil, or what the case was masked with
+// ([Masks.Masked]): then words and days of this program's own are masked, too.
+func (c *Case) page(w *words, m *Masks) ([]byte, error) { return c.view(w, m).html() }
+
+func (c *Case) view(w *words, m *Masks) *Page {
 	p := pager{w, m}
-	v := pageView{Lang: w.own.Lang, Dir: w.own.Dir, Style: pageStyle, Policy: policy()}
+	v := &Page{Lang: w.own.Lang, Dir: w.own.Dir, Style: pageStyle, Policy: policy()}
 	if m == nil {
 		v.Title = w.own.Word("title", c.Short)
 		v.Head = append(v.Head, w.own.Word("evidence.note"))
@@ -101,14 +108,17 @@ func (c *Case) page(w *words, m *Masks) ([]byte, error) {
 	for i := range c.Messages {
 		v.Messages = append(v.Messages, p.message(&c.Messages[i]))
 	}
-	if t := p.steps(c.Events); len(t.Rows) > 0 && m == nil {
-		v.Tables = append(v.Tables, t)
+	for _, t := range []tableView{p.steps(c.Events), p.custody(c.Custody)} { // a masked case has none
+		if len(t.Rows) > 0 {
+			v.Tables = append(v.Tables, t)
+		}
 	}
-	if t := p.custody(c.Custody); len(t.Rows) > 0 && m == nil {
-		v.Tables = append(v.Tables, t)
-	}
+	return v
+}
+
+func (v *Page) html() ([]byte, error) {
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, &v); err != nil {
+	if err := pageTemplate.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("writing %s: %w", pageName, err)
 	}
 	return b.Bytes(), nil
@@ -163,13 +173,13 @@ func (p *pager) lines(s string) (list []string) {
 	return list
 }
 
-func (p *pager) message(m *Message) messageView {
+func (p *pager) message(m *Message) PageMessage {
 	from := p.w.own.Word("from.source")
-	if m.From != "source" {
+	if m.From != FromSource {
 		from = p.w.own.Word("from", p.inside(m.From))
 	}
-	v := messageView{Title: fmt.Sprintf("%d · %s · %s · %s", m.No, p.w.own.Word("kind."+m.Kind), from, p.day(m.Day))}
-	if p.m != nil && p.m.messages[m.No] {
+	v := PageMessage{Title: fmt.Sprintf("%d · %s · %s · %s", m.No, p.w.own.Word("kind."+m.Kind), from, p.day(m.Day))}
+	if m.Masked {
 		v.Notes = []string{p.w.own.Word("masked")}
 		return v
 	}
@@ -180,34 +190,30 @@ func (p *pager) message(m *Message) messageView {
 		v.Notes = append(v.Notes, p.w.own.Word("unreadable"))
 	}
 	for _, a := range m.Answers {
-		x := answerView{Label: p.line(p.w.question(a.Question))}
+		x := PageAnswer{Label: p.line(p.w.question(a.Question))}
 		for _, s := range a.Values {
 			x.Lines = append(x.Lines, p.lines(p.text(p.w.option(a.Question, s)))...)
 		}
 		v.Answers = append(v.Answers, x)
 	}
-	words := m.Words
-	if p.m != nil {
-		words = p.m.words(m.No, words)
-	}
-	v.Words = p.lines(plain.SafeText(words))
+	v.Words = p.lines(p.text(m.Words))
 	for i := range m.Files {
 		v.Files = append(v.Files, p.file(&m.Files[i]))
 	}
 	return v
 }
 
-func (p *pager) file(f *File) fileView {
+func (p *pager) file(f *File) PageFile {
 	name := p.w.own.Word("file", f.No)
 	switch {
 	case p.m == nil:
-		return fileView{name + ": " + p.inside(f.Name) + " (" + p.w.own.Word("bytes", f.Size) + ")", hex.EncodeToString(f.SHA256[:])}
-	case p.m.files[f.No]:
-		return fileView{Name: name + ": " + p.w.own.Word("file.masked")}
-	case !p.m.include[f.No]:
-		return fileView{Name: name + ": " + p.inside(f.Name) + " · " + p.w.own.Word("file.left")}
+		return PageFile{name + ": " + p.inside(f.Name) + " (" + p.w.own.Word("bytes", f.Size) + ")", hex.EncodeToString(f.SHA256[:])}
+	case f.Left && f.Name == "":
+		return PageFile{Name: name + ": " + p.w.own.Word("file.masked")}
+	case f.Left:
+		return PageFile{Name: name + ": " + p.inside(f.Name) + " · " + p.w.own.Word("file.left")}
 	}
-	return fileView{Name: name + ": " + p.inside(f.Name)}
+	return PageFile{Name: name + ": " + p.inside(f.Name)}
 }
 
 func (p *pager) steps(events []casework.Signed) tableView {

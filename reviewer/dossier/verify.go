@@ -70,13 +70,13 @@ func (r *Report) verify(dir fs.FS, trusted *crypto.Directory) error {
 			d = &crypto.Directory{}
 		}
 	}
-	sealed, err := readFile(dir, sealName, maxSmall)
+	sealed, err := readFile(dir, SealName, maxSmall)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	sums, err := r.open(sealed, d)
 	if err != nil {
-		r.fault("%s does not hold: %v", sealName, err)
+		r.fault("%s does not hold: %v", SealName, err)
 	}
 	listed, err := readFile(dir, sumsName, maxSmall)
 	switch {
@@ -158,7 +158,7 @@ func (r *Report) files(dir fs.FS, sums []byte) {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		if name == sumsName || name == sealName {
+		if name == sumsName || name == SealName {
 			return nil
 		}
 		seen[name] = true

@@ -21,10 +21,12 @@ const (
 	custodyName   = "custody.txt"
 	directoryName = "directory.note"
 	sumsName      = "SHA256SUMS"
-	sealName      = "SHA256SUMS.note"
 	wordsFolder   = "words"
 	filesFolder   = "files"
 )
+
+// SealName is the file by which an evidence folder is known: its sums, signed.
+const SealName = "SHA256SUMS.note"
 
 const sealTitle = "postern dossier"
 
@@ -41,7 +43,7 @@ func Write(dir string, c *Case, lang string, key ed25519.PrivateKey) ([]Written,
 	}
 	err = write(f, c, w, key)
 	if err != nil {
-		f.undo()
+		f.Undo()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("writing a dossier: %w", err)
@@ -93,7 +95,7 @@ func write(f *Folder, c *Case, w *words, key ed25519.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.bytes("", sumsName, sums), f.bytes("", sealName, sealed))
+	return errors.Join(f.bytes("", sumsName, sums), f.bytes("", SealName, sealed))
 }
 
 // seal is the head of a dossier and its sums, signed.
