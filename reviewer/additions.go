@@ -105,7 +105,7 @@ func recordKey(of crypto.CaseID, id string) []byte { return append(slices.Clone(
 func (desk *Desk) keep(kind vault.Kind, of crypto.CaseID, id string, text json.RawMessage) {
 	desk.added.put(kind, of, id, text)
 	if desk.search != nil {
-		desk.search.notes.Set(noteID(kind, of, id), wordsOf(kind, text)...)
+		desk.search.keep(noteID(kind, of, id), kind, text)
 	}
 }
 
@@ -115,7 +115,7 @@ func (desk *Desk) drop(kind vault.Kind, of crypto.CaseID, id string) {
 		delete(desk.added[kind], of)
 	}
 	if desk.search != nil {
-		desk.search.notes.Remove(noteID(kind, of, id))
+		desk.search.drop(noteID(kind, of, id))
 	}
 }
 

@@ -23,13 +23,15 @@ type Hit struct {
 	Case  crypto.CaseID
 	Short string
 	No    int // message of the case; 0: its id, or what its handling added
+
+	notes []string // records of casework, by their ids in the index
 }
 
 // Found is the answer to a query.
 type Found struct {
 	Hits []Hit // by case, the one with the newest message first, then by message
 	Read int   // messages that were looked through
-	Of   int   // of so many
+	Of   int   // of so many; while what was noted of cases is read, more
 	Left int   // of these, messages that cannot be: unreadable, or too much text
 }
 
@@ -53,12 +55,20 @@ func (desk *Desk) Search(query string) *Found {
 	prefix := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(query), "-", ""))
 	if len(prefix) >= 4 {
 		for _, first := range desk.index.find(prefix) {
-			noted[crypto.CaseID([]byte(first))] = true
+			id := crypto.CaseID([]byte(first))
+			if _, ok := noted[id]; !ok {
+				noted[id] = nil
+			}
 		}
 	}
 	for _, c := range desk.order() {
-		if slices.ContainsFunc(c.codes, func(id crypto.CaseID) bool { return noted[id] }) {
-			f.Hits = append(f.Hits, Hit{Case: c.ID, Short: c.Short})
+		h, found := Hit{Case: c.ID, Short: c.Short}, false
+		for _, id := range c.codes {
+			records, ok := noted[id]
+			h.notes, found = append(h.notes, records...), found || ok
+		}
+		if found {
+			f.Hits = append(f.Hits, h)
 		}
 		for i, e := range c.entries {
 			if ids[string(e.ID)] {
@@ -75,16 +85,34 @@ func (desk *Desk) AwaitSearch() {
 	desk.search.await()
 }
 
-// Excerpt is where the words of a query stand in a message, about width characters in one line
-// of the writer's own: pass it through [plain.SafeLine].
-func Excerpt(l *Letter, query string, width int) string {
+// Excerpt is where the words of a query stand in what was found, about width characters in one
+// line of the writer's own: pass it through [plain.SafeLine]. It is "" where the case's id was found, or
+// what was found is not there any more.
+func (desk *Desk) Excerpt(h *Hit, query string, width int) string {
 	q := search.Parse(query)
-	for _, text := range letterTexts(l) {
+	for _, text := range desk.textsOf(h) {
 		if x := search.Excerpt(text, q, width); x != "" {
 			return x
 		}
 	}
 	return ""
+}
+
+// textsOf are the texts that a hit is about.
+func (desk *Desk) textsOf(h *Hit) (texts []string) {
+	for _, id := range h.notes {
+		kind, of, rest := vault.Kind(id[len(h.Case)]), crypto.CaseID([]byte(id[:len(h.Case)])), id[len(h.Case)+1:]
+		texts = append(texts, wordsOf(kind, desk.added[kind][of][rest])...)
+	}
+	c := desk.index.views[string(h.Case[:])]
+	if c == nil || h.No < 1 || h.No > len(c.Messages) {
+		return texts
+	}
+	l, err := desk.Read(c, &c.Messages[h.No-1])
+	if err != nil {
+		return texts
+	}
+	return letterTexts(l)
 }
 
 func letterTexts(l *Letter) []string {
@@ -117,11 +145,15 @@ func noteID(kind vault.Kind, of crypto.CaseID, id string) string {
 	return string(of[:]) + string([]byte{byte(kind)}) + id
 }
 
-// findCasework gives the codes of the cases of which a record of casework has all words.
-func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID]bool {
-	found := make(map[crypto.CaseID]bool)
+// findCasework gives the records of casework that have all words, by the codes of their cases.
+func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID][]string {
+	found := make(map[crypto.CaseID][]string)
 	for id := range desk.search.notes.Find(q) {
-		found[crypto.CaseID([]byte(id[:len(crypto.CaseID{})]))] = true
+		of := crypto.CaseID([]byte(id[:len(crypto.CaseID{})]))
+		found[of] = append(found[of], id)
+	}
+	for _, ids := range found {
+		slices.Sort(ids)
 	}
 	return found
 }
@@ -181,6 +213,12 @@ func jsonTexts(text []byte) (texts []string) {
 	return texts
 }
 
+// record is one of casework that is not in the index yet.
+type record struct {
+	kind vault.Kind
+	text []byte
+}
+
 // searcher reads messages for an index, beside whatever the desk does.
 type searcher struct {
 	vault *vault.Vault
@@ -190,6 +228,8 @@ type searcher struct {
 
 	mu     sync.Mutex
 	change *sync.Cond
+	first  []*entry              // all messages at the start, until they are in the queue
+	noted  map[string]*record    // records of casework that are to be read, by their ids in the index
 	want   map[string]vault.Blob // all messages: where they lie
 	queue  []string              // ids to be read, the next one last
 	busy   int
@@ -205,22 +245,18 @@ func (desk *Desk) startSearch() {
 	}
 	s := &searcher{
 		vault: desk.vault, index: search.New(), notes: search.New(), most: maxSearch,
-		want: make(map[string]vault.Blob), read: make(map[string]bool), left: make(map[string]bool),
+		noted: make(map[string]*record), want: make(map[string]vault.Blob, desk.state.messages.len()),
+		read: make(map[string]bool), left: make(map[string]bool),
 	}
 	s.change = sync.NewCond(&s.mu)
-	all := make([]*entry, 0, desk.state.messages.len())
-	for _, e := range desk.state.messages.all() {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *entry) int { return a.reading(b) })
-	for _, e := range all {
-		s.want[string(e.ID)] = e.Blob
-		s.queue = append(s.queue, string(e.ID))
+	for id, e := range desk.state.messages.all() {
+		s.want[id] = e.Blob
+		s.first = append(s.first, e)
 	}
 	for kind, cases := range desk.added {
 		for of, records := range cases {
 			for id, text := range records {
-				s.notes.Set(noteID(kind, of, id), wordsOf(kind, text)...)
+				s.noted[noteID(kind, of, id)] = &record{kind, text}
 			}
 		}
 	}
@@ -233,16 +269,19 @@ func (desk *Desk) startSearch() {
 func (s *searcher) progress() (read, left, of int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.read), len(s.left), len(s.want)
+	return len(s.read), len(s.left), len(s.want) + len(s.noted)
 }
 
 func (s *searcher) await() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for (len(s.queue) > 0 || s.busy > 0) && !s.closed {
+	for (!s.idle() || s.busy > 0) && !s.closed {
 		s.change.Wait()
 	}
 }
+
+// idle says whether there is nothing to be read.
+func (s *searcher) idle() bool { return len(s.first) == 0 && len(s.noted) == 0 && len(s.queue) == 0 }
 
 // close ends the reading.
 func (s *searcher) close() {
@@ -278,34 +317,104 @@ func (s *searcher) forget(id string) {
 	delete(s.left, id)
 }
 
-// work reads messages until the desk is closed.
+// keep takes a record of casework that was written, and drop one that is gone.
+func (s *searcher) keep(id string, kind vault.Kind, text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.noted, id)
+	s.notes.Set(id, wordsOf(kind, text)...)
+	s.change.Broadcast()
+}
+
+func (s *searcher) drop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.noted, id)
+	s.notes.Remove(id)
+	s.change.Broadcast()
+}
+
+// work reads until the desk is closed: first what was noted of cases, then messages.
 func (s *searcher) work() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		for len(s.queue) == 0 && !s.closed {
+		for s.idle() && !s.closed {
 			s.change.Wait()
 		}
-		if s.closed {
+		switch {
+		case s.closed:
 			return
-		}
-		id := s.queue[len(s.queue)-1]
-		s.queue = s.queue[:len(s.queue)-1]
-		blob := s.want[id]
-		s.busy++
-		s.mu.Unlock()
-		texts, err := s.texts(blob)
-		s.mu.Lock()
-		s.busy--
-		if now, ok := s.want[id]; ok && now == blob { // else it was erased or changed meanwhile
-			if err != nil || s.index.Size() > s.most {
-				s.left[id] = true
-			} else {
-				s.index.Set(id, texts...)
-				s.read[id] = true
-			}
+		case len(s.first) > 0:
+			s.line()
+		case len(s.noted) > 0:
+			s.readNotes()
+		default:
+			s.readNext()
 		}
 		s.change.Broadcast()
+	}
+}
+
+// line puts the messages that were there at the start into the queue, the newest last.
+func (s *searcher) line() {
+	all := s.first
+	s.first = nil
+	slices.SortFunc(all, func(a, b *entry) int { return a.reading(b) })
+	ids := make([]string, 0, len(all)+len(s.queue))
+	for _, e := range all {
+		ids = append(ids, string(e.ID))
+	}
+	s.queue = append(ids, s.queue...)
+}
+
+// someNotes is how many records are read in one go.
+const someNotes = 64
+
+// readNotes reads some records of casework.
+func (s *searcher) readNotes() {
+	some := make(map[string]*record, someNotes)
+	for id, n := range s.noted {
+		if some[id] = n; len(some) == someNotes {
+			break
+		}
+	}
+	s.busy++
+	s.mu.Unlock()
+	words := make(map[string][]string, len(some))
+	for id, n := range some {
+		words[id] = wordsOf(n.kind, n.text)
+	}
+	s.mu.Lock()
+	s.busy--
+	for id, n := range some {
+		if s.noted[id] == n { // else it was changed or removed meanwhile, or another reader has it
+			delete(s.noted, id)
+			s.notes.Set(id, words[id]...)
+		}
+	}
+}
+
+// readNext reads the next message.
+func (s *searcher) readNext() {
+	id := s.queue[len(s.queue)-1]
+	s.queue = s.queue[:len(s.queue)-1]
+	blob, ok := s.want[id]
+	if !ok || s.read[id] || s.left[id] {
+		return // it was erased, or read since
+	}
+	s.busy++
+	s.mu.Unlock()
+	texts, err := s.texts(blob)
+	s.mu.Lock()
+	s.busy--
+	if now, ok := s.want[id]; ok && now == blob { // else it was erased or changed meanwhile
+		if err != nil || s.index.Size() > s.most {
+			s.left[id] = true
+		} else {
+			s.index.Set(id, texts...)
+			s.read[id] = true
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"postern/intake/form"
+	"postern/reviewer/dossier"
 	"postern/reviewer/reviewertest"
 )
 
@@ -63,9 +64,20 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%q finds %v, want %v", q, got, want)
 		}
 	}
-	l := must(v.Read(of(src), &of(src).Messages[0]))(t)
-	if x := Excerpt(l, "colonel", 60); x != "The Colonel sold fuel." {
-		t.Errorf("%q", x)
+	for q, want := range map[string]string{
+		"colonel": "The Colonel sold fuel.", "prosecutor": "Call the prosecutor", "uberweisung": "Invoice-Überweisung.pdf", FullID(src.Case)[:9]: "",
+	} {
+		r := v.Search(q)
+		if len(r.Hits) != 1 || v.Excerpt(&r.Hits[0], q, 60) != want {
+			t.Errorf("%q: %q", q, v.Excerpt(&r.Hits[0], q, 60))
+		}
+	}
+	// Who has read it is not what it says.
+	check(t, v.LogCustody(of(src), dossier.ActOpen))
+	for _, q := range []string{"anna", "open"} {
+		if got := find(q); got != nil {
+			t.Errorf("%q finds %v", q, got)
+		}
 	}
 	// What comes later is found, and what was erased is nowhere in the index.
 	w.imports("anna", w.release(1, must(other.Say(reviewertest.NewForm(), w.today(), "the colonel once more", nil, "ombuds"))(t)))

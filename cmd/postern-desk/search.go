@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"strings"
 
 	"postern/reviewer"
@@ -56,15 +57,10 @@ type hitJSON struct {
 const excerptWidth = 48
 
 func (d *desk) hit(v *reviewer.Desk, h *reviewer.Hit, query string) {
-	if h.No == 0 {
-		d.printf("%-10s  the case\n", h.Short)
-		return
+	where := "the case"
+	if h.No > 0 {
+		where = fmt.Sprintf("message %d", h.No)
 	}
-	excerpt := ""
-	if c, err := v.Case(reviewer.FullID(h.Case)); err == nil && h.No <= len(c.Messages) {
-		if l, err := v.Read(c, &c.Messages[h.No-1]); err == nil {
-			excerpt = plain.Fold(plain.SafeLine(reviewer.Excerpt(l, query, excerptWidth)), excerptWidth)[0]
-		}
-	}
-	d.printf("%-10s  message %-4d │ %s\n", h.Short, h.No, excerpt)
+	excerpt := plain.Fold(plain.SafeLine(v.Excerpt(h, query, excerptWidth)), excerptWidth)[0]
+	d.printf("%-10s  %-12s │ %s\n", h.Short, where, excerpt)
 }

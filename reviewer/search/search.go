@@ -190,3 +190,65 @@ func around(words []string, w string, width int) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// Part is a piece of a line; Found is set where it is a word of a query.
+type Part struct {
+	Text  string
+	Found bool
+}
+
+// Marked takes a line apart at the words of a query, which may stand inside longer words. Together
+// the parts are the line.
+func Marked(line string, q Query) (parts []Part) {
+	found := make([]bool, len(line)) // by byte
+	folded, from, to := places(line)
+	for _, w := range q {
+		for at := 0; w != ""; {
+			i := strings.Index(folded[at:], w)
+			if i < 0 {
+				break
+			}
+			for b := from[at+i]; b < to[at+i+len(w)-1]; b++ {
+				found[b] = true
+			}
+			at += i + len(w)
+		}
+	}
+	begin := 0
+	for i := 1; i <= len(line); i++ {
+		if i == len(line) || found[i] != found[begin] {
+			parts = append(parts, Part{line[begin:i], found[begin]})
+			begin = i
+		}
+	}
+	return parts
+}
+
+// places folds a text character by character, and says for each byte of what comes out where in the
+// text its character begins and ends. What draws nothing of its own belongs to the
+// character before.
+func places(s string) (folded string, from, to []int) {
+	var b strings.Builder
+	for i, r := range s {
+		end := i + utf8.RuneLen(r)
+		if r == utf8.RuneError {
+			_, n := utf8.DecodeRuneInString(s[i:])
+			end = i + n
+		}
+		x := Fold(s[i:end])
+		if x == "" {
+			if n := len(to); n > 0 && dropped(r) {
+				for j := n - 1; j >= 0 && from[j] == from[n-1]; j-- {
+					to[j] = end
+				}
+				continue
+			}
+			x = " "
+		}
+		b.WriteString(x)
+		for range len(x) {
+			from, to = append(from, i), append(to, end)
+		}
+	}
+	return b.String(), from, to
+}

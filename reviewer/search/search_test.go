@@ -115,3 +115,47 @@ func BenchmarkFind(b *testing.B) {
 		})
 	}
 }
+
+// What is found is marked as it was written, whole characters with their accents, and nothing else.
+func TestMarked(t *testing.T) {
+	show := func(parts []Part) string {
+		var b strings.Builder
+		for _, p := range parts {
+			if p.Found {
+				b.WriteString("[" + p.Text + "]")
+			} else {
+				b.WriteString(p.Text)
+			}
+		}
+		return b.String()
+	}
+	for _, c := range []struct{ line, query, want string }{
+		{"The COLONEL sold fuel, the colonels say", "colonel fuel", "The [COLONEL] sold [fuel], the [colonel]s say"},
+		{"la pre\u0301fecture", "prefec", "la [pre\u0301fec]ture"},
+		{"in der Straße", "strasse", "in der [Straße]"},
+		{"in der Straße", "s", "in der [S]tra[ß]e"},
+		{"محمّد هنا", "محمد", "[محمّد] هنا"},
+		{"e\u0301", "e", "[e\u0301]"},
+		{"nothing here", "else", "nothing here"},
+		{"a b", "", "a b"},
+		{"", "x", ""},
+		{"\xffa", "a", "\xff[a]"},
+		{"aaa", "aa", "[aa]a"},
+	} {
+		if got := show(Marked(c.line, Parse(c.query))); got != c.want {
+			t.Errorf("%q in %q: %q, want %q", c.query, c.line, got, c.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		line, query := rapid.String().Draw(t, "line"), rapid.String().Draw(t, "query")
+		all := ""
+		for _, p := range Marked(line, Parse(query)) {
+			if all += p.Text; p.Text == "" || utf8.ValidString(line) && !utf8.ValidString(p.Text) {
+				t.Errorf("%q is cut inside a character", p.Text)
+			}
+		}
+		if all != line {
+			t.Errorf("%q became %q", line, all)
+		}
+	})
+}
