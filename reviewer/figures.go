@@ -8,14 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"slices"
 	"strconv"
 
 	"postern/crypto"
 	"postern/intake/form"
 	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
+	"postern/reviewer/plain"
 	"postern/reviewer/statistics"
 	"postern/reviewer/vault"
+	"postern/store/durable"
 )
 
 // row is what is counted of a case as it stands.
@@ -211,6 +216,15 @@ func (desk *Desk) SealRows(dst io.Writer, body string) (int, error) {
 	return len(rows), nil
 }
 
+// SealRowsFile writes them to a new file, down to the disk.
+func (desk *Desk) SealRowsFile(path, body string) (n int, err error) {
+	var b bytes.Buffer
+	if n, err = desk.SealRows(&b, body); err != nil {
+		return 0, err
+	}
+	return n, durable.CreateFile(path, b.Bytes())
+}
+
 // padded is a length of 8 bytes, the text, and zeros up to a power of two of at least 64 KiB, so
 // that a file's length does not count cases.
 func padded(text []byte) []byte {
@@ -305,4 +319,83 @@ func (desk *Desk) Statistics(from, to statistics.Month, others map[string][]stat
 		return nil, fmt.Errorf("counting: %w", err)
 	}
 	return &Figures{t, signed}, nil
+}
+
+// StatisticsOf is [Desk.Statistics] with what others sealed for this desk, and what was published
+// earlier, in files.
+func (desk *Desk) StatisticsOf(from, to statistics.Month, rows, before []string) (*Figures, error) {
+	others := make(map[string][]statistics.Row)
+	for _, name := range rows {
+		f, err := os.Open(name) //nolint:gosec // named by the holder
+		if err != nil {
+			return nil, err
+		}
+		list, body, err := desk.OpenRows(f)
+		_ = f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", plain.SafeLine(name), err)
+		}
+		others[body] = append(others[body], list...)
+	}
+	var earlier [][]byte
+	for _, name := range before {
+		b, err := readTable(name)
+		if err != nil {
+			return nil, err
+		}
+		earlier = append(earlier, b)
+	}
+	return desk.Statistics(from, to, others, earlier)
+}
+
+func readTable(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // named by the holder
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, statistics.MaxTable+1))
+	if err == nil && len(b) > statistics.MaxTable {
+		err = fmt.Errorf("%s: %w: it is longer than one", plain.SafeLine(name), statistics.ErrTable)
+	}
+	return b, err
+}
+
+// PublishedTable reads a signed table from a file, and says for which months it is.
+func (desk *Desk) PublishedTable(name string) (*statistics.Table, error) {
+	if desk.dirs == nil {
+		return nil, ErrNoDirectory
+	}
+	b, err := readTable(name)
+	if err != nil {
+		return nil, err
+	}
+	t, _, _, err := statistics.Open(bytes.TrimPrefix(b, []byte("\uFEFF")), desk.dirs)
+	return t, err
+}
+
+// Publish writes all that is made of figures into dir, which must not exist or be empty: see
+// [statistics.Table.Files]. On error nothing stays.
+func (desk *Desk) Publish(f *Figures, dir string, langs []string) ([]dossier.Written, error) {
+	files, err := f.Files(desk.dirs, f.Signed, langs)
+	if err != nil {
+		return nil, fmt.Errorf("writing figures: %w", err)
+	}
+	out, err := dossier.NewFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("writing figures: %w", err)
+	}
+	var list []dossier.Written
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		var x *dossier.Written
+		if x, err = out.Create("", name, func(w io.Writer) error { _, err := w.Write(files[name]); return err }); err != nil {
+			out.Undo()
+			break
+		}
+		list = append(list, *x)
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
+		return nil, fmt.Errorf("writing figures: %w", err)
+	}
+	return list, nil
 }

@@ -1,21 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"flag"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"postern/crypto"
 	"postern/reviewer"
-	"postern/reviewer/dossier"
 	"postern/reviewer/statistics"
-	"postern/store/durable"
 )
 
 var cmdStatistics = &command{
@@ -55,7 +46,7 @@ a case that several bodies read counts once.`,
 			if err := d.checkClock(v.Clock()); err != nil {
 				return err
 			}
-			f, err := count(v, months, merge, before)
+			f, err := v.StatisticsOf(months[0], months[1], merge, before)
 			if err != nil {
 				return err
 			}
@@ -71,78 +62,20 @@ a case that several bodies read counts once.`,
 	},
 }
 
-// count reads what others give, and counts.
-func count(v *reviewer.Desk, months [2]statistics.Month, merge, before []string) (*reviewer.Figures, error) {
-	others := make(map[string][]statistics.Row)
-	for _, name := range merge {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		rows, body, err := v.OpenRows(f)
-		_ = f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		others[body] = append(others[body], rows...)
-	}
-	var earlier [][]byte
-	for _, name := range before {
-		b, err := readFile(name, statistics.MaxTable)
-		if err != nil {
-			return nil, err
-		}
-		earlier = append(earlier, b)
-	}
-	return v.Statistics(months[0], months[1], others, earlier)
-}
-
 // publish writes all that is made of a table.
 func (d *desk) publish(v *reviewer.Desk, f *reviewer.Figures, dir string, langs []string) error {
 	if len(langs) == 0 {
 		langs = statistics.Languages()
 	}
-	name := f.Scope.PageName()
-	files := map[string][]byte{name + ".json": f.Signed}
-	for i, lang := range langs {
-		w, err := statistics.WordsIn(lang)
-		if err != nil {
-			return fmt.Errorf("%w: there are %s", err, strings.Join(statistics.Languages(), ", "))
-		}
-		data, err := f.DataPage(w, f.Signed)
-		if err != nil {
-			return err
-		}
-		files["40-"+name+"."+lang+".md"] = f.Page(w, f.Names(v.Directory(), lang))
-		files["41-"+name+"-data."+lang+".md"] = data
-		if i == 0 || lang == "en" {
-			if files[name+".csv"], err = f.CSV(w); err != nil {
-				return err
-			}
-		}
-	}
-	out, err := dossier.NewFolder(dir)
+	list, err := v.Publish(f, dir, langs)
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, len(files))
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
-		if _, err := out.Create("", n, func(w io.Writer) error { _, err := w.Write(files[n]); return err }); err != nil {
-			return errors.Join(err, out.Close())
-		}
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	for _, n := range names {
-		d.printf("%s\n", shown(filepath.Join(dir, n)))
+	for i := range list {
+		d.printf("%s\n", shown(list[i].Path))
 	}
 	d.printf("%d of %s are shown. Give the pages (.md) to the operator, and keep %s.json: name it with --before from now on.\n",
-		len(f.Counts)-f.Withheld(), some(len(f.Counts), "number", "numbers"), name)
+		len(f.Counts)-f.Withheld(), some(len(f.Counts), "number", "numbers"), f.Scope.PageName())
 	for _, lang := range langs {
 		if w, err := statistics.WordsIn(lang); err == nil && w.Reviewed() == "" {
 			d.printf("Nobody who speaks it has read the words in %q yet: have somebody look at those pages.\n", lang)
@@ -172,13 +105,9 @@ reader: agree with the other bodies on one that merges.`,
 			if err := d.checkClock(v.Clock()); err != nil {
 				return err
 			}
-			var b bytes.Buffer
-			n, err := v.SealRows(&b, *body)
+			n, err := v.SealRowsFile(*out, *body)
 			if err != nil {
 				return err
-			}
-			if err := durable.Create(*out, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
-				return fmt.Errorf("writing a file: %w", err)
 			}
 			d.printf("%s, sealed for %s, in %s\n", some(n, "case", "cases"), shown(*body), shown(*out))
 			return nil

@@ -19,11 +19,7 @@ type Words struct{ own, source *locale.Locale }
 
 // WordsIn reads one language.
 func WordsIn(lang string) (*Words, error) {
-	own, err := locale.Read(assets, "locales", lang)
-	if err != nil {
-		return nil, err
-	}
-	source, err := locale.Source(lang)
+	own, source, err := locale.Beside(assets, "locales", lang)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +34,9 @@ func (w *Words) Dir() string { return w.own.Dir }
 
 // Reviewed says which speaker of the language has read these words; "" nobody.
 func (w *Words) Reviewed() string { return w.own.Reviewed }
+
+// Say gives words by their key in the locale files.
+func (w *Words) Say(key string, values ...any) string { return w.own.Word(key, values...) }
 
 // Of gives the words of a cell.
 func (w *Words) Of(id string) string {

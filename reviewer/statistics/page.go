@@ -89,6 +89,31 @@ func (t *Table) DataPage(w *Words, signed []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Files are all that is made of a table, by their names: the signed form, a table for spreadsheets, and in each
+// language the page for the operator and its page of data.
+func (t *Table) Files(d *crypto.Directory, signed []byte, langs []string) (map[string][]byte, error) {
+	name := t.Scope.PageName()
+	files := map[string][]byte{name + ".json": signed}
+	for i, lang := range langs {
+		w, err := WordsIn(lang)
+		if err != nil {
+			return nil, fmt.Errorf("%w: there are %s", err, strings.Join(Languages(), ", "))
+		}
+		data, err := t.DataPage(w, signed)
+		if err != nil {
+			return nil, err
+		}
+		files["40-"+name+"."+lang+".md"] = t.Page(w, t.Names(d, lang))
+		files["41-"+name+"-data."+lang+".md"] = data
+		if i == 0 || lang == "en" {
+			if files[name+".csv"], err = t.CSV(w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return files, nil
+}
+
 // Names are what the bodies of the table are called in a language, as the directory has it.
 func (t *Table) Names(d *crypto.Directory, lang string) (list []string) {
 	for _, id := range t.Scope.Bodies {
