@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"reviewer/casework":   {"crypto", "intake/form"},
 	"reviewer/dossier":    {"reviewer/casework", "reviewer/plain", "crypto", "intake/form", "locale", "store/durable"},
 	"reviewer/keeper":     {"crypto", "store/durable"},
-	"reviewer/pages":      {"reviewer", "reviewer/casework", "reviewer/dossier", "reviewer/plain", "reviewer/statistics", "reviewer/vault", "reviewer/window", "locale", "crypto", "intake/form", "store/durable"},
+	"reviewer/pages":      {"reviewer", "reviewer/casework", "reviewer/dossier", "reviewer/plain", "reviewer/search", "reviewer/statistics", "reviewer/vault", "reviewer/window", "locale", "crypto", "intake/form", "store/durable"},
 	"reviewer/plain":      {"crypto"},
 	"reviewer/search":     {},
 	"reviewer/statistics": {"crypto", "intake/form", "locale"},

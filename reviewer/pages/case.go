@@ -33,6 +33,7 @@ type caseView struct {
 	CanReply string // why no answer can be sealed; "" when one can
 	Draft    bool   // an answer is being written
 	Choice   folderChoice
+	Custody  []custodyLine
 	First    crypto.Day
 	Last     crypto.Day
 	Messages int
@@ -144,6 +145,7 @@ func (p *Pages) show(a *ask) window.Reply {
 	for _, r := range p.desk.ReferredFrom(c) {
 		v.Referred = append(v.Referred, link{referredPath(&r, ""), p.words.Word("referral.from.short", p.body(r.Body), p.words.date(r.Taken))})
 	}
+	v.Custody = p.custody(c)
 	v.Draft, v.Choice = p.draft(c) != (draft{}), folderChoice{"where", p.folders()}
 	for _, d := range c.Changed {
 		v.Timeline = append(v.Timeline, event{Day: d, Text: p.words.Word("event.changed")})

@@ -38,6 +38,10 @@
 //	takeover.go what another desk wrote for this one
 //	refer.go    part of a case to another body, and what was referred here
 //	masks.go    what is masked before a case is shown around: a part of pages
+//	search.go   one query over all cases
+//	figures.go  figures for the public, their charts, and what is written of them
+//	dossier.go  a case as evidence, or as a working copy with masks; custody.go, verify.go
+//	print.go    a page as a PDF: the one thing that comes from the window
 //	keys.go     directory, card, key file, backup, months
 //	question.go the passphrase, asked for in a process of its own
 //	memory.go   what a window leaves for the next: what was read, drafts, language

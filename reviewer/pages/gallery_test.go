@@ -58,6 +58,7 @@ func gallery(t *testing.T, lang string) (scenes []scene) {
 	b.Names = map[string]string{"en": "Another name"}
 	w.check(os.WriteFile(filepath.Join(w.stick, "directory.signed"), must(w.root.Sign(must(w.server.Proposal())(w), w.signed, w.today()))(w), 0o600))
 	keep("keys", w.post("/directory", "file", filepath.Join(w.stick, "directory.signed"), "roots", w.root.Key()))
+	outgoing(w, keep)
 	keep("ask", w.shown(Question(lang, w.pages.words.Word("ask.backup"), true)))
 	for _, s := range w.worked(path) {
 		keep(s.name, s.page)

@@ -25,7 +25,9 @@ func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 		add("g", "key.assign", casePath(c, "/work/"+casework.KindAssign))
 		add("f", "key.files", casePath(c, "#files"))
 		add("r", "key.refer", casePath(c, "/refer"))
+		add("e", "key.dossier", casePath(c, "/dossier"))
 	}
+	add("/", "key.search", "/search")
 	add("n", "key.next", "/next")
 	add("d", "key.due", "/due")
 	add("w", "key.open", "/new")
@@ -33,6 +35,7 @@ func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 	add("x", "key.export", "/export")
 	add("t", "key.takeover", "/takeover")
 	add("o", "key.handover", "/handover")
+	add("u", "key.figures", "/figures")
 	add("k", "key.keys", "/keys")
 	add("?", "key.help", "/help")
 	return list
@@ -69,8 +72,10 @@ func (p *Pages) help(*ask) window.Reply {
 	v.Case = []shortcut{
 		{Key: "a", Text: p.words.Word("key.answer")}, {Key: "m", Text: p.words.Word("key.note")}, {Key: "s", Text: p.words.Word("key.stage")},
 		{Key: "l", Text: p.words.Word("key.label")}, {Key: "g", Text: p.words.Word("key.assign")}, {Key: "f", Text: p.words.Word("key.files")}, {Key: "r", Text: p.words.Word("key.refer")},
+		{Key: "e", Text: p.words.Word("key.dossier")},
 		{Key: "Alt+p", Text: p.words.Word("key.preview")}, {Key: "Alt+s", Text: p.words.Word("key.seal")}, {Key: "Alt+t", Text: p.words.Word("key.template")},
 	}
+	v.Everywhere = append(v.Everywhere, shortcut{Key: "Ctrl+P", Text: p.words.Word("key.print")})
 	v.Languages = p.languages()
 	return p.page("help", "help", p.words.Word("title.help"), v)
 }

@@ -42,6 +42,7 @@ var (
 // listing is how lists are arranged. It stays for as long as the window is open.
 type listing struct {
 	show, sort string
+	query      string // what is searched for
 	label      string // that cases must have; "": any or none
 	mineDue    bool   // the due list shows one's own cases alone
 }
@@ -80,6 +81,8 @@ type caseRow struct {
 	Stage    string // with this body
 	Topics   string
 	Due      *dueLine // what comes first; nil: nothing
+	Found    []place  // of what is searched for
+	More     int      // places besides
 
 	danger bool
 	due    crypto.Day // 0: nothing
@@ -105,6 +108,10 @@ type inboxView struct {
 	Strangers int
 	Referred  []referredRow
 	Empty     bool // there is no case at all
+
+	Query     string
+	Search    *finding // nil: nothing is searched for
+	Searching bool     // the search field has the focus
 }
 
 // choice is one option of a select.
@@ -129,14 +136,19 @@ func (p *Pages) inboxRoutes() []route {
 }
 
 func (p *Pages) inbox(a *ask) window.Reply {
+	return p.page("inbox", "cases", p.words.Word("title.inbox"), p.listView(a))
+}
+
+func (p *Pages) listView(a *ask) inboxView {
 	show := cmp.Or(p.list.show, showAll)
 	v := inboxView{
 		Total: len(p.all()), Empty: len(p.all()) == 0, Strangers: p.desk.Strangers(),
 		Shows: p.choices("show.", show, shows...), Sorts: p.choices("sort.", p.list.sort, sorts...),
 		Missing: p.desk.Missing(), Broken: p.desk.Broken(), HandIn: p.desk.HandIn(),
 		Referred: p.referredRows(),
+		Query:    plain.SafeLine(p.list.query), Search: p.found(),
 	}
-	rows := p.rows(show)
+	rows := p.rowsOf(show, v.Search)
 	v.Found, v.listPages = len(rows), pagesOf(len(rows), a)
 	v.Rows = rows[v.from():v.until(len(rows))]
 	v.Bulk, v.Today = p.bulk, p.today(a)
@@ -154,7 +166,8 @@ func (p *Pages) inbox(a *ask) window.Reply {
 			v.Labels = append(v.Labels, choice{plain.SafeLine(l), plain.SafeLine(l), l == p.list.label})
 		}
 	}
-	return p.page("inbox", "cases", p.words.Word("title.inbox"), v)
+	p.showPlaces(&v)
+	return v
 }
 
 // arrange sets filter and order. They are a POST, since with them goes what is searched for.
@@ -183,10 +196,16 @@ func (p *Pages) next(*ask) window.Reply {
 }
 
 // rows are the cases that a filter lets through, in the order chosen.
-func (p *Pages) rows(show string) (rows []caseRow) {
+func (p *Pages) rows(show string) []caseRow { return p.rowsOf(show, nil) }
+
+// rowsOf are those of them in which something was found; nil: all.
+func (p *Pages) rowsOf(show string, f *finding) (rows []caseRow) {
 	s, today := p.desk.Settings(), p.desk.Clock().Today()
 	for i := range p.all() {
 		c := &p.cases[i]
+		if f != nil && f.hits[c.ID] == nil {
+			continue
+		}
 		r := p.row(c, &s, today)
 		if p.keeps(show, c, &r) && (p.list.label == "" || slices.Contains(c.Work.Labels, p.list.label)) {
 			rows = append(rows, r)

@@ -9,6 +9,7 @@ import (
 	"postern/locale/localetest"
 	"postern/reviewer"
 	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
 )
 
 func TestEveryLocaleIsComplete(t *testing.T) {
@@ -28,6 +29,15 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 	}
 	for _, id := range referFiles {
 		want.Add("refer.file.", nameOf(id))
+	}
+	for _, id := range copyMessages {
+		want.Add("copy.message.", nameOf(id))
+	}
+	for _, id := range copyFiles {
+		want.Add("copy.file.", nameOf(id))
+	}
+	for _, a := range dossier.Acts() {
+		want.Add("act.", string(a))
 	}
 	want.Add("problem.", "token", "case", "missing")
 	want.Add("kind.", "report", "follow-up", "file", "reply", "event", "change", "unknown")

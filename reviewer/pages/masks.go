@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,7 +14,7 @@ import (
 )
 
 // What a person masks before a case is shown around (SECURITY.md S-35) stands in fields of the template
-// "masks", and becomes the file of masks that the command line takes.
+// "masks", which say what the file of masks of the command line says.
 
 // masking is what was chosen and typed.
 type masking struct {
@@ -25,6 +24,8 @@ type masking struct {
 	Files    map[int]string // by number: maskInclude, maskHide, or ""
 
 	Numbering string // that these numbers are of, see numbering
+
+	tooLong bool // Texts were more than can be masked, and are not here
 }
 
 // What can be chosen for a message and for a file.
@@ -35,16 +36,13 @@ const (
 	maskHide    = "file"    // not even its name is there
 )
 
-var (
-	errMaskText  = errors.New("a text to mask has fewer than two letters or digits, or is too long")
-	errMoved     = errors.New("messages have come since, and the numbers have moved")
-	errMaskLines = errors.New("lines to mask are not given like 3, 5-8")
-)
+var errMoved = errors.New("messages have come since, and the numbers have moved")
 
 // maskingOf reads the fields of the template "masks".
 func maskingOf(a *ask) masking {
 	m := masking{Messages: make(map[int]string), Lines: make(map[int]string), Files: make(map[int]string)}
 	m.Texts, m.Numbering = a.field("texts", dossier.MaxMaskFile), a.field("numbering", maxID)
+	m.tooLong = m.Texts == "" && a.Form.Get("texts") != ""
 	for name := range a.Form {
 		what, no, _ := strings.Cut(name, "-")
 		n := number(no)
@@ -78,38 +76,43 @@ func (m masking) masks(c *reviewer.Case, shown func(message int) bool) (*dossier
 	if m.Numbering != numbering(c) {
 		return nil, errMoved
 	}
-	var b bytes.Buffer
+	if m.tooLong {
+		return nil, dossier.ErrMaskMany
+	}
+	x := dossier.NewMasks()
 	for l := range strings.Lines(m.Texts) {
 		if l = strings.TrimSpace(l); l == "" {
 			continue
 		}
-		line := []byte("text " + l + "\n")
-		if _, err := dossier.ParseMasks(line); err != nil {
-			return nil, errMaskText
+		if err := x.Text(l); err != nil {
+			return nil, err
 		}
-		b.Write(line)
 	}
 	for no, what := range m.Messages {
 		if what == maskWhole && shown(no) {
-			fmt.Fprintf(&b, "message %d\n", no)
+			x.Message(no)
 		}
 	}
 	for no, spans := range m.Lines {
 		if !shown(no) {
 			continue
 		}
-		for _, span := range strings.FieldsFunc(spans, func(r rune) bool { return r == ',' || r == ';' || r == '،' || r == ' ' }) {
-			line := fmt.Appendf(nil, "lines %d %s\n", no, span)
-			if _, err := dossier.ParseMasks(line); err != nil || strings.ContainsAny(span, "\r\n") {
-				return nil, errMaskLines
+		for _, span := range strings.FieldsFunc(spans, func(r rune) bool { return strings.ContainsRune(",;، ", r) }) {
+			if err := x.Lines(no, span); err != nil {
+				return nil, err
 			}
-			b.Write(line)
 		}
 	}
 	for no, what := range m.Files {
-		fmt.Fprintf(&b, "%s %d\n", what, no)
+		mask := x.Include
+		if what == maskHide {
+			mask = x.File
+		}
+		if err := mask(no); err != nil {
+			return nil, err
+		}
 	}
-	return dossier.ParseMasks(b.Bytes())
+	return x, nil
 }
 
 // masksView is what the template "masks" shows.

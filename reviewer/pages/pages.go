@@ -62,10 +62,15 @@ type session struct {
 	proposed  *proposed                   // a directory that was looked at
 	cardWords string                      // of the card that was written last
 
-	typed     map[string]typed // forms that were refused
-	confirmed crypto.Day       // today, as somebody looked it up
-	bulk      bulk             // what was chosen in the list
-	deciding  *settingsForm    // settings that are not in force yet; nil: none
+	typed     map[string]typed          // forms that were refused
+	confirmed crypto.Day                // today, as somebody looked it up
+	bulk      bulk                      // what was chosen in the list
+	deciding  *settingsForm             // settings that are not in force yet; nil: none
+	counting  counting                  // figures that were asked for
+	counted   *counted                  // and what they are
+	copies    map[crypto.CaseID]copying // working copies that are being made
+	verified  *verified                 // a dossier that was checked
+	printed   *printed                  // a PDF that waits to be written
 }
 
 // notice says what was just done, or why it was not.
@@ -85,6 +90,7 @@ func New(o Options) *Pages {
 	token := hex.EncodeToString(random)
 	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token), step: importStep}
 	p.list.sort = sortUrgent
+	p.desk.Search("") // begins to read, so that the first query finds
 	if err := p.remember(); err != nil {
 		p.refuse(err)
 	}
@@ -133,7 +139,8 @@ type route struct {
 // allRoutes are the pages and actions, by their files.
 func (p *Pages) allRoutes() []route {
 	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.importRoutes(), p.stickRoutes(), p.handOverRoutes(), p.takeoverRoutes(), p.referRoutes(), p.keyRoutes(), p.helpRoutes(),
-		p.workRoutes(), p.dueRoutes(), p.openRoutes(), p.settingsRoutes(), p.bulkRoutes())
+		p.workRoutes(), p.dueRoutes(), p.openRoutes(), p.settingsRoutes(), p.bulkRoutes(),
+		p.searchRoutes(), p.figureRoutes(), p.dossierRoutes(), p.verifyRoutes(), p.printRoutes())
 }
 
 // Answer answers one request.
@@ -141,8 +148,14 @@ func (p *Pages) Answer(q window.Request) window.Reply {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := &ask{Request: q}
-	if q.Method == window.Key {
+	switch q.Method {
+	case window.Key:
 		return p.key(a)
+	case window.Print:
+		return p.took(a)
+	}
+	if q.Path != pagePrint {
+		p.forgetPrinted()
 	}
 	known := false
 	for _, r := range p.routes {

@@ -13,7 +13,9 @@ import (
 	"postern/locale"
 	"postern/reviewer"
 	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
 	"postern/reviewer/plain"
+	"postern/reviewer/statistics"
 	"postern/reviewer/vault"
 	"postern/reviewer/window"
 )
@@ -26,7 +28,8 @@ func Languages() []string { return locale.Languages(assets, "locales") }
 
 // pageNames are the templates of pages.
 var pageNames = []string{"inbox", "case", "answer", "preview", "import", "importing", "imported", "export", "handover", "takeover", "refer", "parts-look", "referred", "keys", "help", "problem",
-	"work", "erase", "due", "open", "settings"}
+	"work", "erase", "due", "open", "settings",
+	"figures", "dossier", "copy", "verify", "print"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
@@ -42,11 +45,7 @@ func newWords(lang, token string) *words {
 	if !slices.Contains(Languages(), lang) {
 		lang = "en"
 	}
-	own, err := locale.Read(assets, "locales", lang)
-	if err != nil {
-		panic(err) // embedded
-	}
-	source, err := locale.Source(lang)
+	own, source, err := locale.Beside(assets, "locales", lang)
 	if err != nil {
 		panic(err) // embedded
 	}
@@ -134,6 +133,15 @@ var refusals = []struct {
 	{reviewer.ErrTooEarly, "early"},
 	{reviewer.ErrForeignMonths, "foreign"},
 	{reviewer.ErrNoRoot, "noroot"},
+	{reviewer.ErrNoReader, "noreader"},
+	{statistics.ErrPeriod, "period"},
+	{dossier.ErrMaskText, "masktext"},
+	{dossier.ErrMaskLines, "masklines"},
+	{dossier.ErrMaskMany, "maskmany"},
+	{dossier.ErrMaskFile, "maskfile"},
+	{dossier.ErrMaskOwn, "maskown"},
+	{dossier.ErrFolder, "dossier"},
+	{dossier.ErrFolderTaken, "taken"},
 	{vault.ErrPassphrase, "passphrase"},
 	{errEmpty, "empty"},
 	{errTooLong, "long"},
@@ -159,9 +167,7 @@ var refusals = []struct {
 	{reviewer.ErrConsentOld, "consentold"},
 	{reviewer.ErrReadsIt, "readsit"},
 	{reviewer.ErrNotSelected, "notselected"},
-	{errMaskText, "masktext"},
 	{errMoved, "moved"},
-	{errMaskLines, "masklines"},
 	{fs.ErrExist, "exists"},
 	{errNoneChosen, "nonechosen"},
 	{errDay, "day"},
