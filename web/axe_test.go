@@ -1,31 +1,13 @@
 package web
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"postern/web/browsertest"
 )
-
-// chromium starts the browser in which the gallery is looked at.
-func chromium(t *testing.T) *browsertest.Chromium {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chromium") // a dying browser still writes there
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	c, err := browsertest.StartChromium(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); cancel(); _ = os.RemoveAll(dir) })
-	return c
-}
 
 // screenshots is the ignored folder at the top of the tree.
 const screenshots = "../screenshots"

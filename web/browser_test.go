@@ -1,10 +1,8 @@
 package web
 
 import (
-	"context"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -53,30 +51,13 @@ func depart(t *testing.T, name, lang string, change ...func(*settings)) *journey
 	return j
 }
 
-// firefox starts Firefox with Tor Browser's preferences.
-func firefox(t *testing.T, o browsertest.Options) *browsertest.Firefox {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "firefox") // a dying browser still writes there
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Dir = dir
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	f, err := browsertest.Start(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close(); cancel(); _ = os.RemoveAll(dir) })
-	return f
-}
-
 // TestFirefoxAtSafest walks without scripts, on a phone's narrow page, and waits
 // as long as the real server lets everybody wait.
 func TestFirefoxAtSafest(t *testing.T) {
 	for _, lang := range directions(t) {
 		t.Run(lang, func(t *testing.T) {
 			j := depart(t, "firefox-safest", lang, func(c *settings) { c.source.Quantum = Quantum })
-			j.b = firefox(t, browsertest.Options{Width: 360, Height: 740, Downloads: j.down})
+			j.b = browsertest.OpenFirefox(t, browsertest.Options{Width: 360, Height: 740, Downloads: j.down})
 			j.hand = mouse{j}
 			j.walk()
 		})
@@ -88,7 +69,7 @@ func TestFirefoxByKeyboard(t *testing.T) {
 	for _, lang := range directions(t) {
 		t.Run(lang, func(t *testing.T) {
 			j := depart(t, "firefox-keyboard", lang)
-			j.b = firefox(t, browsertest.Options{Downloads: j.down})
+			j.b = browsertest.OpenFirefox(t, browsertest.Options{Downloads: j.down})
 			k := &keyboard{j: j}
 			j.hand = k
 			j.walk()
@@ -104,7 +85,7 @@ func TestFirefoxWithScripts(t *testing.T) {
 		t.Run(lang, func(t *testing.T) {
 			j := depart(t, "firefox-scripts", lang)
 			way := &onlyWay{to: strings.TrimPrefix(j.url, "http://")}
-			f := firefox(t, browsertest.Options{Level: browsertest.Standard, Downloads: j.down, SOCKS: way.listen(t)})
+			f := browsertest.OpenFirefox(t, browsertest.Options{Level: browsertest.Standard, Downloads: j.down, SOCKS: way.listen(t)})
 			j.b, j.hand = f, mouse{j}
 			j.walk()
 			said, err := f.Console()
@@ -124,7 +105,7 @@ func TestFirefoxWithScripts(t *testing.T) {
 // No page breaks its own Content-Security-Policy, and nothing is asked of
 // anybody else.
 func TestChromium(t *testing.T) {
-	c := chromium(t)
+	c := browsertest.OpenChromium(t)
 	for _, way := range []struct {
 		name          string
 		scripts, keys bool
@@ -160,7 +141,7 @@ func TestChromium(t *testing.T) {
 // TestEnterSends: the Enter key in a form sends it, and does not press a button
 // that turns the page into another language.
 func TestEnterSends(t *testing.T) {
-	c := chromium(t)
+	c := browsertest.OpenChromium(t)
 	for name, start := range map[string]func(*testing.T, *journey) browser{
 		"chromium": func(t *testing.T, j *journey) browser {
 			tab, err := c.Tab()
@@ -169,7 +150,7 @@ func TestEnterSends(t *testing.T) {
 			j.must(tab.Scripts(false))
 			return tab
 		},
-		"firefox": func(t *testing.T, _ *journey) browser { return firefox(t, browsertest.Options{}) },
+		"firefox": func(t *testing.T, _ *journey) browser { return browsertest.OpenFirefox(t, browsertest.Options{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := depart(t, "enter-"+name, "en")
@@ -198,13 +179,7 @@ func TestFirefoxKeepsOtherSitesOut(t *testing.T) {
 		_, _ = rw.Write([]byte(`<form method=post enctype=multipart/form-data action="http://127.0.0.1:` + port +
 			`/inbox"><input name=code value=x><button>Go</button></form>`))
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	f, err := browsertest.Start(ctx, browsertest.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := browsertest.OpenFirefox(t, browsertest.Options{})
 	if err := f.Go(other); err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func TestCosts(t *testing.T) {
 	j := depart(t, "costs", "en")
 	m := &meter{}
 	j.url = m.serve(t, j.w.source)
-	j.b = firefox(t, browsertest.Options{Downloads: j.down})
+	j.b = browsertest.OpenFirefox(t, browsertest.Options{Downloads: j.down})
 	j.hand = mouse{j}
 	file := filepath.Join(t.TempDir(), "list.csv")
 	j.must(os.WriteFile(file, make([]byte, 10_000), 0o600))

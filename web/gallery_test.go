@@ -20,6 +20,7 @@ import (
 	"postern/intake"
 	"postern/intake/form"
 	"postern/locale"
+	"postern/web/browsertest"
 	"postern/web/visitor"
 )
 
@@ -673,7 +674,7 @@ func hangings(t *testing.T, scenes []scene) (url string) {
 // of the others one page of each template is.
 func TestGallery(t *testing.T) {
 	head := "" // the same in all languages
-	browser := chromium(t)
+	browser := browsertest.OpenChromium(t)
 	for _, lang := range Locales() {
 		t.Run(lang, func(t *testing.T) {
 			g := hang(t, lang)
@@ -764,7 +765,7 @@ func hangExchange(t *testing.T, lang string) *gallery {
 
 // TestExchangeGallery judges the exchange's pages like a source's, but for their size.
 func TestExchangeGallery(t *testing.T) {
-	browser := chromium(t)
+	browser := browsertest.OpenChromium(t)
 	for _, lang := range exchangeLanguages() {
 		t.Run(lang, func(t *testing.T) {
 			g := hangExchange(t, lang)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"postern/web/browsertest"
 )
 
 // TestPaper prints the pages that show a code: the nine words come on paper and
@@ -25,7 +27,7 @@ func TestPaper(t *testing.T) {
 		scenes = append(scenes, scene{name: name, status: 200, head: "Content-Type: text/html; charset=utf-8", body: []byte(p.body)})
 	}
 	url := hangings(t, scenes)
-	tab, err := chromium(t).Tab()
+	tab, err := browsertest.OpenChromium(t).Tab()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -82,18 +81,8 @@ type tab struct {
 
 func openTab(t *testing.T, o browsertest.Options) *tab {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ff") // a dying browser still writes there
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Dir, o.Width, o.Height = dir, 1000, 700
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-	f, err := browsertest.Start(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close(); cancel(); _ = os.RemoveAll(dir) })
-	return &tab{t, f}
+	o.Width, o.Height = 1000, 700
+	return &tab{t, browsertest.OpenFirefox(t, o)}
 }
 
 func (b *tab) must(errs ...error) {

@@ -1,14 +1,12 @@
 package pages
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"postern/reviewer/reviewertest"
 	"postern/web/browsertest"
@@ -84,21 +82,6 @@ func hang(t *testing.T, scenes []scene) string {
 	return s.URL
 }
 
-func chromium(t *testing.T) *browsertest.Chromium {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chromium") // a dying browser still writes there
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	c, err := browsertest.StartChromium(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); cancel(); _ = os.RemoveAll(dir) })
-	return c
-}
-
 // looks are how each page is looked at: a small laptop, a large screen, and a window at
 // a zoom of 400 %, in which nothing may scroll sideways (WCAG 1.4.10).
 var looks = []struct {
@@ -136,7 +119,7 @@ func TestValidHTML(t *testing.T) {
 
 // On every page in every language axe finds nothing against WCAG 2.2 A and AA, and none scrolls sideways.
 func TestGallery(t *testing.T) {
-	c := chromium(t)
+	c := browsertest.OpenChromium(t)
 	for _, lang := range Languages() {
 		t.Run(lang, func(t *testing.T) { look(t, c, lang, gallery(t, lang)) })
 	}

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -212,7 +211,7 @@ func walk(t *testing.T, b browser) {
 }
 
 func TestChromiumByKeyboard(t *testing.T) {
-	tab, err := chromium(t).Tab()
+	tab, err := browsertest.OpenChromium(t).Tab()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,15 +223,5 @@ func TestChromiumByKeyboard(t *testing.T) {
 }
 
 func TestFirefoxByKeyboard(t *testing.T) {
-	dir, err := os.MkdirTemp("", "firefox") // a dying browser still writes there
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	f, err := browsertest.Start(ctx, browsertest.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close(); cancel(); _ = os.RemoveAll(dir) })
-	walk(t, f)
+	walk(t, browsertest.OpenFirefox(t, browsertest.Options{}))
 }

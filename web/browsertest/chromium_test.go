@@ -13,16 +13,6 @@ import (
 	"testing"
 )
 
-func openChromium(t *testing.T) *Chromium {
-	t.Helper()
-	c, err := StartChromium(t.Context(), profile(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 func openTab(t *testing.T, c *Chromium) *Tab {
 	t.Helper()
 	tab, err := c.Tab()
@@ -34,7 +24,7 @@ func openTab(t *testing.T, c *Chromium) *Tab {
 
 func TestChromium(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	c := openChromium(t)
+	c := OpenChromium(t)
 	for _, scripts := range []bool{true, false} {
 		f := openTab(t, c)
 		must(t, f.Scripts(scripts), f.Go(s.URL+"/"))
@@ -59,7 +49,7 @@ func TestChromium(t *testing.T) {
 // With the keyboard alone, in both browsers.
 func TestKeyboard(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	tab := openTab(t, openChromium(t))
+	tab := openTab(t, OpenChromium(t))
 	must(t, tab.Scripts(false))
 	for name, f := range map[string]interface {
 		Go(string) error
@@ -67,7 +57,7 @@ func TestKeyboard(t *testing.T) {
 		Type(string) error
 		Focus() (Focus, error)
 		Text(string) (string, error)
-	}{"Firefox": open(t, Options{}), "Chromium": tab} {
+	}{"Firefox": OpenFirefox(t, Options{}), "Chromium": tab} {
 		t.Run(name, func(t *testing.T) {
 			must(t, f.Go(s.URL+"/"), f.Press(TabKey), f.Press(TabKey), f.Press(Back))
 			if on, err := f.Focus(); err != nil || on.ID != "text" || !on.Outline {
@@ -85,7 +75,7 @@ func TestKeyboard(t *testing.T) {
 
 func TestChooser(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	f := openTab(t, openChromium(t))
+	f := openTab(t, OpenChromium(t))
 	a := filepath.Join(profile(t), "a.pdf")
 	must(t, os.WriteFile(a, []byte("four"), 0o600), f.Go(s.URL+"/"), f.Choose(a))
 	for range 3 {
@@ -105,7 +95,7 @@ func TestChooser(t *testing.T) {
 
 func TestSizeAndColours(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	f := openTab(t, openChromium(t))
+	f := openTab(t, OpenChromium(t))
 	must(t, f.Size(320, 256, 4), f.Media(map[string]string{"prefers-color-scheme": "dark"}), f.Go(s.URL+"/"))
 	var said string
 	must(t, f.Eval(`[innerWidth, innerHeight, devicePixelRatio, matchMedia("(prefers-color-scheme: dark)").matches].join()`, &said))
@@ -129,7 +119,7 @@ func TestChromiumNotices(t *testing.T) {
 	_, port, _ := net.SplitHostPort(other.Listener.Addr().String())
 	broken := serveText(t, "default-src 'none'", `<!doctype html><title>x</title><p style="color:red">x</p>`)
 	far := serveText(t, "", `<!doctype html><title>x</title><img src="http://127.0.0.2:`+port+`/a"><script>undefinedName()</script>`)
-	c := openChromium(t)
+	c := OpenChromium(t)
 	for url, want := range map[string]string{broken: "ContentSecurityPolicyIssue", far: "undefinedName"} {
 		f := openTab(t, c)
 		must(t, f.Go(url), f.Go(s.URL+"/"))

@@ -80,17 +80,6 @@ func profile(t *testing.T) string {
 	return d
 }
 
-func open(t *testing.T, o Options) *Firefox {
-	t.Helper()
-	o.Dir = profile(t)
-	f, err := Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(f.Close)
-	return f
-}
-
 func must(t *testing.T, errs ...error) {
 	t.Helper()
 	for _, err := range errs {
@@ -113,7 +102,7 @@ func got(t *testing.T, what, want string) func(string, error) {
 func TestSafest(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
 	down := profile(t)
-	f := open(t, Options{Downloads: down})
+	f := OpenFirefox(t, Options{Downloads: down})
 	must(t, f.Go(s.URL+"/"))
 	got(t, "title", "Form")(f.Title())
 	got(t, "heading", "Report")(f.Text("#h"))
@@ -170,7 +159,7 @@ func TestSafest(t *testing.T) {
 // At Standard scripts run: what Safest does not show is no accident.
 func TestStandard(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	f := open(t, Options{Level: Standard, Width: 1000, Height: 800})
+	f := OpenFirefox(t, Options{Level: Standard, Width: 1000, Height: 800})
 	must(t, f.Go(s.URL+"/"))
 	got(t, "script", "script ran")(f.Text("#js"))
 	size(t, f, 1000, 800)
@@ -179,7 +168,7 @@ func TestStandard(t *testing.T) {
 // A page as narrow as a telephone's.
 func TestNarrow(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
-	f := open(t, Options{Width: 360, Height: 700})
+	f := OpenFirefox(t, Options{Width: 360, Height: 700})
 	must(t, f.Go(s.URL+"/"))
 	size(t, f, 360, 700)
 }
@@ -199,7 +188,7 @@ func size(t *testing.T, f *Firefox, width, height int) {
 func TestNothingElse(t *testing.T) {
 	s, _ := server(t, "127.0.0.1")
 	other, hits := server(t, "127.0.0.2")
-	f := open(t, Options{})
+	f := OpenFirefox(t, Options{})
 	must(t, f.Go(s.URL+"/"))
 	_, port, _ := net.SplitHostPort(other.Listener.Addr().String())
 	for _, host := range []string{"127.0.0.2", "localhost", "example.org", "[::1]"} {
