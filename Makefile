@@ -25,10 +25,10 @@ NPM          := .tools/npm
 # What the desk's window needs, and what tests need.
 WINDOW_NEEDS := bubblewrap libwebkit2gtk-4.1-0 xdg-dbus-proxy
 TESTS_NEED   := tor firefox-esr chromium fonts-croscore fonts-noto-core w3m strace node npm \
-	$(WINDOW_NEEDS) at-spi2-core dbus xdotool xvfb
+	$(WINDOW_NEEDS) at-spi2-core dbus xdotool xvfb sway wtype grim
 NPM_LOCK     := web/browsertest/npm/package-lock.json
 
-.PHONY: help demo test race build check fuzz bench install clean
+.PHONY: help demo test race build check fuzz bench pictures install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -91,6 +91,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: ## every benchmark, each figure beside the limit measured in the same run
 	@.ci/need go tor
 	go test -vet=off -p 1 -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 120m ./...
+
+pictures: ## the READMEs' pictures anew, from the running programs
+	@.ci/need go $(TESTS_NEED)
+	POSTERN_PICTURES=yes go test -vet=off -count=1 -run '^TestDay$$/^laptop$$' ./cmd/postern-desk
+	POSTERN_PICTURES=yes go test -vet=off -count=1 -run '^TestPicture$$' ./web
 
 # The server's half only: the desk belongs on the machine without a network.
 # DESTDIR stages the files for a package: no user, no systemd.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,15 +8,15 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"postern/cmd/scantest"
+	"postern/reviewer/window/windowtest"
 )
 
-// programs is where the three programs lie.
+// programs is where the four programs lie.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		build := exec.Command("go", "build", "-o", dir+"/", "postern/cmd/postern", "postern/cmd/postern-desk", "postern/cmd/postern-demo")
+		build := exec.Command("go", "build", "-o", dir+"/", "postern/cmd/postern", "postern/cmd/postern-desk", "postern/cmd/postern-window", "postern/cmd/postern-demo")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "building the programs:", err)
@@ -40,30 +39,12 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// output is what a program prints, readable while it does.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // demo is the demonstration, run as a person runs it.
 type demo struct {
 	t     *testing.T
 	dir   string
 	cmd   *exec.Cmd
-	out   output
+	out   windowtest.Output
 	ended chan struct{}
 }
 

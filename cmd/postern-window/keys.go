@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unsafe"
 )
 
 // Key symbols and modifiers of GDK.
@@ -41,9 +42,21 @@ func pressed(e ptr) (symbol uint32, state uint32, r rune) {
 	return symbol, state, latin(symbol, code, state)
 }
 
+// setKeyval changes what key an event is about: the field of GDK's public structure, for which GDK has
+// a function to read it and none to write it.
+func setKeyval(e ptr, keyval uint32) {
+	const field = 28 // behind type, window, send_event, time and state
+	at := e + field
+	*(*uint32)(*(*unsafe.Pointer)(unsafe.Pointer(&at))) = keyval //nolint:gosec // memory of GDK's
+}
+
 // chord deals with the keys of the window itself, before the page sees them.
 func chord(_, e, _ ptr) int32 {
 	symbol, state, r := pressed(e)
+	if state&alt != 0 && r <= unicode.MaxASCII && symbol > unicode.MaxASCII && unicode.IsLetter(r) {
+		setKeyval(e, uint32(r)) // for the page's access keys, which are Latin
+		return 0
+	}
 	switch z := c.Zoom(view); {
 	case state&alt != 0 && symbol == keyLeft:
 		c.Back(view)

@@ -133,7 +133,7 @@ func scan(r io.Reader, markers []Marker, where func(at int64) string) (found []F
 }
 
 // Files looks into every file below the folders, and at their names.
-func Files(t *testing.T, markers []Marker, dirs ...string) (found []Finding, files int) {
+func Files(t testing.TB, markers []Marker, dirs ...string) (found []Finding, files int) {
 	t.Helper()
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -173,7 +173,7 @@ func Files(t *testing.T, markers []Marker, dirs ...string) (found []Finding, fil
 
 // Memory looks into all memory of a process. Ours let nobody but root look
 // at them: a normal user's test reads through sudo, as `make test` installs.
-func Memory(t *testing.T, pid int, markers []Marker) (found []Finding, size int64) {
+func Memory(t testing.TB, pid int, markers []Marker) (found []Finding, size int64) {
 	t.Helper()
 	pr, pw := io.Pipe()
 	go func() {

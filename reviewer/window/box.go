@@ -51,6 +51,8 @@ func newBox(ctx context.Context, window string, d display, note func(string)) *b
 	}
 	b.show(window, insideWindow)
 	b.environment()
+	looks := make(chan [][2]string, 1)
+	go func() { looks <- look(ctx, d) }() // meanwhile
 	switch {
 	case d.wayland != "":
 		b.show(d.wayland, insideWayland)
@@ -73,6 +75,9 @@ func newBox(ctx context.Context, window string, d display, note func(string)) *b
 		b.show(socket, insideReader)
 		b.set("AT_SPI_BUS_ADDRESS", "unix:path="+insideReader)
 	}
+	for _, v := range <-looks {
+		b.set(v[0], v[1])
+	}
 	return b
 }
 
@@ -94,9 +99,6 @@ func (b *box) environment() {
 		{"GOTRACEBACK", "none"}, // when WebKit ends the window, its own words say why
 	} {
 		b.set(v[0], v[1])
-	}
-	if theme := os.Getenv("GTK_THEME"); theme != "" {
-		b.set("GTK_THEME", theme)
 	}
 }
 

@@ -1,14 +1,11 @@
 package window_test
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -323,13 +320,10 @@ func TestAskClosed(t *testing.T) {
 	}
 }
 
-var socketCall = regexp.MustCompile(`\b(?:socket|io_uring_setup)\(([^)]*)\) = (\S+)`)
-
 // While a window is used, no process of it, nor the desk, opens any socket that could leave the machine.
 func TestOnlyUnixSockets(t *testing.T) {
 	s := desktop(t)
-	log := filepath.Join(s.Dir, "home", "strace")
-	desk := s.Start(s.Command("strace", "-f", "-qq", "-e", "trace=socket,io_uring_setup", "-o", log, filepath.Join(s.Dir, "bin", "desk")))
+	desk := s.Start(s.Trace(s.Command("desk")))
 	s.Press("link", "K-0001")
 	s.Press("link", "Hostile")
 	s.Wait("heading", "Hostile")
@@ -337,23 +331,7 @@ func TestOnlyUnixSockets(t *testing.T) {
 	s.Wait("heading", "Case /printed")
 	s.Key("ctrl+q")
 	closed(t, desk)
-	b, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := socketCall.FindAllStringSubmatch(string(b), -1)
-	if len(calls) < 5 {
-		t.Fatalf("strace shows %d sockets:\n%s", len(calls), b)
-	}
-	for _, c := range calls {
-		netlink := strings.HasPrefix(c[1], "AF_NETLINK, ") && strings.HasSuffix(c[1], ", NETLINK_ROUTE")
-		if !strings.HasPrefix(c[1], "AF_UNIX, ") && !netlink && c[2] == "3" {
-			t.Errorf("strace shows %s", c[0])
-		}
-		if !strings.HasPrefix(c[1], "AF_UNIX, ") && !netlink && c[2] != "-1" {
-			t.Errorf("a socket was opened: %s", c[0])
-		}
-	}
+	s.OnlyUnixSockets()
 }
 
 // After a day in the window the disk holds nothing of it.
@@ -370,46 +348,5 @@ func TestNothingOnDisk(t *testing.T) {
 	s.Wait("heading", "Case /printed")
 	s.Key("ctrl+q")
 	closed(t, desk)
-
-	for _, dir := range []string{"home", "run"} {
-		for _, f := range files(t, filepath.Join(s.Dir, dir), time.Time{}) {
-			rel, _ := filepath.Rel(s.Dir, f)
-			if !strings.HasPrefix(rel, "run/at-spi/") && !strings.HasPrefix(rel, "run/dbus-1/") && !strings.HasPrefix(rel, "run/dconf/") { // the session's own
-				t.Errorf("a new file: %s", rel)
-			}
-		}
-	}
-	markers := []scantest.Marker{scantest.Bytes("what was typed", "typed 93b1e7"), scantest.Bytes("what was shown", "отчёт № 17.")}
-	for _, dir := range []string{"/tmp", "/var/tmp", "/run", "/dev/shm"} {
-		for _, f := range files(t, dir, began) {
-			if strings.HasPrefix(f, s.Dir+"/bin/") || strings.Contains(f, "/go-build") {
-				continue // programs, which hold the pages of this test
-			}
-			found, _ := scantest.Files(t, markers, f)
-			for _, hit := range found {
-				t.Error(hit)
-			}
-		}
-	}
-}
-
-// files lists the files below a folder that were written since a time, and are the session's user's to read.
-func files(t *testing.T, dir string, since time.Time) (list []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if i, err := d.Info(); err == nil && i.ModTime().After(since) {
-			list = append(list, path)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	s.NothingLeft(began, map[string]string{"what was typed": "typed 93b1e7", "what was shown": "отчёт № 17."}, "")
 }

@@ -89,17 +89,21 @@ func readerBus(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	session := os.Getenv("DBUS_SESSION_BUS_ADDRESS")
-	if session == "" { // never one that dbus-send would start
-		session = "unix:path=" + filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
-	}
 	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
-	cmd := exec.CommandContext(ctx, send, "--bus="+session, "--print-reply=literal", "--dest=org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus.GetAddress") //nolint:gosec // as above
+	cmd := exec.CommandContext(ctx, send, "--bus="+sessionBus(), "--print-reply=literal", "--dest=org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus.GetAddress") //nolint:gosec // as above
 	out, err := cmd.Output()
 	address := strings.TrimSpace(string(out))
 	if err != nil || address == "" {
 		return "", errors.New("this session has no accessibility bus (on Debian: apt install at-spi2-core)")
 	}
 	return address, nil
+}
+
+// sessionBus is the address of the session's bus; never one that dbus-send would start.
+func sessionBus() string {
+	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		return a
+	}
+	return "unix:path=" + filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
 }

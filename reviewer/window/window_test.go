@@ -105,7 +105,7 @@ func (p *pages) Answer(r window.Request) window.Reply {
 		return r
 	}
 	return page("Case "+strings.TrimPrefix(r.Path, "/case/"), `<p>Командир сказал удалить отчёт № 17.</p><p lang=ar dir=rtl>تعرّض المحتجزون للضرب</p>
-<form method=post action="/answer"><label>Text <textarea name=text rows=4 cols=60 dir=auto></textarea></label> <button>Answer</button></form> <a href="/hostile">Hostile</a>`)
+<form method=post action="/answer"><label>Text <textarea name=text rows=4 cols=60 dir=auto></textarea></label> <button accesskey=s>Answer</button></form> <a href="/hostile">Hostile</a>`)
 }
 
 // desktop is a session with the programs in it.
@@ -170,5 +170,26 @@ func TestWindow(t *testing.T) {
 		t.Error("a key that a field took came to the desk as well")
 	}
 	s.Key("ctrl+q")
+	closed(t, desk)
+}
+
+// On a keyboard that writes Arabic, letters and access keys stay in their places, and what is copied stays what it was.
+func TestArabicKeyboard(t *testing.T) {
+	s := desktop(t)
+	s.Run("setxkbmap", "-layout", "ara,us")
+	desk := s.Start(s.Command("desk"))
+	s.Press("link", "K-0003")
+	s.Wait("entry", "Text").Focus()
+	s.Type("نعم، آمنَ")
+	const keyA, keyS, keyX, keyV, slash = "38", "39", "53", "55", "61" // by their places
+	s.Key("ctrl+"+keyA, "ctrl+"+keyX, "ctrl+"+keyV, "ctrl+"+keyV)
+	s.Key("alt+" + keyS)
+	s.Wait("heading", "Said")
+	if !strings.Contains(s.Page(), "نعم، آمنَنعم، آمنَ") {
+		t.Errorf("the window shows:\n%s", s.Page())
+	}
+	s.Key("shift+" + slash)
+	s.Wait("heading", "Case /keys")
+	s.Key("ctrl+24") // Q
 	closed(t, desk)
 }

@@ -16,10 +16,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,16 +45,50 @@ type Session struct {
 	// Dir belongs to the session's user: bin/ for programs, home/, and what tests put there.
 	Dir string
 
-	env    []string
-	last   *Process            // that a test started
-	owner  *syscall.Credential // nil: the user who runs the test
-	bus    *dbus.Conn          // for accessibility
-	width  int
-	height int
+	env     []string
+	sticks  []string            // arguments of bubblewrap
+	last    *Process            // that a test started
+	owner   *syscall.Credential // nil: the user who runs the test
+	bus     *dbus.Conn          // for accessibility
+	session string              // address of the session's bus
+	wayland bool
+	width   int
+	height  int
 }
 
-// Start begins a session with a screen of so many pixels; it ends with the test.
+// Start begins a session with a screen of so many pixels, of an X server; it ends with the test.
 func Start(t testing.TB, width, height int) *Session {
+	t.Helper()
+	s := begin(t, width, height)
+	s.env = append(s.env, "DISPLAY=:"+s.background("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height),
+		"-fbdir", filepath.Join(s.Dir, "screen"), "-nolisten", "tcp", "-noreset"))
+	s.Run("setxkbmap", "-layout", strings.Join(layouts, ","))
+	s.buses()
+	return s
+}
+
+// StartWayland begins one under Wayland, where a dot of the pages is scale pixels wide.
+func StartWayland(t testing.TB, width, height, scale int) *Session {
+	t.Helper()
+	s := begin(t, width, height)
+	s.wayland = true
+	config := filepath.Join(s.Dir, "sway.conf")
+	text := fmt.Sprintf("output HEADLESS-1 resolution %dx%d scale %d\ndefault_border none\nxwayland disable\nexec echo $WAYLAND_DISPLAY >&3\n", width, height, scale)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { //nolint:gosec // for the session's user
+		t.Fatal(err)
+	}
+	s.Set("WLR_BACKENDS", "headless")
+	s.Set("WLR_RENDERER", "pixman") // without a graphics card
+	s.Set("WLR_LIBINPUT_NO_DEVICES", "1")
+	s.Set("WAYLAND_DISPLAY", s.background("sway", "-c", config))
+	keyboard := s.Command("wtype", "-s", "86400000") // a seat without a keyboard has no focus, and others come and go
+	s.Start(keyboard)
+	s.buses()
+	return s
+}
+
+// begin makes the session's folder and what its programs find around them.
+func begin(t testing.TB, width, height int) *Session {
 	t.Helper()
 	s := &Session{TB: t, width: width, height: height}
 	if os.Geteuid() == 0 {
@@ -75,12 +111,48 @@ func Start(t testing.TB, width, height int) *Session {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(dir, "home"), "XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"),
 		"LANG=C.UTF-8", "XDG_DATA_DIRS=/usr/local/share:/usr/share", "NO_AT_BRIDGE=0",
 	}
-	s.env = append(s.env, "DISPLAY=:"+s.background("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height),
-		"-fbdir", filepath.Join(dir, "screen"), "-nolisten", "tcp", "-noreset"))
-	s.Run("setxkbmap", "-layout", strings.Join(layouts, ","))
-	s.env = append(s.env, "DBUS_SESSION_BUS_ADDRESS="+s.background("dbus-daemon", "--session", "--nofork", "--print-address=3"))
-	s.accessibility()
 	return s
+}
+
+// buses starts the session's bus and that of screen readers.
+func (s *Session) buses() {
+	s.Helper()
+	config := filepath.Join(s.Dir, "bus.conf") // what session.conf says, and that whoever runs the test may come in
+	text := `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><standard_session_servicedirs/>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/></policy></busconfig>`
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { //nolint:gosec // for the session's user
+		s.Fatal(err)
+	}
+	s.session = s.background("dbus-daemon", "--config-file="+config, "--nofork", "--print-address=3")
+	s.Set("DBUS_SESSION_BUS_ADDRESS", s.session)
+	s.accessibility()
+}
+
+// Portal makes the session's desktop say what its user has set, by namespace and name with a blank between.
+func (s *Session) Portal(settings map[string]any) {
+	s.Helper()
+	conn, err := dbus.Connect(s.session)
+	if err == nil {
+		s.Cleanup(func() { _ = conn.Close() })
+		err = conn.Export(portal(settings), "/org/freedesktop/portal/desktop", "org.freedesktop.portal.Settings")
+	}
+	if err == nil {
+		_, err = conn.RequestName("org.freedesktop.portal.Desktop", dbus.NameFlagDoNotQueue)
+	}
+	if err != nil {
+		s.Fatalf("being the desktop's portal: %v", err)
+	}
+}
+
+type portal map[string]any
+
+// Read is called over the bus.
+func (p portal) Read(namespace, name string) (dbus.Variant, *dbus.Error) {
+	v, ok := p[namespace+" "+name]
+	if !ok {
+		return dbus.Variant{}, dbus.NewError("org.freedesktop.portal.Error.NotFound", nil)
+	}
+	return dbus.MakeVariant(dbus.MakeVariant(v)), nil
 }
 
 // games is the user of a session of root's.
@@ -110,6 +182,40 @@ func (s *Session) Own(path string) {
 	if err := os.Chown(path, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
 		s.Fatal(err)
 	}
+}
+
+// OwnAll gives a folder and all in it to the session's user.
+func (s *Session) OwnAll(dir string) {
+	s.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		s.Own(path)
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Set puts a variable into the environment of what is started from now on.
+func (s *Session) Set(name, value string) { s.env = append(s.env, name+"="+value) }
+
+// Stick makes a folder that commands of [Session.WithSticks] find where a desktop shows a stick of that name.
+func (s *Session) Stick(name string) string {
+	s.Helper()
+	dir := s.Mkdir("stick-" + name)
+	s.sticks = append(s.sticks, "--bind", dir, filepath.Join(media, name))
+	return dir
+}
+
+// media is where the session's sticks are.
+const media = "/media/office"
+
+// WithSticks makes a command run where the session's sticks are plugged in, and nobody else's.
+func (s *Session) WithSticks(cmd *exec.Cmd) *exec.Cmd {
+	args := slices.Concat([]string{"--dev-bind", "/", "/", "--tmpfs", "/media"}, s.sticks, []string{"--"}, cmd.Args)
+	plugged := s.Command("bwrap", args...)
+	plugged.Env = cmd.Env
+	return plugged
 }
 
 // Mkdir makes a folder in the session's own and gives its path.
@@ -181,29 +287,31 @@ func (s *Session) Run(name string, args ...string) string {
 // Process is a program that runs.
 type Process struct {
 	*exec.Cmd
-	out   *output
+	out   *Output
 	ended chan struct{}
 	err   error
 }
 
-// output is what it says, readable meanwhile.
-type output struct {
+// Output is what a program prints, readable while it does.
+type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(p)
 }
 
-// Said is all that the process said so far.
-func (p *Process) Said() string {
-	p.out.mu.Lock()
-	defer p.out.mu.Unlock()
-	return p.out.b.String()
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
+
+// Said is all that the process said so far.
+func (p *Process) Said() string { return p.out.String() }
 
 // Ended waits for the end of the process, and says how it ended.
 func (p *Process) Ended() (ended bool, err error) {
@@ -228,7 +336,7 @@ func (p *Process) Running() bool {
 // Start starts a program; with the test it is killed, and what it said is logged if the test failed.
 func (s *Session) Start(cmd *exec.Cmd) *Process {
 	s.Helper()
-	p := &Process{Cmd: cmd, out: &output{}, ended: make(chan struct{})}
+	p := &Process{Cmd: cmd, out: &Output{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -295,4 +403,26 @@ func (p *Process) Below() map[int]string {
 		}
 	}
 	return below
+}
+
+// PSS is the memory of a process and all that it started, in bytes: what they share counts once. What
+// cannot be looked at, as another user's, counts nothing.
+func (p *Process) PSS() (n int64) {
+	pids := []int{p.Process.Pid}
+	for pid := range p.Below() {
+		pids = append(pids, pid)
+	}
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			var kb int64
+			if _, err := fmt.Sscanf(line, "Pss: %d kB", &kb); err == nil {
+				n += kb << 10
+			}
+		}
+	}
+	return n
 }

@@ -135,6 +135,42 @@ func (n *Node) Focus() {
 	}
 }
 
+// focused is the number of the state in AT-SPI.
+const focused = 12
+
+// Focused says whether the keyboard is at a node.
+func (n *Node) Focused() bool {
+	var states []uint32
+	return n.at.Call(accessible+".GetState", 0).Store(&states) == nil && len(states) > 0 && states[0]&(1<<focused) != 0
+}
+
+// Same says whether two nodes are one thing.
+func (n *Node) Same(m *Node) bool {
+	return n != nil && m != nil && n.at.Destination() == m.at.Destination() && n.at.Path() == m.at.Path()
+}
+
+// Focus is what the keyboard is at: in the page, if it is at anything there.
+func (s *Session) Focus() (at *Node) {
+	for _, w := range s.Windows() {
+		for _, n := range w.All() {
+			if n.Focused() {
+				at = n
+			}
+		}
+	}
+	return at
+}
+
+// WaitFocus waits until the keyboard is at a node of a role and a name.
+func (s *Session) WaitFocus(role, name string) (at *Node) {
+	s.Helper()
+	s.Until(fmt.Sprintf("the keyboard is at %s %q", role, name), func() bool {
+		at = s.Focus()
+		return at != nil && at.Role == role && at.Name == name
+	})
+	return at
+}
+
 // Windows are the open windows of the desk.
 func (s *Session) Windows() []*Node {
 	var list []*Node
