@@ -14,8 +14,8 @@ import (
 
 const windowPass = "seven random words 4471 are good"
 
-// office is a desktop with the programs, and a vault in its user's home.
-func office(t *testing.T) *windowtest.Session {
+// desktop is one with the programs, and a new vault in its user's home.
+func desktop(t *testing.T) *windowtest.Session {
 	t.Helper()
 	s := windowtest.Start(t, 1366, 768)
 	s.Build("postern/cmd/postern-desk", "postern/cmd/postern-window")
@@ -38,7 +38,7 @@ func answer(s *windowtest.Session, pass string) {
 
 // Without a command the desk asks for the passphrase in a window that ends, and opens another one on the cases.
 func TestWindowOpens(t *testing.T) {
-	s := office(t)
+	s := desktop(t)
 	desk := s.Start(s.Command("postern-desk"))
 	s.Wait("heading", "Passphrase")
 	s.Fill()
@@ -75,7 +75,7 @@ func TestWindowOpens(t *testing.T) {
 
 // A window that ends by itself is followed by another one, unless it ends at once; a signal closes desk and vault.
 func TestWindowFollows(t *testing.T) {
-	s := office(t)
+	s := desktop(t)
 	desk := s.Start(s.Command("postern-desk", "--passphrase-file", filepath.Join(s.Dir, "safe/pass")))
 	kill := func() {
 		s.Wait("heading", "Cases")
@@ -102,7 +102,7 @@ func TestWindowFollows(t *testing.T) {
 
 // Where there is a display and no window can be, the desk says why and what to install.
 func TestWindowRefuses(t *testing.T) {
-	s := office(t)
+	s := desktop(t)
 	cmd := s.Command("postern-desk")
 	cmd.Env = append(cmd.Env, "PATH="+s.Mkdir("empty"))
 	out, err := cmd.CombinedOutput()

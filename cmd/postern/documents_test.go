@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
+	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -184,4 +186,41 @@ func TestDocumentsPointAtThings(t *testing.T) {
 			}
 		}
 	}, ".md")
+}
+
+var picture = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
+
+// The pictures of documents are there and small, and words say what they show; none lies about that no document shows.
+func TestPictures(t *testing.T) {
+	shown := map[string]bool{}
+	files(t, func(path, text string) {
+		for _, m := range picture.FindAllStringSubmatch(text, -1) {
+			file := filepath.Join(root, filepath.Dir(path), m[2])
+			shown[file] = true
+			if len(m[1]) < 40 {
+				t.Errorf("%s shows %s and does not say in words what it shows", path, m[2])
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				continue
+			}
+			if p, err := png.Decode(bytes.NewReader(b)); err != nil || p.Bounds().Dx() < 600 || len(b) > 150_000 {
+				t.Errorf("%s is no picture for a document: %d bytes, %v", file, len(b), err)
+			}
+		}
+	}, ".md")
+	var kept []string
+	for _, dir := range []string{"cmd/postern-desk", "web"} {
+		list, err := filepath.Glob(filepath.Join(root, dir, "pictures", "*"))
+		if err != nil || len(list) == 0 {
+			t.Errorf("%s has no pictures: %v", dir, err)
+		}
+		kept = append(kept, list...)
+	}
+	for _, file := range kept {
+		if !shown[file] {
+			t.Errorf("no document shows %s", file)
+		}
+	}
 }
