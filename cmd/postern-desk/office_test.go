@@ -208,7 +208,10 @@ func (o *office) past() {
 	o.does(boots, casework.KindStage, "to=acknowledged")
 	o.does(boots, casework.KindStage, "to=assessed")
 	o.does(boots, casework.KindStage, "to=inquiry")
+	o.does(boots, casework.KindAssign, "holder=anna")
+	o.does(boots, casework.KindLabel, "name=procurement", "on=yes")
 	o.does(recruits, casework.KindStage, "to=acknowledged")
+	o.does(recruits, casework.KindTitle, "text=Recruits beaten at night")
 	o.replies(boots, reviewer.Draft{
 		Text:   "Thank you. We have opened an inquiry and ask for the payment orders of that month. Please do not look for further papers.",
 		Notice: &form.Notice{Stage: "inquiry", Until: uint32(o.today()) + 35, Ask: "audit"},
@@ -227,6 +230,10 @@ func (o *office) past() {
 			[]string{"discrimination", "personnel"}, nil, "ombuds"),
 	)...)
 	o.does(spill, casework.KindStage, "to=acknowledged")
+	o.does(spill, casework.KindTitle, "text=Report 17 on the fuel spill")
+	o.does(course, casework.KindStage, "to=acknowledged")
+	o.does(course, casework.KindStage, "to=assessed")
+	o.does(course, casework.KindTitle, "text=Women kept out of the sergeants’ course")
 	o.replies(spill, reviewer.Draft{Text: "Спасибо. Мы прочитали ваше сообщение и запросили журнал склада."})
 	_, readers = o.deliver("anna")
 	o.reads()
@@ -237,6 +244,7 @@ func (o *office) past() {
 			[]string{"funds"}, form.Answers{at("Transport battalion, gate 2"), {ID: form.QUrgency, Values: []string{"evidence"}}}, "ombuds"),
 		o.says(vetting, "I was refused clearance for a newspaper article that my brother wrote.", []string{"personnel"}, nil, "ombuds"),
 	)...)
+	o.does(spill, casework.KindRisk, "level=high", "reasons=Questioned at work; the inspector is told today.", "again="+(o.today()+16).String())
 }
 
 // reads is anna looking at all that is there, in her window.
