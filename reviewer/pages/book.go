@@ -312,7 +312,12 @@ func (p *Pages) stepOf(c *reviewer.Case, e *casework.Entry) *stepView {
 	}
 	k, _ := casework.KindOf(e.Kind)
 	for _, r := range k.Rules {
-		if value := e.Get(r.Name); value != "" && !reviewer.Filled(e.Kind, r.Name) {
+		switch value := e.Get(r.Name); {
+		case value == "" || reviewer.Filled(e.Kind, r.Name):
+		case r.Name == "on" && value == casework.Yes: // the kind's name says it
+		case r.Name == "on":
+			v.Short = append(v.Short, stepField{Text: w.Word("step.ended")})
+		default:
 			if f := p.stepField(c, e, &r, value); f.Words != nil {
 				v.Long = append(v.Long, f)
 			} else {
@@ -334,7 +339,7 @@ func (p *Pages) stepOf(c *reviewer.Case, e *casework.Entry) *stepView {
 func (p *Pages) stepField(c *reviewer.Case, e *casework.Entry, r *casework.Rule, value string) stepField {
 	w := p.words
 	f := stepField{}
-	if e.Kind != casework.KindNote && r.Name != "on" {
+	if e.Kind != casework.KindNote {
 		f.Label = w.Word("field." + e.Kind + "." + r.Name)
 	}
 	switch r.Type {
@@ -347,7 +352,7 @@ func (p *Pages) stepField(c *reviewer.Case, e *casework.Entry, r *casework.Rule,
 	case casework.EventOf:
 		f.Text, f.To = plain.SafeLine(value), "e-"+plain.SafeLine(value)
 		if of, ok := c.Book.Find(casework.Ref(value)); ok {
-			f.Text = w.Word("step.of", w.Word("act."+of.Kind), w.day(of.Day))
+			f.Text = w.Word("step.of", w.Word("act."+of.Kind), w.date(of.Day))
 		} else {
 			f.To = ""
 		}

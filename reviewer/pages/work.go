@@ -410,7 +410,7 @@ func (p *Pages) entries(c *reviewer.Case, kind, now string) (out []choice) {
 		if !fits {
 			continue
 		}
-		text := p.words.Word("step.of", p.words.Word("act."+e.Kind), p.words.day(e.Day))
+		text := p.words.Word("step.of", p.words.Word("act."+e.Kind), p.words.date(e.Day))
 		for _, name := range []string{"text", "reasons"} {
 			if words := strings.Join(strings.Fields(plain.SafeText(e.Get(name))), " "); words != "" {
 				text = p.words.Word("due.about", text, begin(words, shownOf))

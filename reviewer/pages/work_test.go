@@ -109,7 +109,7 @@ func TestEveryKind(t *testing.T) {
 	list := []one{
 		{casework.KindNote, map[string]string{"text": "We rang the hospital.\n\nNobody knew."}, nil, []string{"We rang the hospital.", "Nobody knew.", "you (anna)", "your body"}},
 		{casework.KindStage, map[string]string{"to": "acknowledged"}, map[string]string{"from": "received"}, []string{"Acknowledged, since 29 November 2026"}},
-		{casework.KindAssign, map[string]string{"holder": "ben"}, nil, []string{"With ben"}},
+		{casework.KindAssign, map[string]string{"holder": "ben"}, nil, []string{"Assigned to ben"}},
 		{casework.KindLabel, map[string]string{"name": "Camp «North»", "on": "yes"}, nil, []string{"Labels Camp «North»"}},
 		{casework.KindDealt, map[string]string{"flag": "retaliation", "reasons": "They moved."}, nil, []string{"It was dealt with.", "They moved."}},
 		{casework.KindRisk, map[string]string{"level": "critical", "reasons": "He was named.", "again": "+30"}, map[string]string{"again": day}, []string{"Critical (29 November 2026)"}},
@@ -120,7 +120,7 @@ func TestEveryKind(t *testing.T) {
 		{casework.KindTitle, map[string]string{"text": "Beatings at the centre"}, nil, []string{"Beatings at the centre"}},
 		{casework.KindLink, map[string]string{"case": w.at(other).Short, "by": "pattern"}, map[string]string{"case": casework.CaseText(w.at(other).ID)}, []string{"Belongs with " + w.at(other).Short + " (Same pattern)"}},
 		{casework.KindTake, map[string]string{"on": "yes"}, nil, []string{"Your body takes it"}},
-		{casework.KindRecuse, map[string]string{"holder": "ben", "on": "yes", "reasons": "A cousin."}, nil, []string{"Keeping away ben", "With nobody"}},
+		{casework.KindRecuse, map[string]string{"holder": "ben", "on": "yes", "reasons": "A cousin."}, nil, []string{"Keeping away ben", "Assigned to nobody"}},
 		{casework.KindRecommend, map[string]string{"aim": "law", "text": "Amend article 3.", "to": "The ministry", "due": day}, nil, []string{"To amend a law, to The ministry: issued"}},
 		{casework.KindFate, map[string]string{"fate": "accepted"}, map[string]string{"of": "recommend"}, []string{"To amend a law, to The ministry: Accepted"}},
 		{casework.KindClassify, map[string]string{"institution": "prisons", "lost": "5000", "currency": "EUR"}, nil, []string{"Prisons", "5000", "EUR"}},
