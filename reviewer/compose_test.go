@@ -21,12 +21,14 @@ func TestCompose(t *testing.T) {
 		must(other.Say(reviewertest.NewForm(), w.today(), "y", nil, "ombuds"))(t)))
 	anna := w.desks["anna"]
 	c, o := must(anna.Case(FullID(src.Case)))(t), must(anna.Case(FullID(other.Case)))(t)
+	must(anna.Act(c, casework.Body, act(t, casework.KindStage, "from=received", "to=acknowledged")))(t)
+	c = must(anna.Case(FullID(src.Case)))(t)
 	deal := must(c.Deal(casework.FlagDanger, "How."))(t)
 	for _, x := range []struct {
 		kind        string
 		given, want []string
 	}{
-		{casework.KindStage, []string{"to=assessed"}, []string{"from=received", "to=assessed"}},
+		{casework.KindStage, []string{"to=assessed"}, []string{"from=acknowledged", "to=assessed"}},
 		{casework.KindDate, []string{"what=bar", "day= +10", "text=x"}, []string{"what=bar", "day=" + (w.today() + 10).String(), "text=x"}},
 		{casework.KindRisk, []string{"level=low", "reasons=x", "again="}, []string{"level=low", "reasons=x"}},
 		{casework.KindLink, []string{"case=" + o.Short, "by=unit"}, []string{"case=" + casework.CaseText(o.ID), "by=unit"}},

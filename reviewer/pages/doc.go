@@ -31,6 +31,12 @@
 //	text.go     hostile text in paragraphs, and which language it may be in
 //	inbox.go    the list of cases
 //	case.go     one case
+//	book.go     what people did to it: the head, the steps between its messages
+//	work.go     a form for every kind of event, made from its rules; erasing
+//	bulk.go     one thing done to several cases
+//	due.go      what is due, and a calendar file
+//	open.go     a case without a code
+//	settings.go what the body decided
 //	answer.go   an answer: written, looked at as its source will see it, sealed
 //	import.go   import, in steps where there is much
 //	sticks.go   export, extract: which folders there are

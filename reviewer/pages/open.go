@@ -37,41 +37,41 @@ func (p *Pages) newCase(a *ask) window.Reply {
 // openCase opens a case that came by phone, on paper or in person; what was said becomes its first note.
 func (p *Pages) openCase(a *ask) window.Reply {
 	t := map[string]string{"channel": a.field("channel", maxID), "received": a.field("received", maxID), "text": a.field("text", maxForm)}
-	refuse := func(kind string, err error) window.Reply {
-		p.keepTyped("/new", kind, t, err)
+	refuse := func(err error) window.Reply {
+		p.keepTyped("/new", t, err)
 		return to("/new")
 	}
 	if err := p.sureOfDay(); err != nil {
-		return refuse("", err)
+		return refuse(err)
 	}
 	var note casework.Act
 	if t["text"] != "" {
 		var err error
 		if note, err = casework.NewAct(casework.KindNote, map[string]string{"text": t["text"]}); err != nil {
-			return refuse(casework.KindNote, err) // before there is a case
+			return refuse(err) // before there is a case
 		}
 	}
 	day, err := casework.ParseDay(t["received"])
 	if err != nil {
-		return refuse("", errDay)
+		return refuse(errDay)
 	}
 	if today := p.desk.Clock().Today(); day > today {
-		return refuse("", errFuture)
+		return refuse(errFuture)
 	}
 	return p.opened(t["channel"], day, note, refuse)
 }
 
-func (p *Pages) opened(channel string, day crypto.Day, note casework.Act, refuse func(string, error) window.Reply) window.Reply {
+func (p *Pages) opened(channel string, day crypto.Day, note casework.Act, refuse func(error) window.Reply) window.Reply {
 	c, err := p.desk.Open(channel, day)
 	if err != nil {
-		return refuse(casework.KindOpened, err)
+		return refuse(err)
 	}
 	delete(p.typed, "/new")
 	p.say("open.done", c.Short)
 	if note.Kind != "" {
 		if _, err := p.desk.Act(c, casework.Body, note); err != nil {
 			path := casePath(c, "/work/"+casework.KindNote)
-			p.keepTyped(path, casework.KindNote, map[string]string{"text": note.Get("text")}, err)
+			p.keepTyped(path, map[string]string{"text": note.Get("text")}, err)
 			return to(path)
 		}
 	}

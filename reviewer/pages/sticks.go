@@ -73,6 +73,7 @@ type exportView struct {
 	Folders []folder
 	Waiting []caseRow
 	Answers int
+	Steps   int // of cases, for other readers
 	HandIn  []string
 	Written []written
 }
@@ -87,6 +88,9 @@ type written struct {
 
 func (p *Pages) export(*ask) window.Reply {
 	v := exportView{Folders: p.folders(), Waiting: p.rows(showWaiting), Answers: p.waiting(), HandIn: p.desk.HandIn(), Written: p.written}
+	for i := range p.all() {
+		v.Steps += p.cases[i].Unsent
+	}
 	p.written = nil
 	return p.page("export", "export", p.words.Word("title.export"), v)
 }

@@ -491,7 +491,7 @@ func (p *Pages) act(a *ask, kind string) window.Reply {
 	}
 	if err != nil {
 		values["for"] = a.field("for", maxID)
-		p.keepTyped(path, kind, values, err)
+		p.keepTyped(path, values, err)
 		return to(path)
 	}
 	delete(p.typed, path)
@@ -500,15 +500,15 @@ func (p *Pages) act(a *ask, kind string) window.Reply {
 }
 
 // keepTyped keeps a refused form, and says what is wrong with it.
-func (p *Pages) keepTyped(path, kind string, values map[string]string, err error) {
+func (p *Pages) keepTyped(path string, values map[string]string, err error) {
 	if p.typed == nil {
 		p.typed = make(map[string]typed)
 	}
 	t := typed{values: values}
 	var f *casework.FieldError
 	if errors.As(err, &f) {
-		t.wrong, t.error = f.Field, p.wrong(kind, f)
-		p.said = append(p.said, notice{p.words.Word("work.wrong", p.words.Word("field."+kind+"."+f.Field)), "", true})
+		t.wrong, t.error = f.Field, p.wrong(f)
+		p.said = append(p.said, notice{p.words.Word("work.wrong", p.words.Word("field."+f.Kind+"."+f.Field)), "", true})
 	} else {
 		p.refuse(err)
 	}
@@ -516,19 +516,15 @@ func (p *Pages) keepTyped(path, kind string, values map[string]string, err error
 }
 
 // wrong says what to do about a field.
-func (p *Pages) wrong(kind string, f *casework.FieldError) string {
+func (p *Pages) wrong(f *casework.FieldError) string {
 	w := p.words
-	k, _ := casework.KindOf(kind)
-	r := k.Rule(f.Field)
-	switch {
-	case f.Why == nil:
+	k, ok := casework.KindOf(f.Kind)
+	if f.Why == nil || !ok || k.Rule(f.Field) == nil {
 		return w.Word("wrong.missing")
-	case r == nil:
-		return w.Word("wrong.other")
 	}
-	switch r.Type {
+	switch r := k.Rule(f.Field); r.Type {
 	case casework.Text, casework.Line:
-		if kind == casework.KindRetain {
+		if f.Kind == casework.KindRetain {
 			return w.Word("wrong.choice")
 		}
 		return w.Word("wrong.text", r.Max)
@@ -541,7 +537,7 @@ func (p *Pages) wrong(kind string, f *casework.FieldError) string {
 	case casework.Choice, casework.EventOf, casework.Holder, casework.Texts:
 		return w.Word("wrong.choice")
 	}
-	return w.Word("wrong.other")
+	return w.Word("wrong.missing")
 }
 
 // endingView is the page on which a case is erased.
@@ -604,7 +600,7 @@ func (p *Pages) erase(a *ask) window.Reply {
 		err = p.desk.Erase(a.c, pass, reasons)
 	}
 	if err != nil {
-		p.keepTyped(path, "", map[string]string{"reasons": reasons}, err)
+		p.keepTyped(path, map[string]string{"reasons": reasons}, err)
 		return to(path)
 	}
 	for at := range p.typed {

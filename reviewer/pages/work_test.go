@@ -12,6 +12,7 @@ import (
 
 	"postern/reviewer"
 	"postern/reviewer/casework"
+	"postern/reviewer/plain"
 	"postern/reviewer/reviewertest"
 )
 
@@ -257,7 +258,7 @@ func TestRefusedFormsKeepText(t *testing.T) {
 	if p.typedIn("to") != "The <b>ministry</b>" {
 		t.Error("another page forgot it")
 	}
-	p = w.post(form, "aim", "policy", "text", "Short.", "to", "The ministry", "due", "soon").has("“Answer expected by”", "Give a day like 2026-12-31")
+	w.post(form, "aim", "policy", "text", "Short.", "to", "The ministry", "due", "soon").has("“Answer expected by”", "Give a day like 2026-12-31")
 	w.post(form, "aim", "policy", "text", "", "to", "The ministry").has("“Text”", "This is needed.")
 	w.post(form, "aim", "policy", "text", "Short.", "to", "The ministry", "due", "+30").has("On record: Recommendation.")
 	if p = w.get(form); p.typedIn("text") != "" || p.typedIn("to") != "" {
@@ -343,6 +344,22 @@ func TestTwoHoldersErase(t *testing.T) {
 		t.Errorf("%d forms are left", len(w.pages.typed))
 	}
 	w.get(path).status(404)
+}
+
+// What is only for other readers goes out without an answer, too.
+func TestStepsAreExported(t *testing.T) {
+	w := newWorld(t).open("en")
+	w.fellow()
+	src := w.server.NewSource()
+	w.imports(w.anna, w.batch(must(src.Say(reviewertest.NewForm(), w.today(), "For two.", nil, "ombuds"))(w)))
+	w.pages.cases = nil
+	w.get("/export").has("No answer waits.")
+	w.post(w.caseOf("For two.")+"/work/note", "text", "Look at this.").has("1 step goes to other readers")
+	w.get("/export").has("1 step goes to other readers with your next export.").hasNot("No answer waits.")
+	w.post("/export", "folder", w.stick).has("A bundle with", "No answer waits.")
+	if c := w.at(w.caseOf("For two.")); c.Unsent != 0 {
+		t.Errorf("%d steps wait", c.Unsent)
+	}
 }
 
 // The due list counts what presses, shows one's own when asked, and gives a calendar without content.
@@ -572,6 +589,13 @@ func TestHostileRecord(t *testing.T) {
 		}
 	}
 	w.get(path).has("⟨U+202E⟩<script>alert(1)</script>")
+	// What a page shows of a label names it.
+	shows := plain.SafeLine(bad[:20])
+	w.post("/list", "label", shows).has("1 case of 5")
+	w.post(path+"/work/label", "name", shows, "on", "no")
+	if left := w.at(path).Work.Labels; len(left) != 0 {
+		t.Errorf("%q is there still", left)
+	}
 }
 
 // postAll is post with fields that stand there several times.
