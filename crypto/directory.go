@@ -92,6 +92,9 @@ var (
 
 const originPrefix = "postern directory "
 
+// IsDirectory says whether a file that begins so may be a directory, signed or proposed.
+func IsDirectory(head []byte) bool { return bytes.HasPrefix(Carried(head), []byte(originPrefix)) }
+
 func (d *Directory) check() error {
 	// A key listed twice would have two standings, and a recipient listed twice
 	// would stop every report to both: Seal refuses it.
@@ -564,6 +567,12 @@ func (b *Body) Active() bool {
 // day, or a body that reads has no recipient for the month of t, be it that
 // its months are over or that they have not begun.
 func (d *Directory) Expired(t time.Time) bool { return !t.Before(d.lapses(t)) }
+
+// DaysLeft is how many days, the one of t among them, reports can still be sealed under d; 0 when
+// it has expired.
+func (d *Directory) DaysLeft(t time.Time) int {
+	return max(0, int(d.lapses(t).Sub(t.UTC().Truncate(24*time.Hour)).Hours()/24))
+}
 
 // lapses is the first instant from t on at which d is expired; one before t,
 // or t, if it is already.

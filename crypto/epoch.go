@@ -24,6 +24,9 @@ func (m Month) end() time.Time {
 	return time.Date(int(m/12), time.Month(m%12+2), 1, 0, 0, 0, 0, time.UTC)
 }
 
+// Last is the month's last day.
+func (m Month) Last() Day { return DayOf(m.end()) - 1 }
+
 // ParseMonth reads "2026-11".
 func ParseMonth(s string) (Month, error) {
 	t, err := time.Parse("2006-01", s)

@@ -33,6 +33,16 @@ func wordIndex(w string) (int, bool) { return slices.BinarySearch(words, w) }
 // wordFrom reduces 8 uniform bytes to a word; the bias is below 2^-51.
 func wordFrom(b []byte) string { return words[binary.BigEndian.Uint64(b)%wordCount] }
 
+// RandomWords draws n words, each uniformly among all and apart from the others: about
+// 12.9 bits a word.
+func RandomWords(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = words[randomIndex()]
+	}
+	return out
+}
+
 // phrase is the n most significant base-7772 digits of the number that sum
 // is, as words.
 func phrase(sum []byte, n int) []string {

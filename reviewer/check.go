@@ -29,9 +29,10 @@ type Unreadable struct {
 func (h *Health) Sound() bool { return h.Vault.Sound() && len(h.Lost) == 0 }
 
 // Check reads the whole vault and says what is damaged or missing, and what to do. It changes
-// nothing. It takes as long as the disk needs to read it.
-func (desk *Desk) Check() (*Health, error) {
-	found, err := desk.vault.Check()
+// nothing. It takes as long as the disk needs to read it; each, if not nil, hears how many bytes were
+// read, and of how many.
+func (desk *Desk) Check(each func(done, of int64)) (*Health, error) {
+	found, err := desk.vault.Check(each)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestVaultCheck(t *testing.T) {
 	w.imports("anna", w.release(2, must(src.Say(reviewertest.NewForm(), w.today(), "the second", nil, "ombuds"))(t)))
 	w.reply("anna", w.only("anna"), "an answer")
 	v := w.desks["anna"]
-	if h := must(v.Check())(t); !h.Sound() || h.Vault.Blobs != 5 {
+	if h := must(v.Check(nil))(t); !h.Sound() || h.Vault.Blobs != 5 {
 		t.Fatalf("%+v", h.Vault)
 	}
 	entries := w.only("anna").entries
@@ -35,7 +35,7 @@ func TestVaultCheck(t *testing.T) {
 	check(t, os.Remove(filepath.Join(v.vault.Dir(), "packs", entries[1].Blob.Pack)))
 	v = w.reopen("anna")
 	short := w.only("anna").Short
-	h := must(v.Check())(t)
+	h := must(v.Check(nil))(t)
 	slices.SortFunc(h.Unreadable, func(a, b Unreadable) int { return a.No - b.No })
 	want := []Unreadable{{short, 1, false, "batch 1 of 2026-11-24"}, {short, 2, true, "batch 2 of 2026-11-24"}}
 	if !slices.Equal(h.Unreadable, want) || !slices.Equal(h.Unsendable, []Unreadable{{Case: short, No: 3}}) ||

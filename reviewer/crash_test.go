@@ -200,7 +200,7 @@ func TestKilledSteps(t *testing.T) {
 				t.Fatalf("%s, round %d: %s\nbefore %s\nafter  %s", do, round, got, before, after)
 			}
 			saw[got == after]++
-			if h := must(k.Check())(t); !h.Sound() {
+			if h := must(k.Check(nil))(t); !h.Sound() {
 				t.Fatalf("%s, round %d: %+v", do, round, h.Vault)
 			}
 			k.Close()

@@ -41,6 +41,8 @@ type Desk struct {
 	index  *index // of state: which messages make a case, and how it is shown
 	added  additions
 	search *searcher // nil until something is searched for
+
+	warnings []string
 }
 
 // Create makes a new vault with new keys in dir, which must not exist or be
@@ -140,22 +142,10 @@ func (o Options) vault() vault.Options {
 	return vault.Options{ScryptLogN: o.ScryptLogN, Salvage: o.Salvage}
 }
 
-// SetPassphrase seals the vault under another passphrase. Copies and
-// backups made before keep the old one.
-func (desk *Desk) SetPassphrase(pass []byte) error { return desk.vault.SetPassphrase(pass) }
-
 // Backup writes the whole vault, keys and cases, as one age file under its passphrase.
 // The file holds the seeds of all months the vault holds today: destroy old backups after
 // [Desk.Advance] and [Desk.Erase].
 func (desk *Desk) Backup(dst io.Writer, pass []byte) error { return desk.vault.Backup(dst, pass) }
-
-// BackupFile writes a backup to a new file, down to the disk.
-func (desk *Desk) BackupFile(path string, pass []byte) error {
-	return desk.vault.BackupFile(path, pass)
-}
-
-// Warnings are what went wrong since the last call without undoing anything: see [vault.Vault.Warnings].
-func (desk *Desk) Warnings() []string { return desk.vault.Warnings() }
 
 // CheckPassphrase says whether pass is the vault's: nil, or [vault.ErrPassphrase].
 func (desk *Desk) CheckPassphrase(pass []byte) error { return desk.vault.CheckPassphrase(pass) }

@@ -43,6 +43,7 @@
 //	render.go     a case as text
 //	check.go      what is damaged or missing, and what brings it back
 //	erase.go      one case; seeds of past months (advance.go)
+//	upkeep.go     card, key file and backups that were written, and what is to be done next
 //	clock.go      what day it is on a machine that nobody sets, and which batch's day is believed
 //
 // Beside it: vault, the sealed directory; plain, safe text and names; keeper, the ceremony

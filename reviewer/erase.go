@@ -57,6 +57,11 @@ func (desk *Desk) Erase(c *Case, pass []byte, reasons string) error {
 	if err != nil {
 		return fmt.Errorf("erasing: %w", err)
 	}
+	noted, err := json.Marshal(upkeep{Day: desk.Clock().Today()})
+	if err != nil {
+		return fmt.Errorf("erasing: %w", err)
+	}
+	change.Put(kindUpkeep, recordKey(crypto.CaseID{}, didErase), noted)
 	var marks []string
 	for code := range ids {
 		for _, e := range desk.index.codes[code] {
@@ -80,6 +85,7 @@ func (desk *Desk) Erase(c *Case, pass []byte, reasons string) error {
 	for _, m := range marks {
 		desk.keep(kindGrave, crypto.CaseID{}, m, text)
 	}
+	desk.keep(kindUpkeep, crypto.CaseID{}, didErase, noted)
 	if c.Local != nil {
 		desk.index = desk.newIndex(desk.state)
 	}

@@ -45,6 +45,11 @@ func (desk *Desk) Card() (text []byte, words []string, err error) {
 	return text, crypto.SigningWords(c.Signing), nil
 }
 
+// SigningWords are the six of the signing key, the same on every card.
+func (desk *Desk) SigningWords() []string {
+	return crypto.SigningWords(desk.keys.signing().Public().(ed25519.PublicKey)) //nolint:forcetypeassert // always that type
+}
+
 // AccessName ends every key file that tor reads from its ClientOnionAuthDir.
 const AccessName = ".auth_private"
 

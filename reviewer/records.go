@@ -35,6 +35,7 @@ const (
 	kindGrave                 = KindCasework + 2 // grave, of no case, by casework.Mark
 	kindTally                 = KindCasework + 3 // statistics.Row of an erased case, of no case, by its first mark
 	kindCustody               = KindCasework + 4 // custody, by what was done to what on which day
+	kindUpkeep     vault.Kind = 80               // what was done for the vault itself, of no case, by what it is
 
 	// What a window leaves for the next one (package pages).
 	KindSeen    vault.Kind = 128 // true, of a case, by a message's id: it was on a page

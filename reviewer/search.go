@@ -161,7 +161,7 @@ func (desk *Desk) findCasework(q search.Query) map[crypto.CaseID][]string {
 // wordsOf are the words of people in a record of casework.
 func wordsOf(kind vault.Kind, text []byte) []string {
 	switch kind {
-	case kindSettings, kindGrave, kindTally, kindCustody, kindReferredTo: // nobody's words
+	case kindSettings, kindGrave, kindTally, kindCustody, kindReferredTo, kindUpkeep: // nobody's words
 		return nil
 	case kindEvent:
 		var o ownEvent

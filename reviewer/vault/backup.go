@@ -123,7 +123,7 @@ func restore(src io.Reader, dir string, pass []byte, o Options) (_ *Vault, err e
 			v.Close()
 		}
 	}()
-	h, err := v.Check()
+	h, err := v.Check(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -165,15 +165,28 @@ func removeVault(dir string) error {
 	return os.Remove(dir)
 }
 
-var errBackup = errors.New("this is no whole backup of a vault: copy it again from where it is kept")
+// ErrBackup says that a file is no backup, or not all of one.
+var ErrBackup = errors.New("this is no whole backup of a vault: copy it again from where it is kept")
+
+// CheckBackup says whether a passphrase opens a backup: nil, [ErrPassphrase] or [ErrBackup]. Only
+// [Restore] sees whether it is whole.
+func CheckBackup(src io.Reader, pass []byte) error {
+	_, err := openBackup(src, pass)
+	return err
+}
+
+func openBackup(src io.Reader, pass []byte) (io.Reader, error) {
+	r, err := passphrase.Open(src, pass)
+	if err != nil && !errors.Is(err, ErrPassphrase) {
+		err = ErrBackup
+	}
+	return r, err
+}
 
 func unpack(src io.Reader, dir string, pass []byte) error {
-	r, err := passphrase.Open(src, pass)
-	if errors.Is(err, ErrPassphrase) {
-		return err
-	}
+	r, err := openBackup(src, pass)
 	if err != nil {
-		return errBackup
+		return err
 	}
 	if err := os.Mkdir(filepath.Join(dir, packDir), 0o700); err != nil {
 		return err
@@ -186,7 +199,7 @@ func unpack(src io.Reader, dir string, pass []byte) error {
 			break
 		}
 		if err != nil || h.Typeflag != tar.TypeReg || !backupName(h.Name) || have[h.Name] {
-			return errBackup
+			return ErrBackup
 		}
 		have[h.Name] = true
 		if err := unpackFile(filepath.Join(dir, filepath.FromSlash(h.Name)), t); err != nil {
@@ -195,24 +208,37 @@ func unpack(src io.Reader, dir string, pass []byte) error {
 	}
 	// The age file must be read to its end: only then is it whole.
 	if n, err := io.Copy(io.Discard, r); err != nil || n > 64<<10 {
-		return errBackup
+		return ErrBackup
 	}
 	if !have[keyName] {
-		return errBackup
+		return ErrBackup
 	}
 	return errors.Join(durable.SyncDir(filepath.Join(dir, packDir)), durable.SyncDir(dir))
 }
 
 func unpackFile(path string, r io.Reader) error {
+	in := &reading{r: r}
 	err := durable.Create(path, func(w io.Writer) error {
 		step("restore file")
-		_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, 1<<20))
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, in, make([]byte, 1<<20))
 		return err
 	})
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errBackup
+	if in.failed {
+		return ErrBackup
 	}
 	return err
+}
+
+// reading knows whether it was the reading that failed: cut, changed, or a stick that fails.
+type reading struct {
+	r      io.Reader
+	failed bool
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.failed = err != nil && !errors.Is(err, io.EOF)
+	return n, err
 }
 
 // backupName says whether a backup may hold a file of this name: the key

@@ -33,8 +33,9 @@ type Health struct {
 // Sound says that nothing was found.
 func (h *Health) Sound() bool { return len(h.Problems) == 0 && len(h.Surplus) == 0 && h.Log == nil }
 
-// Check reads every frame and every blob. It changes nothing.
-func (v *Vault) Check() (*Health, error) {
+// Check reads every frame and every blob. It changes nothing. each, if not nil, hears after
+// each blob how many bytes of them were read, and of how many.
+func (v *Vault) Check(each func(done, of int64)) (*Health, error) {
 	h := &Health{Changes: v.log.n}
 	if err := v.checkLog(h); err != nil {
 		return nil, fmt.Errorf("checking the vault: %w", err)
@@ -44,6 +45,7 @@ func (v *Vault) Check() (*Health, error) {
 		blob Blob
 	}
 	var all []place
+	var of int64
 	for kind, list := range v.live.by {
 		if kind != ownKind {
 			h.Records += len(list)
@@ -52,6 +54,7 @@ func (v *Vault) Check() (*Health, error) {
 			for i, b := range r.Blobs {
 				if b.Pack != "" {
 					all = append(all, place{Problem{Kind: kind, Key: key, Blob: i}, b})
+					of += b.Len
 				}
 			}
 		}
@@ -63,6 +66,9 @@ func (v *Vault) Check() (*Health, error) {
 		h.Blobs++
 		h.Bytes += p.blob.Len
 		err := v.readBlob(p.blob)
+		if each != nil {
+			each(h.Bytes, of)
+		}
 		if err == nil {
 			continue
 		}

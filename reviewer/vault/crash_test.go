@@ -193,7 +193,7 @@ func TestKilledAnywhere(t *testing.T) {
 			if got != before && got != after && name != "create" {
 				t.Fatalf("%s: it holds\n%s", what, got)
 			}
-			if h := must(v.Check())(t); !h.Sound() {
+			if h := must(v.Check(nil))(t); !h.Sound() {
 				t.Fatalf("%s: %+v", what, h)
 			}
 			whole(t, what, v)

@@ -61,7 +61,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	want := dump(v)
-	if h := must(v.Check())(t); !h.Sound() || h.Blobs != n {
+	if h := must(v.Check(nil))(t); !h.Sound() || h.Blobs != n {
 		t.Fatalf("%d blobs: %+v", n, h)
 	}
 	c = Change{}

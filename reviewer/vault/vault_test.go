@@ -158,7 +158,7 @@ func TestCommit(t *testing.T) {
 	if n := len(must(os.ReadDir(filepath.Join(v.dir, packDir)))(t)); n != 1 {
 		t.Errorf("%d packs, want 1", n)
 	}
-	if h := must(v.Check())(t); !h.Sound() || h.Records != 3 || h.Blobs != 1 {
+	if h := must(v.Check(nil))(t); !h.Sound() || h.Records != 3 || h.Blobs != 1 {
 		t.Errorf("%+v", h)
 	}
 	if w := v.Warnings(); len(w) != 0 {
@@ -469,7 +469,7 @@ func TestCheck(t *testing.T) {
 	if w := v.Warnings(); len(w) != 1 || !strings.Contains(w[0], "1 of the vault's 4 packs are not there") {
 		t.Error(w)
 	}
-	h := must(v.Check())(t)
+	h := must(v.Check(nil))(t)
 	found := make(map[string]bool)
 	for _, p := range h.Problems {
 		found[p.Key] = p.Missing
@@ -484,7 +484,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	check(t, v.Mend([]byte(testPass), h))
-	if h := must(v.Check())(t); !h.Sound() || h.Blobs != 1 {
+	if h := must(v.Check(nil))(t); !h.Sound() || h.Blobs != 1 {
 		t.Errorf("after mending: %+v", h)
 	}
 	v = reopen(t, v)
@@ -495,7 +495,7 @@ func TestCheck(t *testing.T) {
 	f := must(os.OpenFile(filepath.Join(v.dir, v.log.name), os.O_RDWR, 0))(t)
 	must(f.WriteAt([]byte("rot"), 70))(t)
 	check(t, f.Close())
-	h = must(v.Check())(t)
+	h = must(v.Check(nil))(t)
 	if h.Log == nil {
 		t.Fatal("a log that was damaged is not noticed")
 	}
@@ -530,7 +530,7 @@ func TestHalfAVault(t *testing.T) {
 		}
 	}
 	n := must(Open(v.dir, []byte(testPass), quick))(t)
-	if h := must(n.Check())(t); len(h.Surplus) != 1 || len(h.Problems) != 0 {
+	if h := must(n.Check(nil))(t); len(h.Surplus) != 1 || len(h.Problems) != 0 {
 		t.Errorf("%+v", h)
 	}
 	n.Close()
@@ -634,7 +634,7 @@ func TestLikeAMap(t *testing.T) {
 			if !maps.Equal(got, model) {
 				r.Fatalf("it holds %v, want %v", got, model)
 			}
-			if h := must(v.Check())(t); !h.Sound() || len(v.Warnings()) > 0 {
+			if h := must(v.Check(nil))(t); !h.Sound() || len(v.Warnings()) > 0 {
 				r.Fatalf("%+v", h)
 			}
 		}
