@@ -22,4 +22,5 @@
 //	filter.go   which system calls it may not make
 //	reader.go   the way to screen readers
 //	find.go     the display and the programs, and what to install
+//	namespaces.go  what to do where the system forbids the box
 package window

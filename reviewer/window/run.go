@@ -64,7 +64,7 @@ func Run(ctx context.Context, h Handler, o Options) error {
 	case err == nil:
 		return nil
 	case !asked.Load():
-		return fmt.Errorf("%w: %s", ErrNotOpened, said.words(err))
+		return notOpened(said.words(err), setting)
 	default:
 		return fmt.Errorf("%w: %s", ErrEnded, said.words(err))
 	}

@@ -67,6 +67,13 @@ func (s *Session) Fill() {
 	s.Run("xdotool", "windowsize", "--sync", ids[len(ids)-1], strconv.Itoa(s.width), strconv.Itoa(s.height))
 }
 
+// Front gives the newest window the keyboard, as a window manager does when the one over it has ended.
+func (s *Session) Front() {
+	s.Helper()
+	ids := strings.Fields(s.Run("xdotool", "search", "--sync", "--onlyvisible", "--class", "postern-desk"))
+	s.Run("xdotool", "windowfocus", "--sync", ids[len(ids)-1])
+}
+
 // Title is the newest window's.
 func (s *Session) Title() string {
 	s.Helper()
