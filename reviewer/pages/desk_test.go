@@ -123,7 +123,7 @@ func TestTakeOut(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	w := newWorld(t).open("en").office()
-	w.get("/keys").has("Vault of holder anna of body ombuds.", "Version 1 is in force", "No backup was written", "No month’s key can be destroyed yet.", "29 November 2026")
+	w.get("/keys").has("Vault of holder anna of body ombuds.", "Version 1 is in force", "The last backup is 5 days old", "29 November 2026")
 	w.post("/card", "folder", w.stick).has("Read these words to the operator", w.stick+"/anna.card")
 	w.post("/card", "folder", w.stick).has("A file of that name is there already.")
 	w.post("/access", "folder", w.stick, "onion", "x").has("This was not done.", "not an onion address")
@@ -149,7 +149,7 @@ func TestKeys(t *testing.T) {
 	w.post("/directory", "file", filepath.Join(w.stick, "directory.signed"))
 	w.post("/directory/accept", "do", "accept").has("Version 2 of the directory is in force.")
 	w.post("/directory", "file", "/etc/passwd").has("There is no such folder")
-	w.post("/directory", "file", filepath.Join(w.stick, "directory.signed"), "roots", "nonsense").has("This was not done.")
+	w.post("/directory", "file", filepath.Join(w.stick, "directory.signed"), "roots", "nonsense").has("This is no root key.")
 }
 
 func TestErase(t *testing.T) {

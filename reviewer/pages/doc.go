@@ -49,7 +49,10 @@
 //	dossier.go  a case as evidence, or as a working copy with masks; custody.go, verify.go
 //	print.go    a page as a PDF: the one thing that comes from the window
 //	keys.go     directory, card, key file, backup, months
-//	question.go the passphrase, asked for in a process of its own
+//	begin.go    where there is no vault: a new one, or a backup's
+//	enrol.go    the steps behind that, one after the other
+//	upkeep.go   what is to be done for keys and backups; the monthly step; a check; another passphrase
+//	question.go the passphrase, asked for in a process of its own; newpass.go, a new one
 //	memory.go   what a window leaves for the next: what was read, drafts, language
 //	help.go     letters, and the page that lists them
 package pages

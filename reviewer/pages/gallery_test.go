@@ -61,6 +61,7 @@ func gallery(t *testing.T, lang string) (scenes []scene) {
 	for _, s := range w.worked(path) {
 		keep(s.name, s.page)
 	}
+	enrolScenes(t, lang, keep)
 	keep("help", w.get("/help"))
 	keep("missing", w.get("/nowhere"))
 	return scenes

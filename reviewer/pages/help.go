@@ -43,6 +43,9 @@ func (p *Pages) shortcuts(c *reviewer.Case) (list []shortcut) {
 
 // key answers a letter that no field took: it leads to another page, and never does anything.
 func (p *Pages) key(a *ask) window.Reply {
+	if p.desk == nil {
+		return window.Reply{Status: statusNothing}
+	}
 	var c *reviewer.Case
 	if rest, ok := strings.CutPrefix(a.Path, "/case/"); ok {
 		id, _, _ := strings.Cut(rest, "/")

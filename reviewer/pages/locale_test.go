@@ -23,6 +23,10 @@ func TestEveryLocaleIsComplete(t *testing.T) {
 		}
 	}
 	want.Add("show.", shows...)
+	for kind := range wishPages {
+		want.Add("wish.", kind)
+	}
+	want.Add("step.", "card", "directory", "access", "backup")
 	want.Add("sort.", sorts...)
 	for _, id := range referMessages {
 		want.Add("refer.message.", nameOf(id))

@@ -3,7 +3,6 @@ package pages
 import (
 	"fmt"
 
-	"postern/crypto"
 	"postern/reviewer"
 )
 
@@ -11,7 +10,6 @@ import (
 const (
 	settingLanguage = "language"
 	settingFolder   = "folder" // that was named last
-	settingBackup   = "backup" // day of the last one, in days since 1970
 )
 
 // memory is what was read of it, or changed since.
@@ -108,9 +106,4 @@ func (p *Pages) set(name, value string) error {
 	}
 	p.memory.settings[name] = value
 	return nil
-}
-
-// lastBackup is the day of the last backup that a window wrote; 0: none.
-func (p *Pages) lastBackup() crypto.Day {
-	return crypto.Day(number(p.memory.settings[settingBackup])) //nolint:gosec // written by set
 }

@@ -16,13 +16,16 @@ import (
 
 	"postern/crypto"
 	"postern/reviewer"
+	"postern/reviewer/plain"
 	"postern/reviewer/window"
 )
 
 // Options of [New].
 type Options struct {
-	// Desk is open. Pages alone uses it from now on; whoever opened it closes it.
-	Desk *reviewer.Desk
+	// Desk is open. Pages alone uses it from now on; whoever opened it closes it. nil: there is
+	// no vault yet, and Begin makes one.
+	Desk  *reviewer.Desk
+	Begin *Begin
 	// Language of the pages, one of [Languages], as long as none was chosen in the window; others are English.
 	Language string
 	// Sticks lists the folders that a stick can be in; nil is [reviewer.Sticks].
@@ -30,6 +33,9 @@ type Options struct {
 	// Passphrase asks for the vault's passphrase, in a process that ends afterwards,
 	// and says why. It is asked before anything is destroyed or leaves the vault as a whole.
 	Passphrase func(why string) ([]byte, error)
+	// NewPassphrase asks for the vault's passphrase and for another one in its place, in such
+	// a process, too: see [NewPassphrase].
+	NewPassphrase func() ([]byte, error)
 }
 
 // Pages answers the window's requests, one at a time.
@@ -60,7 +66,6 @@ type session struct {
 	referrals map[crypto.CaseID]referring // that are being chosen
 	written   []written                   // bundles, to be shown once
 	proposed  *proposed                   // a directory that was looked at
-	cardWords string                      // of the card that was written last
 
 	typed     map[string]typed          // forms that were refused
 	confirmed crypto.Day                // today, as somebody looked it up
@@ -71,6 +76,10 @@ type session struct {
 	copies    map[crypto.CaseID]copying // working copies that are being made
 	verified  *verified                 // a dossier that was checked
 	printed   *printed                  // a PDF that waits to be written
+
+	keyTyped keyTyped         // in forms for keys
+	wishes   *wishes          // nil: to be asked for anew
+	health   *reviewer.Health // of the last check
 }
 
 // notice says what was just done, or why it was not.
@@ -88,18 +97,31 @@ func New(o Options) *Pages {
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
 	token := hex.EncodeToString(random)
-	p := &Pages{desk: o.Desk, o: o, token: token, words: newWords(o.Language, token), step: importStep}
+	p := &Pages{o: o, token: token, words: newWords(o.Language, token), step: importStep}
 	p.list.sort = sortUrgent
+	if o.Desk == nil {
+		p.routes = p.beginRoutes()
+	} else {
+		p.attach(o.Desk)
+	}
+	return p
+}
+
+// attach makes the pages those of an open vault.
+func (p *Pages) attach(desk *reviewer.Desk) {
+	p.desk = desk
 	p.desk.Search("") // begins to read, so that the first query finds
 	if err := p.remember(); err != nil {
 		p.refuse(err)
 	}
 	if l := p.memory.settings[settingLanguage]; l != "" {
-		p.words = newWords(l, token)
+		p.words = newWords(l, p.token)
 	}
 	p.routes = p.allRoutes()
-	return p
 }
+
+// Language of the pages.
+func (p *Pages) Language() string { return p.words.Lang }
 
 // ask is one request on its way through a page.
 type ask struct {
@@ -140,7 +162,8 @@ type route struct {
 func (p *Pages) allRoutes() []route {
 	return slices.Concat(p.inboxRoutes(), p.caseRoutes(), p.answerRoutes(), p.importRoutes(), p.stickRoutes(), p.handOverRoutes(), p.takeoverRoutes(), p.referRoutes(), p.keyRoutes(), p.helpRoutes(),
 		p.workRoutes(), p.dueRoutes(), p.openRoutes(), p.settingsRoutes(), p.bulkRoutes(),
-		p.searchRoutes(), p.figureRoutes(), p.dossierRoutes(), p.verifyRoutes(), p.printRoutes())
+		p.searchRoutes(), p.figureRoutes(), p.dossierRoutes(), p.verifyRoutes(), p.printRoutes(),
+		p.enrolRoutes(), p.upkeepRoutes())
 }
 
 // Answer answers one request.
@@ -262,8 +285,22 @@ func (p *Pages) problem(status int, why string, err error) window.Reply {
 	return r
 }
 
+// warnings are what went wrong beside what was done.
+func (p *Pages) warnings() (list []notice) {
+	if p.desk == nil {
+		return nil
+	}
+	for _, w := range p.desk.Warnings() {
+		list = append(list, notice{p.words.Word("warning"), plain.SafeText(w), true})
+	}
+	return list
+}
+
 // waiting is how many answers wait for export.
 func (p *Pages) waiting() (n int) {
+	if p.desk == nil {
+		return 0
+	}
 	for i := range p.all() {
 		n += p.cases[i].Waiting
 	}

@@ -27,5 +27,8 @@ func Question(language, why string, wrong bool) window.Reply {
 	return window.Reply{Status: statusOK, Type: "text/html; charset=utf-8", CSP: w.policy, Body: b.Bytes()}
 }
 
+// WhyRestore says whose passphrase is asked for before a backup is restored.
+func WhyRestore(language string) string { return newWords(language, "").Word("ask.restore") }
+
 // Passphrase is the field of the form on the page of [Question].
 const Passphrase = "passphrase"

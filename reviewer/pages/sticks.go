@@ -26,7 +26,7 @@ type folderChoice struct {
 
 // folders are the sticks, and the folder that was named last.
 func (p *Pages) folders() (list []folder) {
-	paths := p.o.Sticks()
+	paths := slices.Clone(p.o.Sticks())
 	if f := p.memory.settings[settingFolder]; f != "" && !slices.Contains(paths, f) {
 		paths = append(paths, f)
 	}

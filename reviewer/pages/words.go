@@ -29,7 +29,8 @@ func Languages() []string { return locale.Languages(assets, "locales") }
 // pageNames are the templates of pages.
 var pageNames = []string{"inbox", "case", "answer", "preview", "import", "importing", "imported", "export", "handover", "takeover", "refer", "parts-look", "referred", "keys", "help", "problem",
 	"work", "erase", "due", "open", "settings",
-	"figures", "dossier", "copy", "verify", "print"}
+	"figures", "dossier", "copy", "verify", "print",
+	"begin", "new", "restore", "enrol", "month", "check"}
 
 // words are one language: the window's own sentences, the vocabulary of the source's pages
 // in the same language, and the templates.
@@ -54,7 +55,7 @@ func newWords(lang, token string) *words {
 		panic(err) // embedded
 	}
 	w := &words{Locale: own, source: source, templates: make(map[string]*template.Template), policy: policyOf(style)}
-	base := template.Must(template.New("").Funcs(w.funcs(style, token)).Option("missingkey=error").ParseFS(assets, "templates/layout.html", "templates/parts.html", "templates/masks.html", "templates/shown.html"))
+	base := template.Must(template.New("").Funcs(w.funcs(style, token)).Option("missingkey=error").ParseFS(assets, "templates/layout.html", "templates/parts.html", "templates/masks.html", "templates/shown.html", "templates/keyforms.html"))
 	for _, n := range pageNames {
 		w.templates[n] = template.Must(template.Must(base.Clone()).ParseFS(assets, "templates/"+n+".html"))
 	}
@@ -110,6 +111,8 @@ var (
 	errFuture     = errors.New("this day is after today")
 	errNumber     = errors.New("this is no number")
 	errClass      = errors.New("this is no class of retention")
+	errID         = errors.New("this is no id")
+	errRootKey    = errors.New("this is no root key")
 )
 
 // refusals are errors that a reviewer meets, and their sentences.
@@ -168,6 +171,12 @@ var refusals = []struct {
 	{reviewer.ErrReadsIt, "readsit"},
 	{reviewer.ErrNotSelected, "notselected"},
 	{errMoved, "moved"},
+	{errID, "id"},
+	{errRootKey, "rootkey"},
+	{reviewer.ErrClock, "badclock"},
+	{vault.ErrBackup, "backup"},
+	{vault.ErrExists, "vault"},
+	{window.ErrClosed, "closed"},
 	{fs.ErrExist, "exists"},
 	{errNoneChosen, "nonechosen"},
 	{errDay, "day"},

@@ -22,7 +22,10 @@ import (
 	"postern/reviewer/window"
 )
 
-const testPass = "seven random words are good enough here"
+const (
+	testPass  = "seven random words are good enough here"
+	testOnion = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+)
 
 // world is a desk of the ombuds office, one of an organisation, and a server.
 type world struct {
@@ -35,6 +38,7 @@ type world struct {
 	pages  *Pages
 	root   *keeper.Root
 	signed []byte // directory
+	vault  string // anna's folder
 	stick  string // a folder in its place
 	pass   string // what is typed when the passphrase is asked for
 	why    string // what it was asked for last
@@ -74,12 +78,17 @@ func newWorld(t *testing.T) *world {
 	for _, d := range []*reviewer.Desk{w.anna, w.cleo, w.eve} {
 		w.check(d.AcceptDirectory(w.signed, []string{w.root.Key()}, w.today()))
 	}
+	w.enrolled(w.anna)
 	return w
 }
 
 func (w *world) enrol(body, holder, kind string) *reviewer.Desk {
 	w.Helper()
-	v := must(reviewer.Create(filepath.Join(w.TempDir(), "vault"), body, holder, []byte(testPass), w.options()))(w)
+	dir := filepath.Join(w.TempDir(), "vault")
+	if holder == "anna" {
+		w.vault = dir
+	}
+	v := must(reviewer.Create(dir, body, holder, []byte(testPass), w.options()))(w)
 	w.Cleanup(v.Close)
 	card, _, err := v.Card()
 	w.check(err)
@@ -97,6 +106,15 @@ func (w *world) join(body, holder, kind string) *reviewer.Desk {
 		w.check(d.AcceptDirectory(w.signed, []string{w.root.Key()}, w.today()))
 	}
 	return v
+}
+
+// enrolled does the other steps of enrolment.
+func (w *world) enrolled(d *reviewer.Desk) {
+	w.Helper()
+	dir := w.TempDir()
+	must(d.WriteCard(filepath.Join(dir, "card")))(w)
+	w.check(d.WriteAccess(testOnion, filepath.Join(dir, "exchange.auth_private")))
+	w.check(d.BackupFile(filepath.Join(dir, "first.age"), []byte(testPass)))
 }
 
 // open makes the window's pages in a language.
