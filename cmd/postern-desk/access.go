@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"postern/reviewer"
-	"postern/store/durable"
 )
 
 var cmdAccess = &command{
@@ -26,11 +25,7 @@ stick. Whoever has the file can reach the exchange, though open nothing there.`,
 				return err
 			}
 			defer v.Close()
-			line, err := v.AccessFile(args[0])
-			if err != nil {
-				return err
-			}
-			if err := durable.CreateFile(*to, line); err != nil {
+			if err := v.WriteAccess(args[0], *to); err != nil {
 				return err
 			}
 			d.printf("The key is in %s. Carry it to Tor Browser's folder TorBrowser/Data/Tor/onion-auth, then wipe it from the stick.\n", shown(*to))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +8,6 @@ import (
 	"os/signal"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -19,10 +16,6 @@ import (
 	"postern/reviewer"
 	"postern/reviewer/vault"
 )
-
-// minPassphrase is how many characters a new passphrase needs. Seven random
-// words are what the README advises.
-const minPassphrase = 16
 
 // terminal says whether a person can be asked.
 func (d *desk) terminal() bool { return term.IsTerminal(int(d.stdin.Fd())) } //nolint:gosec // a descriptor fits
@@ -86,38 +79,22 @@ func echoAfterSignal(fd int) func() {
 
 // newPassphrase reads a passphrase that will protect something, twice when a person types it.
 func (d *desk) newPassphrase(file, what string) ([]byte, error) {
-	var p []byte
-	var err error
 	if file != "" {
-		p, err = d.secret(file, what)
-	} else {
-		p, err = d.twice(what)
+		p, err := d.secret(file, what)
+		if err != nil {
+			return nil, err
+		}
+		return p, passphrase.Good(p, p)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(bytes.TrimFunc(p, unicode.IsSpace), p) {
-		return nil, errors.New("the new passphrase begins or ends with a blank, which nobody sees: leave it out")
-	}
-	if utf8.RuneCount(passphrase.Canonical(p)) < minPassphrase {
-		return nil, fmt.Errorf("the new passphrase is too short: use %d characters or more; seven random words are good", minPassphrase)
-	}
-	return p, nil
-}
-
-func (d *desk) twice(what string) ([]byte, error) {
 	p, err := d.prompt("New passphrase of " + what + ": ")
 	if err != nil {
 		return nil, err
 	}
-	q, err := d.prompt("Once more: ")
+	again, err := d.prompt("Once more: ")
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(passphrase.Canonical(p), passphrase.Canonical(q)) {
-		return nil, errors.New("the two passphrases differ: nothing was changed")
-	}
-	return p, nil
+	return p, passphrase.Good(p, again)
 }
 
 // confirm asks a yes-or-no question; --yes answers it.

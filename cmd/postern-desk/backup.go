@@ -26,7 +26,39 @@ every case: after vault advance or erase, make a new one and destroy the old.`,
 				return err
 			}
 			d.printf("The vault is backed up in %s, under its passphrase.\n", shown(args[0]))
+			if n := len(v.Backups()) - 1; n > 0 {
+				d.printf("%s to destroy; then: postern-desk vault destroyed.\n", some(n, "older backup is", "older backups are"))
+			}
 			return nil
+		}
+	},
+}
+
+var cmdVaultDestroyed = &command{
+	name: "vault destroyed", yes: true,
+	short: "say that all backups but the newest are destroyed",
+	long: `Destroyed lists the backups that this vault wrote, and notes that all but the newest
+are destroyed: no file, no copy of it is left. The vault stops asking for it. It
+destroys nothing itself.`,
+	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
+		return func([]string) error {
+			v, err := d.open()
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			list := v.Backups()
+			if len(list) < 2 {
+				d.printf("This vault knows of no older backup.\n")
+				return nil
+			}
+			for _, b := range list[:len(list)-1] {
+				d.printf("%s  %s\n", b.Day, shown(b.Name))
+			}
+			if err := d.confirm("Are these and all copies of them destroyed?"); err != nil {
+				return err
+			}
+			return v.BackupsDestroyed()
 		}
 	},
 }

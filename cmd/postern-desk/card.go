@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"postern/crypto"
-	"postern/store/durable"
 )
 
 var cmdCard = &command{
@@ -30,13 +29,11 @@ months end.`,
 			if err := d.checkClock(v.Clock()); err != nil {
 				return err
 			}
-			text, words, err := v.Card()
+			card, err := v.WriteCard(*out)
 			if err != nil {
 				return err
 			}
-			if err := durable.CreateFile(*out, text); err != nil {
-				return err
-			}
+			words := crypto.SigningWords(card.Signing)
 			if d.json {
 				return d.writeJSON(struct {
 					File   string   `json:"file"`
@@ -46,10 +43,6 @@ months end.`,
 				}{*out, v.Body(), v.Holder(), words})
 			}
 			d.printf("The card is in %s. Give it to the operator. Read this to them, and to the keeper of the root key, by voice:\n\n    %s\n", shown(*out), strings.Join(words, " "))
-			card, err := crypto.ParseCard(text)
-			if err != nil {
-				return err
-			}
 			d.printf("\nIt lists your keys for %s to %s.\n", card.Epochs[0].Month, card.Epochs[len(card.Epochs)-1].Month)
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"time"
 
 	"postern/reviewer"
 	"postern/reviewer/vault"
@@ -28,7 +29,7 @@ read. Make a copy of the vault's folder first, and prefer a whole backup.`,
 				return err
 			}
 			defer v.Close()
-			h, err := v.Check()
+			h, err := v.Check(d.progress("read"))
 			if err != nil {
 				return err
 			}
@@ -46,6 +47,20 @@ read. Make a copy of the vault's folder first, and prefer a whole backup.`,
 			return nil
 		}
 	},
+}
+
+// progressEvery is how long a command works before it says how far it is, and again.
+const progressEvery = 5 * time.Second
+
+// progress says on standard error how far something long is.
+func (d *desk) progress(done string) func(n, of int64) {
+	last := time.Now()
+	return func(n, of int64) {
+		if now := time.Now(); n < of && now.Sub(last) >= progressEvery {
+			last = now
+			_, _ = fmt.Fprintf(d.stderr, "%d %% %s, %d of %d MB\n", 100*n/of, done, n>>20, of>>20)
+		}
+	}
 }
 
 var errNotSound = errors.New("the vault is damaged")

@@ -12,7 +12,8 @@ var cmdInit = &command{
 	short: "make a vault with new keys",
 	long: `Init makes a new vault: a folder that holds your keys and, later, the cases.
 The ids are the ones agreed with the operator. A passphrase you choose protects
-the vault; nobody can open it without, and nobody can reset it.`,
+the vault, seven random words are good (postern-desk words draws them); nobody can
+open it without, and nobody can reset it.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		body := fs.String("body", "", "your body's `ID` in the directory")
 		holder := fs.String("holder", "", "your own `ID` in the directory")

@@ -180,7 +180,8 @@ var cmdVaultStatus = &command{
 	short: "what the vault holds and what it lacks",
 	long: `Status shows whose vault this is, from which month on its keys open batches, the
 newest batch, which batches are missing below it, the directory in force and
-when it expires, and replies that wait.`,
+when it expires, the day of the last backup, replies that wait, and what is to be
+done for keys, directory and backups.`,
 	setup: func(d *desk, _ *flag.FlagSet) func([]string) error {
 		return func(args []string) error {
 			v, err := d.open()
@@ -195,13 +196,10 @@ when it expires, and replies that wait.`,
 }
 
 func (d *desk) status(v *reviewer.Desk) {
-	first, next := v.Months()
+	first, _ := v.Months()
 	clock := v.Clock()
 	d.printf("Vault of holder %s of body %s.\n", v.Holder(), v.Body())
 	d.printf("Its keys open batches from %s on.\n", first)
-	if next > first {
-		d.printf("The keys before %s can be destroyed: postern-desk vault advance.\n", next)
-	}
 	if clock.Batch == 0 {
 		d.printf("No batch was imported yet.\n")
 	} else {
@@ -211,13 +209,14 @@ func (d *desk) status(v *reviewer.Desk) {
 	if dir := v.Directory(); dir == nil {
 		d.printf("No directory was accepted yet.\n")
 	} else {
-		warning := ""
-		if dir.Expired(clock.Today().Time()) {
-			warning = " It has EXPIRED: the service takes no new reports. Ask the operator."
-		} else if n := dir.WarnDays(clock.Today().Time()); n > 0 {
-			warning = fmt.Sprintf(" Fewer than %d days are left: the operator needs a new one, and perhaps your new card.", n+1)
-		}
-		d.printf("Directory version %d is in force, until %s.%s\n", dir.Version, dir.Expires, warning)
+		d.printf("Directory version %d is in force, until %s.\n", dir.Version, dir.Expires)
+	}
+	if made := v.Backups(); len(made) > 0 {
+		last := made[len(made)-1]
+		d.printf("The last backup is of %s: %s.\n", last.Day, shown(last.Name))
+	}
+	for _, w := range v.Wishes() {
+		d.printf("! %s\n", wish(&w))
 	}
 	if n := v.Strangers(); n > 0 {
 		d.printf("%s kept from strangers: in no case here, or not by whom its source chose.\n", some(n, "message is", "messages are"))

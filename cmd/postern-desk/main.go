@@ -70,14 +70,14 @@ type command struct {
 
 // commands in the order of a holder's life.
 var commands = []*command{
-	cmdInit, cmdCard, cmdAccess, cmdDirectory,
+	cmdWords, cmdInit, cmdCard, cmdAccess, cmdDirectory,
 	cmdImport, cmdList, cmdSearch, cmdShow, cmdExtract, cmdDossier, cmdVerify, cmdReply, cmdExport,
 	cmdDue, cmdNew, cmdStage, cmdNote, cmdStrike, cmdLabel, cmdTitle, cmdLink, cmdAssign, cmdTake, cmdRecuse, cmdRisk, cmdPriority, cmdDealt,
 	cmdDate, cmdTold, cmdExtend, cmdRecommend, cmdFate, cmdClassify, cmdHold, cmdRetain, cmdErase, cmdSettings,
 	cmdStatistics, cmdStatisticsRows,
 	cmdHandOver, cmdRefer, cmdTakeOver,
-	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultRestore, cmdVaultAdvance, cmdClock,
-	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootPhrase,
+	cmdPasswd, cmdVaultStatus, cmdVaultCheck, cmdVaultBackup, cmdVaultDestroyed, cmdVaultRestore, cmdVaultAdvance, cmdClock,
+	cmdRootInit, cmdRootSign, cmdRootLast, cmdRootKey, cmdRootPhrase,
 }
 
 // usageError is a call that cannot be meant; it ends with status 2.
@@ -114,6 +114,9 @@ func (d *desk) run(args []string) int {
 	return 1
 }
 
+// noWindow names the way without.
+const noWindow = "without a window the commands do all of it: postern-desk help lists them"
+
 // hints say which command or option helps: package reviewer names none.
 var hints = []struct {
 	err error
@@ -121,6 +124,7 @@ var hints = []struct {
 }{
 	{vault.ErrExists, "--vault FOLDER names another one"},
 	{vault.ErrNoVault, "postern-desk init makes one, --vault FOLDER names another"},
+	{window.ErrNotOpened, noWindow}, {window.ErrMissing, noWindow}, {window.ErrRoot, noWindow},
 	{reviewer.ErrNoDirectory, "postern-desk directory FILE --root KEY accepts it"},
 	{reviewer.ErrNoRoot, "--root KEY names it"},
 	{keeper.ErrNoPrevious, "--previous FILE names it"},

@@ -86,17 +86,10 @@ func (d *desk) rootSign(proposal, key, out, prev string, prevRoots []string) err
 			return fmt.Errorf("reading the previous directory: %w", err)
 		}
 	}
-	if _, err := os.Stat(key); err != nil {
-		return fmt.Errorf("reading the root key: %w", err)
-	}
 	if _, err := keeper.ReadProposal(text); err != nil {
 		return err
 	}
-	pass, err := d.passphrase("the root key")
-	if err != nil {
-		return err
-	}
-	root, err := keeper.OpenRoot(key, pass, d.options.ScryptLogN)
+	root, err := d.openRoot(key)
 	if err != nil {
 		return err
 	}
@@ -144,11 +137,7 @@ operator who lost it: what comes next can only follow it.`,
 			if *key == "" || *out == "" {
 				return usagef("root last: --key and --out are needed")
 			}
-			pass, err := d.passphrase("the root key")
-			if err != nil {
-				return err
-			}
-			root, err := keeper.OpenRoot(*key, pass, d.options.ScryptLogN)
+			root, err := d.openRoot(*key)
 			if err != nil {
 				return err
 			}
@@ -158,6 +147,47 @@ operator who lost it: what comes next can only follow it.`,
 			return durable.CreateFile(*out, root.Last())
 		}
 	},
+}
+
+var cmdRootKey = &command{
+	name: "root key", args: "--key FILE [--out FILE]",
+	short: "show a root's public key and its ten words, or write it to a file",
+	long: `Root key shows the public key of the root whose secret key is in --key, and its ten
+words. With --out it writes the public key to a new file, one line, to carry to the
+operator and to every holder; the words go another way, by voice.`,
+	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
+		key := fs.String("key", "", "the `FILE` that root init wrote")
+		out := fs.String("out", "", "the new `FILE` for the public key")
+		return func([]string) error {
+			if *key == "" {
+				return usagef("root key: --key is needed")
+			}
+			root, err := d.openRoot(*key)
+			if err != nil {
+				return err
+			}
+			if *out == "" {
+				d.printf("%s\n", root.Key())
+			} else if err := durable.CreateFile(*out, []byte(root.Key()+"\n")); err != nil {
+				return err
+			} else {
+				d.printf("The public key is in %s.\n", shown(*out))
+			}
+			return d.rootPhrases([]string{root.Key()})
+		}
+	},
+}
+
+// openRoot opens a root key's file.
+func (d *desk) openRoot(key string) (*keeper.Root, error) {
+	if _, err := os.Stat(key); err != nil { // before anybody types a passphrase
+		return nil, fmt.Errorf("reading the root key: %w", err)
+	}
+	pass, err := d.passphrase("the root key")
+	if err != nil {
+		return nil, err
+	}
+	return keeper.OpenRoot(key, pass, d.options.ScryptLogN)
 }
 
 var cmdRootPhrase = &command{

@@ -194,8 +194,8 @@ func (p *Pages) Answer(q window.Request) window.Reply {
 			if subtle.ConstantTimeCompare([]byte(q.Form.Get("token")), []byte(p.token)) != 1 {
 				return p.problem(statusForbidden, "token", nil)
 			}
-			p.cases = nil
-			defer func() { p.cases = nil }() // what it does may change all of them
+			p.cases, p.wishes = nil, nil
+			defer func() { p.cases, p.wishes = nil, nil }() // what it does may change all of them
 		}
 		if id != "" {
 			c, err := p.desk.Case(id)
@@ -259,12 +259,18 @@ type frame struct {
 	Waiting int    // answers to export
 	Follow  string // page that the window goes to by itself
 	Due     int    // overdue, or due today
+	Bare    bool   // there is no vault yet, and nowhere to go
+	Wish    *wish  // what keys, directory or backups want
 	View    any
 }
 
 // page makes a page of the template of that name.
 func (p *Pages) page(name, nav string, title string, view any) window.Reply {
-	f := frame{Title: title, Nav: nav, Said: p.said, Waiting: p.waiting(), Due: p.pressing(), View: view, Follow: p.follow}
+	f := frame{Title: title, Nav: nav, Said: p.said, View: view, Follow: p.follow, Bare: p.desk == nil}
+	if !f.Bare {
+		f.Waiting, f.Due, f.Wish = p.waiting(), p.pressing(), p.wish(name)
+		f.Said = append(f.Said, p.warnings()...)
+	}
 	p.follow = ""
 	var b bytes.Buffer
 	if err := p.words.templates[name].ExecuteTemplate(&b, "layout", &f); err != nil {
@@ -287,9 +293,6 @@ func (p *Pages) problem(status int, why string, err error) window.Reply {
 
 // warnings are what went wrong beside what was done.
 func (p *Pages) warnings() (list []notice) {
-	if p.desk == nil {
-		return nil
-	}
 	for _, w := range p.desk.Warnings() {
 		list = append(list, notice{p.words.Word("warning"), plain.SafeText(w), true})
 	}
@@ -298,9 +301,6 @@ func (p *Pages) warnings() (list []notice) {
 
 // waiting is how many answers wait for export.
 func (p *Pages) waiting() (n int) {
-	if p.desk == nil {
-		return 0
-	}
 	for i := range p.all() {
 		n += p.cases[i].Waiting
 	}

@@ -170,7 +170,7 @@ func (p *Pages) writeSettings(a *ask) window.Reply {
 
 // settingsFiles are the files on the sticks that may be settings.
 func (p *Pages) settingsFiles() []folder {
-	return slices.DeleteFunc(p.signedFiles(), func(f folder) bool { return !strings.HasSuffix(f.Path, ".json") })
+	return p.files(func(path string, size int64) bool { return size <= maxDirectory && strings.HasSuffix(path, ".json") })
 }
 
 // readSettings puts those of a file into the form, to be looked at before they are in force.

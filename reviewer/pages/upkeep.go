@@ -46,9 +46,6 @@ var wishPages = map[string]struct{ page, path string }{
 
 // wish is the line for a page; nil when nothing is wanted that is not done on this very page.
 func (p *Pages) wish(page string) *wish {
-	if p.desk == nil {
-		return nil
-	}
 	list := slices.DeleteFunc(slices.Clone(p.wishList()), func(w reviewer.Wish) bool { return wishPages[w.Kind].page == page })
 	if len(list) == 0 {
 		return nil
