@@ -51,8 +51,8 @@ func proposed(s *windowtest.Session) string {
 func TestEnrolInWindow(t *testing.T) {
 	s := windowtest.Start(t, 1366, 768)
 	s.Build("postern/cmd/postern-desk", "postern/cmd/postern-window")
-	stick := s.Mkdir("stick")
-	desk := s.Start(s.Command("postern-desk"))
+	stick := s.Stick("POSTERN")
+	desk := s.Start(s.WithSticks(s.Command("postern-desk")))
 	s.Wait("heading", "Welcome to the desk")
 	s.Fill()
 	s.Screenshot("enrol-1-begin")
@@ -83,8 +83,6 @@ func TestEnrolInWindow(t *testing.T) {
 	if left := len(desk.Below()); left >= len(asking) {
 		t.Errorf("of %d processes %d are left: the window that asked has not ended", len(asking), left)
 	}
-	s.Front()
-	write(s, "entry", "Another folder", stick)
 	s.Press("push button", "Write the card")
 	s.Until("the words are shown", func() bool { return strings.Contains(s.Page(), "Read these words to the operator") })
 	s.Screenshot("enrol-5-card")
@@ -128,7 +126,7 @@ func TestEnrolInWindow(t *testing.T) {
 	carries(s, filepath.Join(stick, "root.pub"), []byte(vkey+"\n"))
 	carries(s, filepath.Join(stick, "exchange.txt"), []byte("2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion\n"))
 
-	desk = s.Start(s.Command("postern-desk"))
+	desk = s.Start(s.WithSticks(s.Command("postern-desk")))
 	s.Wait("heading", "Passphrase")
 	answer(s, pass)
 	s.Wait("heading", "3. Directory")
@@ -165,18 +163,17 @@ func TestEnrolInWindow(t *testing.T) {
 
 // A backup is restored in the window of a machine that has nothing, and the desk says what to import.
 func TestRestoreInWindow(t *testing.T) {
-	s := office(t)
-	stick := s.Mkdir("stick")
+	s := desktop(t)
+	stick := s.Stick("POSTERN")
 	pass := filepath.Join(s.Dir, "safe/pass")
 	backup := filepath.Join(stick, "anna.backup.age")
 	s.Run("postern-desk", "vault", "backup", backup, "--passphrase-file", pass)
-	desk := s.Start(s.Command("postern-desk", "--vault", filepath.Join(s.Dir, "home/other")))
+	desk := s.Start(s.WithSticks(s.Command("postern-desk", "--vault", filepath.Join(s.Dir, "home/other"))))
 	s.Wait("heading", "Welcome to the desk")
 	s.Fill()
 	s.Press("link", "Restore a backup")
 	s.Wait("heading", "Restore a backup")
 	s.Press("check box", "I looked at a calendar: it is "+time.Now().UTC().Format("2 January 2006")+" today.")
-	write(s, "entry", "Another file, the whole way from / on", backup)
 	s.Screenshot("restore-1")
 	s.Press("push button", "Go on to the passphrase")
 	answer(s, "not this one, anna")

@@ -95,6 +95,8 @@ func newOffice(s *windowtest.Session, more int) *office {
 	if more > 0 {
 		o.imports("anna", lines...)
 	}
+	o.ago(3)
+	o.enrolled()
 	o.ago(0)
 	o.plugIn()
 	for _, d := range o.desks { // the desk itself is opened by the program
@@ -103,6 +105,15 @@ func newOffice(s *windowtest.Session, more int) *office {
 	s.OwnAll(o.vault)
 	s.OwnAll(o.stick)
 	return o
+}
+
+// enrolled is what the holder did besides.
+func (o *office) enrolled() {
+	o.Helper()
+	dir, d := o.TempDir(), o.desks["anna"]
+	must(d.WriteCard(filepath.Join(dir, "anna.card")))(o.Session)
+	o.check(d.WriteAccess("2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion", filepath.Join(dir, "exchange.auth_private")))
+	o.check(d.BackupFile(filepath.Join(dir, "anna.backup.age"), []byte(windowPass)))
 }
 
 func (o *office) check(err error) {

@@ -47,7 +47,7 @@ func TestWindowOpens(t *testing.T) {
 	answer(s, "not this one, anna")
 	s.Until("it says that this was wrong", func() bool { return strings.Contains(s.Page(), "not the passphrase of this vault") })
 	answer(s, windowPass)
-	s.Wait("heading", "Cases")
+	s.Wait("heading", "Enrolment")
 	s.Fill()
 	s.Screenshot("desk")
 	now := desk.Below()
@@ -78,7 +78,7 @@ func TestWindowFollows(t *testing.T) {
 	s := desktop(t)
 	desk := s.Start(s.Command("postern-desk", "--passphrase-file", filepath.Join(s.Dir, "safe/pass")))
 	kill := func() {
-		s.Wait("heading", "Cases")
+		s.Wait("heading", "Enrolment")
 		for pid, name := range desk.Below() {
 			if strings.HasPrefix(name, "postern-window") {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -86,11 +86,11 @@ func TestWindowFollows(t *testing.T) {
 		}
 		s.Until("the window is gone", func() bool { return len(s.Windows()) == 0 || !desk.Running() })
 	}
-	s.Wait("heading", "Cases")
+	s.Wait("heading", "Enrolment")
 	time.Sleep(steady)
 	kill()
 	s.Until("the desk says so", func() bool { return strings.Contains(desk.Said(), "opening another one") })
-	s.Wait("heading", "Cases")
+	s.Wait("heading", "Enrolment")
 	if err := desk.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

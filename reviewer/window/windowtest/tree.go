@@ -133,14 +133,7 @@ func (n *Node) Focus() {
 	if err := n.at.Call(atspi+"Component.GrabFocus", 0).Store(&done); err != nil || !done {
 		n.s.Fatalf("moving to %s %q: %v %v", n.Role, n.Name, done, err)
 	}
-	n.s.Until(fmt.Sprintf("%s %q has the keyboard", n.Role, n.Name), n.focused)
-}
-
-// focused says whether what is typed goes to it.
-func (n *Node) focused() bool {
-	const focused = 12 // a bit of AT-SPI's states
-	var states []uint32
-	return n.at.Call(accessible+".GetState", 0).Store(&states) == nil && len(states) > 0 && states[0]&(1<<focused) != 0
+	n.s.Until(fmt.Sprintf("%s %q has the keyboard", n.Role, n.Name), n.Focused)
 }
 
 // focused is the number of the state in AT-SPI.
