@@ -7,12 +7,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"postern/crypto/seedtest"
+	"postern/reviewer/casework"
+	"postern/reviewer/dossier"
 	"postern/reviewer/reviewertest"
+	"postern/store/durable"
 )
 
 // TestMain lets the crash tests run a step in a process of its own, to kill it.
@@ -122,6 +126,19 @@ func TestKilledImport(t *testing.T) {
 	t.Logf("killed at %d moments: %d with the vault as it was, %d with the whole volume", killRounds, old, all)
 }
 
+// kindTest is of records that no room of the desk keeps.
+const kindTest = KindCasework + 90
+
+// stepRounds is how often each step is killed: before and after each of its syncs, as far as that goes,
+// and then at any moment. POSTERN_KILL_ROUNDS says otherwise.
+func stepRounds(t *testing.T) int {
+	s := os.Getenv("POSTERN_KILL_ROUNDS")
+	if s == "" {
+		return 16
+	}
+	return must(strconv.Atoi(s))(t)
+}
+
 // crashDo says on standard output when the step begins.
 func crashDo(dir, do string) error {
 	v, err := Open(dir, []byte(testPass), Options{ScryptLogN: 2})
@@ -134,6 +151,15 @@ func crashDo(dir, do string) error {
 		return err
 	}
 	fmt.Println("begins")
+	if at, err := strconv.Atoi(os.Getenv("REVIEWER_CRASH_AT")); err == nil {
+		die := func() {
+			if at--; at < 0 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+		durable.Fsync = func(f *os.File) error { die(); err := f.Sync(); die(); return err }
+	}
 	switch do {
 	case "reply":
 		_, err = v.Reply(p, Draft{Text: "a second answer"})
@@ -141,9 +167,20 @@ func crashDo(dir, do string) error {
 		_, err = v.Export(dir + "-out")
 	case "erase":
 		err = v.Erase(c, []byte(testPass), "a test")
+	case "act":
+		var act casework.Act
+		if act, err = casework.NewAct(casework.KindNote, map[string]string{"text": "a note"}); err == nil {
+			_, err = v.Act(c, casework.All, act)
+		}
+	case "takeover":
+		var f *os.File
+		if f, err = os.Open(dir + "-file"); err == nil {
+			_, err = v.TakeOver(f, TakeoverOptions{})
+			_ = f.Close()
+		}
 	case "note":
 		var change Change
-		change.Put(KindCasework, c, "x", "a note")
+		change.Put(kindTest, c, "x", "a note")
 		err = v.Commit(&change)
 	}
 	return err
@@ -158,35 +195,52 @@ func TestKilledSteps(t *testing.T) {
 		must(src.Say(reviewertest.NewForm(), w.today(), "x", nil, "ombuds"))(t),
 		must(src.Say(reviewertest.NewForm(), w.today(), "y", nil, "ombuds"))(t)))
 	w.reply("anna", w.only("anna"), "an answer")
+	// What ben hands over: a case with a large file, an event, and a note on who opened it.
+	other, f := w.server.NewSource(), reviewertest.NewForm()
+	w.imports("ben", w.release(2, must(other.Say(f, w.today(), "z", nil, "ombuds"))(t), must(other.Attach(f, w.today(), "big", make([]byte, 2<<20), "ombuds"))(t)))
+	must(w.desks["ben"].Act(w.only("ben"), casework.Body, must(casework.NewAct(casework.KindNote, map[string]string{"text": "from ben"}))(t)))(t)
+	check(t, w.desks["ben"].LogCustody(w.only("ben"), dossier.ActOpen))
+	file := w.handOver("ben", "anna")
 	v := w.reopen("anna")
 	self, r := must(os.Executable())(t), seedtest.Rand(t)
 	// state is what can differ after a step.
 	state := func(v *Desk) string {
 		s := fmt.Sprint(len(v.Cases()), " cases, ", v.state.erased.len(), " erased, ", v.state.bundles.len(), " bundles")
 		for _, c := range v.Cases() {
-			notes := must(Records[string](v, KindCasework, &c))(t)
-			s += fmt.Sprint("; ", len(c.Messages), " messages, ", c.Waiting, " waiting, ", c.Sent, " sent, notes ", notes)
+			notes := must(Records[string](v, kindTest, &c))(t)
+			s += fmt.Sprint("; ", len(c.Messages), " messages, ", c.Waiting, " waiting, ", c.Sent, " sent, ", len(c.Book.Log), " events, ", len(must(v.Custody(&c))(t)), " seen, notes ", notes)
 		}
 		return s
 	}
 	before := state(v)
 	v.Close()
-	for _, do := range []string{"reply", "export", "erase", "note"} {
+	for _, do := range []string{"reply", "export", "erase", "note", "act", "takeover"} {
 		after, saw := "", map[bool]int{}
-		whole := time.Duration(0)
-		for round := range 12 {
+		whole, at := time.Duration(0), 0
+		for round := range stepRounds(t) {
 			dir := filepath.Join(t.TempDir(), "v")
 			check(t, os.CopyFS(dir, os.DirFS(v.vault.Dir())))
 			check(t, os.Mkdir(dir+"-out", 0o700))
+			check(t, os.WriteFile(dir+"-file", file, 0o600))
 			cmd := exec.Command(self)
 			cmd.Env = append(os.Environ(), "REVIEWER_CRASH_DO="+do, "REVIEWER_CRASH_VAULT="+dir)
+			if at > 0 {
+				cmd.Env = append(cmd.Env, fmt.Sprint("REVIEWER_CRASH_AT=", at-1))
+			}
 			out := must(cmd.StdoutPipe())(t)
 			check(t, cmd.Start())
 			must(out.Read(make([]byte, 6)))(t)
-			if began := time.Now(); round == 0 { // to its end
+			switch began := time.Now(); {
+			case round == 0: // to its end
 				check(t, cmd.Wait())
-				whole = time.Since(began)
-			} else {
+				whole, at = time.Since(began), 1
+			case at > 0: // before and after each sync
+				at++
+				if cmd.Wait() == nil {
+					t.Logf("%s: killed at %d places", do, at-2)
+					at = 0
+				}
+			default: // and at any moment
 				time.Sleep(time.Duration(r.Int64N(int64(whole * 5 / 4))))
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait()

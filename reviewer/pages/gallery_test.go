@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,8 +42,13 @@ func gallery(t *testing.T, lang string) (scenes []scene) {
 	w.check(os.WriteFile(filepath.Join(w.stick, "broken.batch"), []byte("x"), 0o600))
 	s := w.server.NewSource()
 	w.check(os.WriteFile(filepath.Join(w.stick, "new.batch"), w.batch(must(s.Say(reviewertest.NewForm(), w.today(), "new", nil, "ombuds"))(w)), 0o600))
+	w.pages.step = 0
+	keep("importing", w.post("/import", "folder", w.stick))
+	w.post("/import/end")
+	w.pages.step = time.Hour
 	keep("import", w.get("/import"))
 	keep("imported", w.post("/import", "folder", w.stick))
+	scenes = append(scenes, between(w, lang)...)
 	path := w.caseOf("تعرّض")
 	keep("answer-refused", w.post(path+"/answer", "do", "preview"))
 	w.post(path+"/answer", "do", "save", "text", "نقرأ ما تكتبه.\n\nابقَ في مكان آمن.", "stage", "inquiry", "by", "+30", "ask", "audit")
@@ -67,13 +74,47 @@ func gallery(t *testing.T, lang string) (scenes []scene) {
 	return scenes
 }
 
+// between are the pages on which cases go to other desks, and come from them.
+func between(w *world, lang string) (scenes []scene) {
+	keep := func(name string, p *shown) { scenes = append(scenes, scene{name, p.r.Body}) }
+	path := w.caseOf("The purchase")
+	keep("refer-none", w.get(w.caseOf("Командир")+"/refer"))
+	keep("refer", w.get(path+"/refer"))
+	keep("refer-look", w.post(path+"/refer", "to", "audit", "numbering", numbering(w.theCase(path)), "message-1", maskShow, "texts", "boots", "words", "It is with the audit office now."))
+	keep("refer-done", w.post(path+"/refer/write", "folder", w.stick))
+	referral := w.onStick()[0]
+	w.openOf(w.eve, lang)
+	keep("takeover-referral", w.post("/takeover", "file", referral))
+	w.post("/takeover/take")
+	keep("inbox-referred", w.get("/"))
+	keep("referred", w.get("/referred?of="+w.eve.Referrals()[0].ID()))
+	keep("receipt", w.post("/referred/receipt", "of", w.eve.Referrals()[0].ID(), "folder", w.stick))
+	w.openOf(w.anna, lang)
+	ben := w.join("ombuds", "ben", "ombuds")
+	keep("handover", w.post("/handover", "to", "ben", "which", "all"))
+	before := w.onStick()
+	w.post("/handover/write", "folder", w.stick)
+	for _, f := range w.onStick() {
+		if !slices.Contains(before, f) {
+			w.openOf(ben, lang)
+			keep("takeover-looked", w.post("/takeover", "file", f))
+			keep("takeover-taken", w.post("/takeover/take"))
+		}
+	}
+	w.openOf(w.anna, lang)
+	return scenes
+}
+
+// goesOn is what makes the page of an import go on by itself: in a gallery it would be gone before it is looked at.
+var goesOn = regexp.MustCompile(`<meta http-equiv="refresh"[^>]*>`)
+
 // hang serves scenes to a browser.
 func hang(t *testing.T, scenes []scene) string {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		for _, s := range scenes {
 			if r.URL.Path == "/"+s.name {
 				rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-				_, _ = rw.Write(s.body)
+				_, _ = rw.Write(goesOn.ReplaceAll(s.body, nil))
 				return
 			}
 		}
