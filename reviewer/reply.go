@@ -85,6 +85,37 @@ type Draft struct {
 	Text   string // at most 32 KiB once it is clean: UTF-8, no control characters
 	Files  []Attachment
 	Notice *form.Notice // what the source is told besides words; a reply may be that alone
+
+	// Instead is a message of the case, a reply that waits: it is withdrawn in the same step. nil: none.
+	Instead *Message
+}
+
+// MaxReplyFiles bounds the files of a reply, in bytes: more fits no volume. A server may take less, as its
+// operator decided for all files.
+const MaxReplyFiles = 511 << 20
+
+// ErrReplyFiles says that the files of a reply are too large.
+var ErrReplyFiles = errors.New("the files are larger together than a reply holds, 536 MB: send some of them with a second reply")
+
+// AttachmentName is the name under which a source sees a file of a reply, of the path at which it lies here.
+func AttachmentName(path string) string { return plain.SafeName(filepath.Base(path)) }
+
+// Attached are the files of a reply that waits, for another one that is written instead.
+func (desk *Desk) Attached(c *Case, m *Message) ([]Attachment, error) {
+	if _, err := desk.waits(c, m); err != nil {
+		return nil, err
+	}
+	l, err := desk.Read(c, m)
+	if err != nil {
+		return nil, err
+	}
+	var list []Attachment
+	for j, f := range l.Files {
+		list = append(list, Attachment{Name: f.Name, Open: func() (io.ReadCloser, error) {
+			return piped(func(w io.Writer) error { return desk.copyFile(c.entries[m.at], j, w) }), nil
+		}})
+	}
+	return list, nil
 }
 
 func (d *Draft) valid() error {
@@ -125,10 +156,17 @@ func (desk *Desk) Reply(p *Plan, d Draft) (int, error) {
 		},
 		Readers: p.Bodies, Text: d.Text, Notice: notice, Drop: &drop,
 	}
+	next := desk.state.next()
+	if d.Instead != nil {
+		e, err := desk.waits(p.Case, d.Instead)
+		if err != nil {
+			return 0, fmt.Errorf("reply: %w", err)
+		}
+		next.messages.remove(string(e.ID))
+	}
 	var change vault.Change
 	e, err := desk.sealReply(&change, m, p, d.Files, to)
 	if err == nil {
-		next := desk.state.next()
 		next.messages.set(string(e.ID), e)
 		err = desk.commit(next, &change)
 	}
@@ -150,18 +188,26 @@ var ErrNotWaiting = errors.New("this reply does not wait any more: it was export
 // Withdraw takes back a reply that waits: it leaves the case, and is never sent. Once it was
 // exported it is [ErrNotWaiting].
 func (desk *Desk) Withdraw(c *Case, m *Message) error {
-	id := string(c.entries[m.at].ID)
-	e, ok := desk.state.messages.get(id)
-	if !ok || e.Own == nil || e.Own.Wire == nil || len(e.Own.Bundle) != 0 || e.Release != nil {
-		return fmt.Errorf("withdrawing: %w", ErrNotWaiting)
+	e, err := desk.waits(c, m)
+	if err != nil {
+		return fmt.Errorf("withdrawing: %w", err)
 	}
 	next := desk.state.next()
-	next.messages.remove(id)
+	next.messages.remove(string(e.ID))
 	var change vault.Change
 	if err := desk.commit(next, &change); err != nil {
 		return fmt.Errorf("withdrawing: %w", err)
 	}
 	return nil
+}
+
+// waits finds a reply that waits, as it is by now.
+func (desk *Desk) waits(c *Case, m *Message) (*entry, error) {
+	e, ok := desk.state.messages.get(string(c.entries[m.at].ID))
+	if !ok || e.Own == nil || e.Own.Wire == nil || len(e.Own.Bundle) != 0 || e.Release != nil {
+		return nil, ErrNotWaiting
+	}
+	return e, nil
 }
 
 // counter numbers an own reply among those of its case and day, and of no other
@@ -238,8 +284,9 @@ func (desk *Desk) sealReply(change *vault.Change, m *crypto.Message, p *Plan, fi
 	if err != nil {
 		return nil, err
 	}
+	left := int64(MaxReplyFiles)
 	for _, f := range files {
-		if err := attach(mw, f); err != nil {
+		if err := attach(mw, f, &left); err != nil {
 			return nil, err
 		}
 	}
@@ -286,7 +333,7 @@ func (desk *Desk) mine(p *Plan) []*crypto.Recipient {
 
 // attach copies one file. Its name is cut down to a safe one: the folders it lies in here
 // are nobody's business.
-func attach(mw *crypto.MessageWriter, f Attachment) error {
+func attach(mw *crypto.MessageWriter, f Attachment, left *int64) error {
 	if f.Open == nil {
 		return errors.New("attaching a file: it has no content")
 	}
@@ -295,11 +342,15 @@ func attach(mw *crypto.MessageWriter, f Attachment) error {
 		return fmt.Errorf("attaching a file: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	w, err := mw.File(plain.SafeName(filepath.Base(f.Name)), "application/octet-stream")
+	w, err := mw.File(AttachmentName(f.Name), "application/octet-stream")
 	if err != nil {
 		return fmt.Errorf("attaching a file: %w", err)
 	}
-	if _, err := io.Copy(w, r); err != nil {
+	n, err := io.Copy(w, io.LimitReader(r, *left+1))
+	if *left -= n; err == nil && *left < 0 {
+		err = ErrReplyFiles
+	}
+	if err != nil {
 		return fmt.Errorf("attaching a file: %w", err)
 	}
 	return nil

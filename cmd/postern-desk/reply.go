@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -135,7 +134,7 @@ func (d *desk) draft(text string, files []string) (*reviewer.Draft, error) {
 			return nil, fmt.Errorf("attaching a file: %s is not a file", name)
 		}
 		draft.Files = append(draft.Files, reviewer.Attachment{
-			Name: filepath.Base(name),
+			Name: reviewer.AttachmentName(name),
 			Open: func() (io.ReadCloser, error) { return os.Open(name) }, //nolint:gosec // named by the holder
 		})
 	}

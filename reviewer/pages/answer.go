@@ -2,7 +2,9 @@ package pages
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"postern/crypto"
@@ -20,7 +22,15 @@ type draft struct {
 	By       string `json:"by,omitempty"` // as typed
 	Ask      string `json:"ask,omitempty"`
 	Language string `json:"language,omitempty"` // in which the source is shown the rest
+
+	Files   []draftFile `json:"files,omitempty"`
+	Instead string      `json:"instead,omitempty"` // id of an answer that waits until this one is sealed
 }
+
+func (d draft) equal(o draft) bool { return reflect.DeepEqual(d, o) }
+
+// none says whether nothing is being written.
+func (d draft) none() bool { return d.equal(draft{}) }
 
 // templates are texts to begin an answer with, in the languages of the source's pages.
 var templates = []string{"acknowledge", "more", "safety", "scope"}
@@ -41,6 +51,9 @@ type writeView struct {
 	Waiting     int // answers of this case that wait
 	Last        []paragraph
 	Today       crypto.Day
+	Attached    []attachView
+	Offered     []attachView
+	MostFiles   int64
 }
 
 // previewView is an answer as its source will see it.
@@ -52,6 +65,8 @@ type previewView struct {
 	Narrowed    bool
 	Clock       string // what to confirm about today's date; "" when nothing
 	Page        sourcePage
+	Attached    []attachView
+	Instead     string
 }
 
 // sourcePage is what the source's own page will say, in its language.
@@ -93,8 +108,15 @@ func (p *Pages) write(a *ask) window.Reply {
 		return to(casePath(c, ""))
 	}
 	d := p.draft(c)
+	if p.settle(c, &d) {
+		p.say("answer.instead.gone")
+		if err := p.keepDraft(c, d); err != nil {
+			p.refuse(err)
+		}
+	}
 	lines, _ := p.situation(c)
 	v := writeView{
+		Attached: attached(d), Offered: p.attachable(d), MostFiles: reviewer.MaxReplyFiles,
 		Path: casePath(c, ""), Short: c.Short, Lines: lines, Draft: d, Used: len(form.Clean(d.Text)), Most: crypto.MaxText,
 		Readers: p.names(plan.Bodies), Unable: p.names(plan.Unable), Narrowed: plan.Narrowed, Waiting: c.Waiting, Today: p.desk.Clock().Today(),
 	}
@@ -153,6 +175,10 @@ func (p *Pages) keep(a *ask) window.Reply {
 		p.refuse(errTooLong)
 		return to(casePath(c, "/answer"))
 	}
+	was := p.draft(c)
+	d.Instead = was.Instead
+	files, ferr := p.attach(a, was)
+	d.Files = files
 	if t := a.field("template", maxID); a.field("do", maxID) == "template" && slices.Contains(templates, t) {
 		if d.Text = form.Clean(d.Text); d.Text != "" {
 			d.Text += "\n\n"
@@ -161,6 +187,10 @@ func (p *Pages) keep(a *ask) window.Reply {
 	}
 	if err := p.keepDraft(c, d); err != nil {
 		p.refuse(err)
+		return to(casePath(c, "/answer"))
+	}
+	if ferr != nil {
+		p.refuse(ferr)
 		return to(casePath(c, "/answer"))
 	}
 	if a.field("do", maxID) != "preview" {
@@ -192,10 +222,16 @@ func (p *Pages) checked(c *reviewer.Case, d draft) (*reviewer.Plan, reviewer.Dra
 		}
 	}
 	switch {
-	case out.Text == "" && out.Notice == nil:
+	case out.Text == "" && out.Notice == nil && len(d.Files) == 0:
 		return nil, out, errEmpty
 	case len(out.Text) > crypto.MaxText:
 		return nil, out, errTooLong
+	}
+	if out.Files, err = p.attachments(c, d); err != nil {
+		return nil, out, err
+	}
+	if d.Instead != "" {
+		out.Instead = p.waitingAnswer(c, d.Instead)
 	}
 	return plan, out, p.desk.CheckNotice(plan, out.Notice)
 }
@@ -204,12 +240,16 @@ func (p *Pages) preview(a *ask) window.Reply {
 	c := a.c
 	d := p.draft(c)
 	plan, out, err := p.checked(c, d)
+	if err == nil {
+		err = p.lookAtFiles(c, &d)
+	}
 	if err != nil {
 		p.refuse(err)
 		return to(casePath(c, "/answer"))
 	}
 	lines, _ := p.situation(c)
 	v := previewView{
+		Attached: attached(d), Instead: d.Instead,
 		Path: casePath(c, ""), Short: c.Short, Lines: lines, Readers: p.names(plan.Bodies), Unable: p.names(plan.Unable), Narrowed: plan.Narrowed,
 		Page: p.asSource(p.sourceLanguage(c, d), out),
 	}
@@ -262,6 +302,9 @@ func (p *Pages) seal(a *ask) window.Reply {
 	}
 	if _, err := p.desk.Reply(plan, out); err != nil {
 		p.refuse(err)
+		if errors.Is(err, errAttached) {
+			return to(casePath(c, "/preview"))
+		}
 		return to(casePath(c, "/answer"))
 	}
 	if err := p.forgetDraft(c); err != nil {

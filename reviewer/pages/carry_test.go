@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -266,4 +267,74 @@ func TestMasking(t *testing.T) {
 	if _, err := m.masks(c, shown); !errors.Is(err, errMoved) {
 		t.Errorf("other numbers: %v", err)
 	}
+}
+
+// Files go along with an answer: only as they were looked at, and also when it is changed while it waits.
+func TestAnswerFiles(t *testing.T) {
+	w := newWorld(t).open("en").office()
+	path := w.caseOf("Des recrues")
+	one, two := filepath.Join(w.stick, "form.pdf"), filepath.Join(w.TempDir(), "list.txt")
+	w.check(os.WriteFile(one, []byte("the form"), 0o600))
+	w.check(os.WriteFile(two, []byte("the list"), 0o600))
+	w.check(os.WriteFile(filepath.Join(w.stick, "x.batch"), nil, 0o600))
+	save := func(fields ...string) *shown {
+		return w.post(path+"/answer", append([]string{"do", "save"}, fields...)...)
+	}
+	w.get(path+"/answer").has("At most 536 MB together", "form.pdf").hasNot("x.batch")
+	save("attach", "/etc/passwd").hasNot("/etc/passwd", "passwd ·")
+	save("attach-typed", "list.txt", "text", "Voici.").has("There is no such folder here", "Voici.")
+	save("attach", one, "text", "Voici.").has("form.pdf · 1 KB")
+	save("attached", "0", "attach-typed", two, "text", "Voici.").has("form.pdf", "list.txt · 1 KB")
+	w.open("en") // the draft and its files outlive the window
+	preview := func(fields ...string) *shown {
+		return w.post(path+"/answer", append([]string{"do", "preview", "text", "Voici."}, fields...)...)
+	}
+	sum := func(b string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(b))) }
+	preview("attached", "0").has("With these files", "form.pdf", sum("the form")).hasNot("list.txt")
+	w.check(os.WriteFile(one, []byte("another"), 0o600))
+	w.post(path+"/seal").has("A file is not what it was when you looked", sum("another"))
+	w.check(os.Remove(one))
+	r := w.send(path+"/seal", "token", w.pages.token)
+	w.get(r.Location).has("A file of the answer is not there any more")
+	w.check(os.WriteFile(one, []byte("another"), 0o600))
+	preview("attached", "0").has(sum("another"))
+	w.post(path+"/seal").has("The answer is sealed", "form.pdf")
+	waiting := func() *reviewer.Message {
+		t.Helper()
+		c := w.theCase(path)
+		m := &c.Messages[len(c.Messages)-1]
+		if c.Waiting != 1 || m.State != stateWaiting {
+			t.Fatalf("%d answers wait", c.Waiting)
+		}
+		return m
+	}
+	// Changed while it waits: it waits as it is until the new one is sealed, with the same file and one more.
+	old := waiting().ID
+	w.post(path+"/waiting", "id", old, "do", "change").has("instead of an answer that waits", "form.pdf", "Voici.")
+	waiting()
+	preview("text", "Voici tout.", "attached", "0", "attach-typed", two).has("form.pdf", sum("another"), "list.txt", sum("the list"))
+	w.post(path+"/seal").has("The answer is sealed", "form.pdf", "list.txt", "Voici tout.")
+	m := waiting()
+	if m.ID == old {
+		t.Error("the old answer waits")
+	}
+	dir := w.TempDir()
+	for i, want := range []string{"another", "the list"} {
+		x := must(w.anna.Extract(w.theCase(path), m.Files[i].No, dir))(w)
+		if got := read(w, x.Path); string(got) != want {
+			t.Errorf("file %d is %q", i, got)
+		}
+	}
+	// One that was exported meanwhile is not replaced; the words stay.
+	w.post(path+"/waiting", "id", m.ID, "do", "change")
+	w.post("/export", "folder", w.stick)
+	w.get(path+"/answer").has("waits no longer", "Voici tout.")
+	if d := w.pages.draft(w.theCase(path)); len(d.Files) != 0 || d.Instead != "" {
+		t.Errorf("the draft keeps %+v", d)
+	}
+	w.post(path + "/discard").hasNot("Go on with the answer")
+	// One with files is withdrawn like any other.
+	preview("attach", one)
+	w.post(path + "/seal")
+	w.post(path+"/waiting", "id", waiting().ID, "do", "withdraw").has("The answer was withdrawn")
 }

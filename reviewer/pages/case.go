@@ -66,7 +66,6 @@ type letterView struct {
 	Lost   bool
 
 	Waiting bool   // it can be withdrawn
-	Change  bool   // and made a draft again: it has no files, which a draft does not keep
 	Path    string // of the case
 }
 
@@ -146,7 +145,7 @@ func (p *Pages) show(a *ask) window.Reply {
 		v.Referred = append(v.Referred, link{referredPath(&r, ""), p.words.Word("referral.from.short", p.body(r.Body), p.words.date(r.Taken))})
 	}
 	v.Custody = p.custody(c)
-	v.Draft, v.Choice = p.draft(c) != (draft{}), folderChoice{"where", p.folders()}
+	v.Draft, v.Choice = !p.draft(c).none(), folderChoice{"where", p.folders()}
 	for _, d := range c.Changed {
 		v.Timeline = append(v.Timeline, event{Day: d, Text: p.words.Word("event.changed")})
 	}
@@ -165,7 +164,7 @@ func (p *Pages) waits(a *ask) window.Reply {
 	c, id := a.c, a.field("id", maxID)
 	do := a.field("do", maxID)
 	i := slices.IndexFunc(c.Messages, func(m reviewer.Message) bool { return m.ID == id && m.State == stateWaiting })
-	if i < 0 || do != "change" && do != "withdraw" || do == "change" && len(c.Messages[i].Files) > 0 {
+	if i < 0 || do != "change" && do != "withdraw" {
 		p.refuse(reviewer.ErrNotWaiting)
 		return to(casePath(c, ""))
 	}
@@ -181,6 +180,10 @@ func (p *Pages) waits(a *ask) window.Reply {
 					d.By = crypto.Day(n.Until).String()
 				}
 			}
+			for j, f := range l.Files { // they are in the vault alone: the answer waits until the new one is sealed
+				d.Instead = m.ID
+				d.Files = append(d.Files, draftFile{At: j, Name: f.Name, Size: f.Size, SHA256: hex.EncodeToString(f.SHA256[:])})
+			}
 			err = p.keepDraft(c, d)
 		}
 		if err != nil {
@@ -188,6 +191,9 @@ func (p *Pages) waits(a *ask) window.Reply {
 			return to(back)
 		}
 		back = casePath(c, "/answer")
+		if len(m.Files) > 0 {
+			return to(back)
+		}
 	}
 	switch err := p.desk.Withdraw(c, m); {
 	case err != nil:
@@ -295,7 +301,6 @@ func (p *Pages) letter(c *reviewer.Case, m *reviewer.Message) letterView {
 	v := letterView{ID: m.ID, No: m.No, Day: m.Day, Kind: w.Word("kind." + reviewer.KindName(m.Kind))}
 	v.From, v.Class = p.writer(m)
 	v.Waiting, v.Path = m.Own && m.State == stateWaiting, casePath(c, "")
-	v.Change = v.Waiting && len(m.Files) == 0
 	v.Notes = p.notes(m)
 	l, err := p.desk.Read(c, m)
 	if err != nil {

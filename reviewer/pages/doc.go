@@ -38,6 +38,7 @@
 //	open.go     a case without a code
 //	settings.go what the body decided
 //	answer.go   an answer: written, looked at as its source will see it, sealed
+//	attach.go   files that go along with an answer
 //	import.go   import, in steps where there is much
 //	sticks.go   export, extract: which folders there are
 //	handover.go cases to a fellow holder

@@ -47,7 +47,7 @@ func (p *Pages) draft(c *reviewer.Case) draft {
 }
 
 func (p *Pages) keepDraft(c *reviewer.Case, d draft) error {
-	if p.draft(c) == d {
+	if p.draft(c).equal(d) {
 		return nil
 	}
 	var change reviewer.Change
@@ -56,7 +56,7 @@ func (p *Pages) keepDraft(c *reviewer.Case, d draft) error {
 }
 
 func (p *Pages) forgetDraft(c *reviewer.Case) error {
-	if p.draft(c) == (draft{}) {
+	if p.draft(c).none() {
 		return nil
 	}
 	var change reviewer.Change
