@@ -260,7 +260,7 @@ func TestMasking(t *testing.T) {
 	if got[0].Words != sign+"\n"+sign+"\nthree\n"+sign+"\n"+sign+"\nsix" || got[1].Words != sign || got[2].Words != "first" {
 		t.Errorf("%q, %q, %q", got[0].Words, got[1].Words, got[2].Words)
 	}
-	if f := got[3].Files; len(f) != 1 || f[0].Name != sign+".txt" {
+	if f := got[3].Files; len(f) != 2 || f[0].Name != sign+".txt" || f[0].Left || !f[1].Left || f[1].Name != "" {
 		t.Errorf("%+v", f)
 	}
 	m.Numbering = "other"
