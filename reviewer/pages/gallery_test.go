@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/reviewer/reviewertest"
 	"postern/web/browsertest"
