@@ -177,7 +177,7 @@ func (p *Pages) keep(a *ask) window.Reply {
 	}
 	was := p.draft(c)
 	d.Instead = was.Instead
-	files, ferr := p.attach(a, was)
+	files, ferr := p.withFiles(a, was)
 	d.Files = files
 	if t := a.field("template", maxID); a.field("do", maxID) == "template" && slices.Contains(templates, t) {
 		if d.Text = form.Clean(d.Text); d.Text != "" {

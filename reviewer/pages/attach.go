@@ -72,8 +72,8 @@ func (p *Pages) attachable(d draft) (out []attachView) {
 	return out
 }
 
-// attach takes the files of a draft from its form: those that stay, and further ones.
-func (p *Pages) attach(a *ask, was draft) (files []draftFile, err error) {
+// withFiles takes the files of a draft from its form: those that stay, and further ones.
+func (p *Pages) withFiles(a *ask, was draft) (files []draftFile, err error) {
 	for i, f := range was.Files {
 		if slices.Contains(a.Form["attached"], strconv.Itoa(i)) {
 			files = append(files, f)
