@@ -11,9 +11,10 @@ var cmdHandOver = &command{
 	name: "handover", args: "CASE…|--all --to HOLDER --out FILE", json: true, yes: true, clock: true, most: -1,
 	short: "give cases to a fellow holder of your body",
 	long: `Handover writes cases to one file that only the holder you name can open, signed
-with your key. It holds every message in the bytes in which it came, your answers,
-on which day each was released, who opened and copied what, and to whom a case was
-referred, but no answer that still waits: export those first. Your copies stay here. The other desk takes the file in with takeover.`,
+with your key. It holds every message in the bytes in which it came, your
+answers, on which day each was released, who opened and copied what, and to whom
+a case was referred, but no answer that still waits: export those first. Your
+copies stay here. The other desk takes the file in with takeover.`,
 	setup: func(d *desk, fs *flag.FlagSet) func([]string) error {
 		all := fs.Bool("all", false, "every case of this vault")
 		to := fs.String("to", "", "the `HOLDER` who gets them, by the id in the directory")
