@@ -26,7 +26,7 @@ func TestDesk(t *testing.T) {
 	s.Fill()
 	s.Screenshot("demo-list")
 	s.Key("Return") // the keyboard is at the first case
-	s.Until("the report is read", func() bool { return strings.Contains(s.Page(), narrative) && strings.Contains(s.Page(), followUp) })
+	s.Until("the report and its answer are read", func() bool { return strings.Contains(s.Page(), narrative) && strings.Contains(s.Page(), answer) })
 	s.Screenshot("demo-case")
 	s.Key("ctrl+q")
 	if ended, err := demo.Ended(); !ended || err != nil || !strings.Contains(demo.Said(), "All of it held.") {

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +45,26 @@ func (h *hand) tabTo(role, name string) *windowtest.Node {
 	}
 	h.Fatalf("the keyboard does not come to %s %q", role, name)
 	return nil
+}
+
+// choose presses Down in a closed list of choices, which has the keyboard and is at its first, until it
+// comes to the one whose name ends so.
+func (h *hand) choose(list, end string) {
+	h.Helper()
+	i := 0
+	for _, n := range h.Wait("combo box", list).All() {
+		if n.Role != "menu item" {
+			continue
+		}
+		if strings.HasSuffix(n.Name, end) {
+			for range i {
+				h.press("Down")
+			}
+			return
+		}
+		i++
+	}
+	h.Fatalf("%s has no choice that ends with %q", list, end)
 }
 
 // says waits until the page says a text, however it is broken into lines.
@@ -126,13 +145,7 @@ func workday(h *hand) {
 
 	h.press("f")
 	h.tabTo("combo box", "Take out")
-	number := regexp.MustCompile(`(\d): night-shift\.pdf`).FindStringSubmatch(h.Page())
-	if number == nil {
-		h.Fatal("no file of that name can be taken out")
-	}
-	for range number[1][0] - '0' { // above it stands the whole case
-		h.press("Down")
-	}
+	h.choose("Take out", "night-shift.pdf")
 	h.tabTo("push button", "Write it in clear")
 	h.shot("7-files")
 	h.press("Return")
@@ -177,6 +190,92 @@ func workday(h *hand) {
 		"the report": urgentReport[:60], "the answer": urgentAnswer[:40], "the passphrase": windowPass[6:], "the file": strings.TrimSpace(nightShift),
 		"an earlier case": "boots were paid for twice", "its title": "Boots paid for twice", "an earlier answer": "We have opened an inquiry",
 	}, h.stick, "home/.postern-desk/")
+}
+
+// The rest of a day: a word is looked for over all cases, the case that holds it gets a note and its
+// first stage, the list of what is due and the figures of the year are looked at, and a whole case is
+// written for a court, all by keyboard.
+func TestAfternoon(t *testing.T) {
+	s := windowtest.Start(t, 1366, 768)
+	s.Build("postern/cmd/postern-desk", "postern/cmd/postern-window")
+	h := &hand{office: newOffice(s, 0), shots: "afternoon/"}
+	pass := filepath.Join(s.Mkdir("safe"), "pass")
+	h.check(os.WriteFile(pass, []byte(windowPass+"\n"), 0o600))
+	s.Own(pass)
+	desk := h.Start(h.WithSticks(h.Command("postern-desk", "--passphrase-file", pass)))
+	h.Wait("heading", "Cases")
+	h.Fill()
+
+	h.press("slash")
+	h.WaitFocus("entry", "Find")
+	h.Type("DIESEL lorry")
+	h.press("Return")
+	h.says("Found in 1 case.", "diesel leave the depot on a private lorry")
+	h.shot("1-found")
+	h.Until("the keyboard is at the case", func() bool { at := h.Focus(); return at != nil && at.Role == "link" })
+	h.press("Return")
+	h.says("Every Friday about 300 litres of diesel")
+
+	h.press("m")
+	h.WaitFocus("entry", "Text")
+	h.Type("Ask for the gate book of gate 2 by name.")
+	h.shot("2-note")
+	h.tabTo("push button", "Put it on record")
+	h.press("Return")
+	h.says("On record", "Ask for the gate book of gate 2 by name.")
+	h.shot("3-noted")
+
+	h.press("s")
+	h.says("To: Acknowledged")
+	h.Until("the keyboard is at a stage", func() bool { at := h.Focus(); return at != nil && at.Role != "document web" })
+	h.press("Return")
+	h.tabTo("push button", "To: Acknowledged")
+	h.shot("4-stage")
+	h.press("Return")
+	h.says("On record")
+	h.shot("5-acknowledged")
+
+	h.press("d")
+	h.Wait("heading", "Due")
+	h.says("Boots paid for twice")
+	h.shot("6-due")
+	h.press("u")
+	h.WaitFocus("entry", "First month")
+	h.tabTo("push button", "Count")
+	h.press("Return")
+	h.Wait("push button", "Write all of it")
+	h.shot("7-figures")
+
+	h.press("c")
+	h.Wait("heading", "Cases")
+	h.tabTo("entry", "Find") // what was looked for still stands there
+	h.press("ctrl+a", "BackSpace", "Return")
+	h.says("6 cases of 6")
+	h.Until("the keyboard is at a case", func() bool { at := h.Focus(); return at != nil && at.Role == "link" })
+	h.press("Return")
+	h.says("The report")
+	h.press("e")
+	h.tabTo("push button", "Write the evidence")
+	h.shot("8-dossier")
+	h.press("Return")
+	h.Until("the dossier is written", func() bool {
+		list, _ := filepath.Glob(filepath.Join(h.stick, "case-*", "SHA256SUMS"))
+		return len(list) == 1
+	})
+	h.says("/media/office/POSTERN/case-")
+	h.shot("9-written")
+	h.press("ctrl+q")
+	if ended, err := desk.Ended(); !ended || err != nil {
+		t.Errorf("%v %v\n%s", ended, err, desk.Said())
+	}
+	h.Logf("%d keys besides words", h.pressed)
+	dossier := must(filepath.Glob(filepath.Join(h.stick, "case-*")))(t)
+	sums := s.Command("sha256sum", "-c", "--quiet", "SHA256SUMS")
+	sums.Dir = dossier[0]
+	if out, err := sums.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	s.Run("postern-desk", "verify", dossier[0])
 }
 
 // outside looks at what the day left on the stick, and with the source.

@@ -223,6 +223,10 @@ func (o *office) past() {
 	o.does(boots, casework.KindLabel, "name=procurement", "on=yes")
 	o.does(recruits, casework.KindStage, "to=acknowledged")
 	o.does(recruits, casework.KindTitle, "text=Recruits beaten at night")
+	o.replies(recruits, reviewer.Draft{Text: "Merci. Nous avons lu votre message. Êtes-vous en sécurité ?"})
+	for _, s := range []*reviewertest.Source{boots, recruits} {
+		o.does(s, casework.KindRisk, "level=medium", "reasons=Few people knew.", "again="+(o.today()+60).String())
+	}
 	o.replies(boots, reviewer.Draft{
 		Text:   "Thank you. We have opened an inquiry and ask for the payment orders of that month. Please do not look for further papers.",
 		Notice: &form.Notice{Stage: "inquiry", Until: uint32(o.today()) + 35, Ask: "audit"},
@@ -246,6 +250,8 @@ func (o *office) past() {
 	o.does(course, casework.KindStage, "to=assessed")
 	o.does(course, casework.KindTitle, "text=Women kept out of the sergeants’ course")
 	o.replies(spill, reviewer.Draft{Text: "Спасибо. Мы прочитали ваше сообщение и запросили журнал склада."})
+	o.replies(course, reviewer.Draft{Text: "Thank you. We have asked for the list of results as it was first written."})
+	o.does(course, casework.KindRisk, "level=low", "reasons=Many know of the list.", "again="+(o.today()+40).String())
 	_, readers = o.deliver("anna")
 	o.reads()
 	o.ago(2)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -130,11 +131,11 @@ func answered(ptr) int32 {
 		if r.webkit != 0 {
 			cancel(r.webkit)
 		}
-		later(origin + a.location)
+		later(origin+a.location, r.webkit != 0)
 	case r.webkit != 0:
 		show(r.webkit, a)
 	case r.method == askLost: // a desk that does not know of it
-		later(origin + "/")
+		later(origin+"/", true)
 	}
 	return 0
 }
@@ -149,12 +150,22 @@ func cancel(r ptr) {
 
 var (
 	next   string
-	onNext = callback(func(ptr) int32 { c.Load(view, next); return 0 })
+	anew   bool // also if it is a place on the page that is shown: something was done since
+	onNext = callback(func(ptr) int32 {
+		here := c.GetURI(view)
+		c.Load(view, next)
+		if page, _, place := strings.Cut(next, "#"); anew && place && here != next {
+			if shown, _, _ := strings.Cut(here, "#"); shown == page { // WebKit only moves there
+				c.Reload(view)
+			}
+		}
+		return 0
+	})
 )
 
 // later loads an address once the main loop is idle: WebKit has ended the load before by then.
-func later(uri string) {
-	next = uri
+func later(uri string, fresh bool) {
+	next, anew = uri, fresh
 	c.Idle(onNext, 0)
 }
 

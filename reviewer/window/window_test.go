@@ -67,7 +67,10 @@ func question(title string) window.Reply {
 }
 
 // pages is a handler with a page for each thing that a window does.
-type pages struct{ said string }
+type pages struct {
+	said string
+	done int
+}
 
 func (p *pages) Answer(r window.Request) window.Reply {
 	fmt.Printf("%s %s %s %q\n", r.Method, r.Path, r.Query.Encode(), r.Key)
@@ -79,6 +82,9 @@ func (p *pages) Answer(r window.Request) window.Reply {
 		return window.Reply{Location: "/keys"}
 	case r.Method == window.Key || r.Method == window.Lost:
 		return window.Reply{}
+	case r.Method == window.Post && r.Path == "/place":
+		p.done++
+		return window.Reply{Location: "/place#done"}
 	case r.Method == window.Post:
 		p.said = r.Form.Get("text")
 		if p.said == "stay" {
@@ -94,6 +100,8 @@ func (p *pages) Answer(r window.Request) window.Reply {
 			fmt.Fprintf(&b, "<tr><td><a href='/case/%d'>K-%04d</a><td>Ill-treatment at the border post<td>inquiry<td>3 days", i, i)
 		}
 		return page("Cases", "<table><tbody>"+b.String()+"</table>")
+	case "/place":
+		return page("Place", fmt.Sprintf(`<form method=post action="/place"><button autofocus>Do</button></form><h2 id=done>Done %d</h2>`, p.done))
 	case "/said":
 		return page("Said", "<p>"+html.EscapeString(p.said)+"</p>")
 	case "/hostile":
@@ -105,7 +113,7 @@ func (p *pages) Answer(r window.Request) window.Reply {
 		return r
 	}
 	return page("Case "+strings.TrimPrefix(r.Path, "/case/"), `<p>Командир сказал удалить отчёт № 17.</p><p lang=ar dir=rtl>تعرّض المحتجزون للضرب</p>
-<form method=post action="/answer"><label>Text <textarea name=text rows=4 cols=60 dir=auto></textarea></label> <button accesskey=s>Answer</button></form> <a href="/hostile">Hostile</a>`)
+<form method=post action="/answer"><label>Text <textarea name=text rows=4 cols=60 dir=auto></textarea></label> <button accesskey=s>Answer</button></form> <a href="/hostile">Hostile</a> <a href="/place">Place</a>`)
 }
 
 // desktop is a session with the programs in it.
@@ -192,4 +200,22 @@ func TestArabicKeyboard(t *testing.T) {
 	s.Wait("heading", "Case /keys")
 	s.Key("ctrl+24") // Q
 	closed(t, desk)
+}
+
+// What a form did is shown when the answer is a place on the page on which it stands, again and again.
+func TestPlaceOnTheSamePage(t *testing.T) {
+	s := desktop(t)
+	desk := s.Start(s.Command("desk"))
+	s.Press("link", "K-0003")
+	s.Press("link", "Place")
+	for i := range 3 {
+		s.Wait("heading", fmt.Sprintf("Done %d", i))
+		s.Press("push button", "Do")
+	}
+	s.Wait("heading", "Done 3")
+	s.Key("ctrl+q")
+	closed(t, desk)
+	if n := strings.Count(desk.Said(), "POST /place"); n != 3 {
+		t.Errorf("the form was sent %d times:\n%s", n, desk.Said())
+	}
 }

@@ -52,7 +52,7 @@ func (s *Session) Key(chords ...string) {
 		for _, k := range keys[:last] {
 			args = append(args, "-m", k)
 		}
-		args = append(args, "-s", "40")
+		args = append(args, "-s", ready) // and to see the key before its keyboard is gone
 	}
 	s.Run("wtype", args...)
 }
@@ -65,6 +65,10 @@ func (s *Session) Fill() {
 	}
 	ids := strings.Fields(s.Run("xdotool", "search", "--sync", "--onlyvisible", "--class", "postern-desk"))
 	s.Run("xdotool", "windowsize", "--sync", ids[len(ids)-1], strconv.Itoa(s.width), strconv.Itoa(s.height))
+	s.Until("the window is drawn in its new size", func() bool {
+		b, err := os.ReadFile(s.screenFile())
+		return err == nil && len(b) > 4 && !bytes.Equal(b[len(b)-4:], make([]byte, 4)) // the screen is black where there is none
+	})
 }
 
 // Front gives the newest window the keyboard, as a window manager does when the one over it has ended.
