@@ -46,14 +46,7 @@ func TestWayland(t *testing.T) {
 			s.Key("a")
 			s.WaitFocus("entry", "Your answer")
 			s.Type(urgentAnswer)
-			holds := func(text string) func() bool {
-				return func() bool { at := s.Focus(); return at != nil && strings.TrimSpace(at.Text()) == text }
-			}
-			s.Until("the answer is typed", holds(urgentAnswer))
-			s.Key("ctrl+a", "ctrl+x")
-			s.Until("the answer is cut", holds(""))
-			s.Key("ctrl+v")
-			s.Until("the answer is pasted", holds(urgentAnswer))
+			s.Until("the answer is typed", func() bool { at := s.Focus(); return at != nil && at.Text() == urgentAnswer })
 			s.Key("alt+p")
 			s.WaitFocus("push button", "Seal this answer")
 			s.Screenshot("wayland-" + look.name + "-preview")
