@@ -54,7 +54,7 @@ func setKeyval(e ptr, keyval uint32) {
 func chord(_, e, _ ptr) int32 {
 	symbol, state, r := pressed(e)
 	if state&alt != 0 && r <= unicode.MaxASCII && symbol > unicode.MaxASCII && unicode.IsLetter(r) {
-		setKeyval(e, uint32(r)) // for the page's access keys, which are Latin
+		setKeyval(e, uint32(r)) //nolint:gosec // a letter, for the page's access keys, which are Latin
 		return 0
 	}
 	switch z := c.Zoom(view); {
