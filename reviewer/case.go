@@ -146,7 +146,7 @@ func (e *entry) reading(o *entry) int {
 		cmp.Compare(e.Counter, o.Counter), bytes.Compare(e.ID, o.ID))
 }
 
-// newCase makes the view of a case.
+// newCase makes the view of a case. It changes nothing of the desk, so that many can be made at once.
 func (desk *Desk) newCase(g *index, first string) Case {
 	entries, fam := g.cases[first], g.fam
 	chain := fam.chain(first)
@@ -192,7 +192,7 @@ func (desk *Desk) newCase(g *index, first string) Case {
 	if s, ok := c.newest(); ok {
 		c.Readers = s.readers
 	}
-	desk.work(&c)
+	desk.work(&c, &g.settings)
 	return c
 }
 

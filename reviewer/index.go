@@ -5,10 +5,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"postern/crypto"
+	"postern/reviewer/casework"
 )
 
 // index is all messages by case, and the views that were made of cases. A change makes
@@ -21,6 +25,7 @@ type index struct {
 	names     *caseNames          // of the cases
 	views     map[string]*Case    // that were asked for
 	order     []*Case             // all of them, newest first; nil: not asked for yet
+	settings  casework.Settings   // of the body, by which views were made
 }
 
 // caseNames are the names of codes' cases on the holder's own screen.
@@ -36,6 +41,7 @@ type caseNames struct {
 func (desk *Desk) newIndex(s *state) *index {
 	x := &index{
 		codes: make(map[string][]*entry), cases: make(map[string][]*entry), strangers: make(map[string]int), views: make(map[string]*Case),
+		settings: desk.Settings(),
 	}
 	var claims []*entry
 	for _, e := range s.messages.all() {
@@ -134,6 +140,7 @@ func (desk *Desk) with(x *index, next *state) *index {
 	}
 	n := &index{
 		fam: x.fam, codes: maps.Clone(x.codes), cases: maps.Clone(x.cases), strangers: maps.Clone(x.strangers), names: x.names, views: maps.Clone(x.views),
+		settings: x.settings,
 	}
 	same := true // the cases, if not what is in them
 	firsts := make(map[string]bool)
@@ -243,10 +250,36 @@ func (desk *Desk) view(x *index, first string) *Case {
 	return &c
 }
 
+// fill makes the views that were not asked for yet, on all cores: the first list after opening
+// waits for all of them.
+func (desk *Desk) fill(x *index) {
+	var firsts []string
+	for first := range x.cases {
+		if x.views[first] == nil {
+			firsts = append(firsts, first)
+		}
+	}
+	made := make([]Case, len(firsts))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(firsts)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(firsts); i = int(next.Add(1)) - 1 {
+				made[i] = desk.newCase(x, firsts[i])
+			}
+		})
+	}
+	all.Wait()
+	for i, first := range firsts {
+		x.views[first] = &made[i]
+	}
+}
+
 // order is all cases, the one with the newest message first. They are the desk's.
 func (desk *Desk) order() []*Case {
 	x := desk.index
 	if x.order == nil {
+		desk.fill(x)
 		x.order = make([]*Case, 0, len(x.cases))
 		for first := range x.cases {
 			x.order = append(x.order, desk.view(x, first))

@@ -98,6 +98,9 @@ func (desk *Desk) Excerpt(h *Hit, query string, width int) string {
 	return ""
 }
 
+// FoundByID says whether it is the case's id alone that was found.
+func (desk *Desk) FoundByID(h *Hit) bool { return h.No == 0 && len(h.notes) == 0 }
+
 // textsOf are the texts that a hit is about.
 func (desk *Desk) textsOf(h *Hit) (texts []string) {
 	for _, id := range h.notes {
@@ -131,10 +134,10 @@ func answerTexts(told form.Answers) (texts []string) {
 	for _, a := range told {
 		q, _ := form.QuestionOf(a.ID)
 		for _, v := range a.Values {
-			texts = append(texts, v)
 			if label := form.Label(q.Options, v); label != "" {
-				texts = append(texts, label)
+				texts = append(texts, label) // before its id: it is what is shown of the two
 			}
+			texts = append(texts, v)
 		}
 	}
 	return texts

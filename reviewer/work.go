@@ -242,13 +242,20 @@ func (desk *Desk) eventsIn(e *entry, codes []crypto.CaseID) []casework.Signed {
 }
 
 // work fills in what a case's book, and its messages, come to with this body.
-func (desk *Desk) work(c *Case) {
-	var list []casework.Signed
-	toAll, toBody := desk.alone(c.Readers)
+func (desk *Desk) work(c *Case, s *casework.Settings) {
+	var list, unsent []casework.Signed
 	for _, o := range desk.events(c) {
 		list = append(list, o.signed)
-		if !o.Sent && (o.signed.Scope == casework.All && !toAll || o.signed.Scope == casework.Body && !toBody) {
-			c.Unsent++
+		if !o.Sent && o.signed.Scope != casework.Desk {
+			unsent = append(unsent, o.signed)
+		}
+	}
+	if len(unsent) > 0 {
+		toAll, toBody := desk.alone(c.Readers)
+		for i := range unsent {
+			if unsent[i].Scope == casework.All && !toAll || unsent[i].Scope == casework.Body && !toBody {
+				c.Unsent++
+			}
 		}
 	}
 	for _, e := range c.entries {
@@ -266,8 +273,10 @@ func (desk *Desk) work(c *Case) {
 			c.Raised[flag] = up
 		}
 	}
-	s := desk.Settings()
 	c.Dues = s.Dues(c.ID, c.Facts, c.Work)
+	if len(desk.added[kindGrave]) == 0 {
+		return
+	}
 	for _, id := range c.codes {
 		mark := casework.Mark(desk.keys.Tombs, id)
 		var g grave

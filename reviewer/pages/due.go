@@ -61,7 +61,7 @@ func (p *Pages) dueList(a *ask) window.Reply {
 			list = append(list, d)
 		}
 	}
-	v := dueView{Mine: p.list.mineDue, Total: len(list), listPages: pagesOf(len(list), a), Choice: folderChoice{"where", p.folders()}}
+	v := dueView{Mine: p.list.mineDue, Total: len(list), listPages: pagesOf(len(list), perPage, a), Choice: folderChoice{"where", p.folders()}}
 	for i := v.from(); i < v.until(len(list)); i++ {
 		l := p.due(&list[i], &s, today)
 		if c := cases[list[i].Case]; c != nil && list[i].Clock != casework.ClockProcedure {
@@ -100,19 +100,19 @@ func (p *Pages) calendar(a *ask) window.Reply {
 }
 
 // listPages says which part of a long list a page shows.
-type listPages struct{ Page, Pages int }
+type listPages struct{ Page, Pages, size int }
 
-// pagesOf finds the page that a request asks for.
-func pagesOf(rows int, a *ask) listPages {
-	v := listPages{Pages: max(1, (rows+perPage-1)/perPage)}
+// pagesOf finds the page of so many rows that a request asks for.
+func pagesOf(rows, size int, a *ask) listPages {
+	v := listPages{Pages: max(1, (rows+size-1)/size), size: size}
 	v.Page, _ = strconv.Atoi(a.Query.Get("page")) // what is no number is the first page
 	v.Page = min(max(v.Page, 1), v.Pages)
 	return v
 }
 
-func (v listPages) from() int { return (v.Page - 1) * perPage }
+func (v listPages) from() int { return (v.Page - 1) * v.size }
 
-func (v listPages) until(rows int) int { return min(rows, v.Page*perPage) }
+func (v listPages) until(rows int) int { return min(rows, v.Page*v.size) }
 
 // Before and After are the pages beside this one; 0: none.
 func (v listPages) Before() int { return v.Page - 1 }

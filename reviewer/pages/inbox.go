@@ -149,7 +149,11 @@ func (p *Pages) listView(a *ask) inboxView {
 		Query:    plain.SafeLine(p.list.query), Search: p.found(),
 	}
 	rows := p.rowsOf(show, v.Search)
-	v.Found, v.listPages = len(rows), pagesOf(len(rows), a)
+	size := perPage
+	if v.Search != nil {
+		size = foundPerPage
+	}
+	v.Found, v.listPages = len(rows), pagesOf(len(rows), size, a)
 	v.Rows = rows[v.from():v.until(len(rows))]
 	v.Bulk, v.Today = p.bulk, p.today(a)
 	p.bulk = bulk{}

@@ -8,11 +8,13 @@ import (
 	"postern/reviewer/window"
 )
 
-// What a page shows of what was found.
+// What one page shows of what was found. The line around it is read from the vault and verified anew, which
+// takes half a millisecond: each case shows one, of its newest place.
 const (
-	maxPlaces  = 3  // of one case
-	foundWidth = 90 // characters of a line
-	maxQuery   = 1 << 10
+	foundPerPage = 50
+	maxPlaces    = 6  // of one case
+	foundWidth   = 90 // characters of a line
+	maxQuery     = 1 << 10
 )
 
 // finding is what a query finds, by case.
@@ -82,7 +84,8 @@ func (p *Pages) showPlaces(v *inboxView) {
 	}
 }
 
-// places are where a query was found in a case, the newest messages first, and how many more there are.
+// places are where a query was found in a case, the newest messages first, then what was noted, and how many
+// more there are.
 func (p *Pages) places(r *caseRow, f *finding) (list []place, more int) {
 	hits := f.hits[r.id]
 	q := search.Parse(f.query)
@@ -98,8 +101,10 @@ func (p *Pages) places(r *caseRow, f *finding) (list []place, more int) {
 				x.To += "#m-" + id
 			}
 		}
-		x.Parts = search.Marked(plain.SafeLine(p.desk.Excerpt(h, f.query, foundWidth)), q)
-		if h.No == 0 && len(x.Parts) == 0 {
+		if i == 0 {
+			x.Parts = search.Marked(plain.SafeLine(p.desk.Excerpt(h, f.query, foundWidth)), q)
+		}
+		if h.No == 0 && p.desk.FoundByID(h) {
 			x.Where = p.words.Word("found.id")
 		}
 		list = append(list, x)

@@ -29,9 +29,9 @@ func TestSearchFinds(t *testing.T) {
 		cases string
 		says  []string
 	}{
-		{"INVOICES paid", "Found in 1 case.", []string{"Message 1:", "purchase of boots was paid twice."}},
-		{"quartermaster", "Found in 1 case.", []string{"Noted:", "Ask the quartermaster about the second invoice."}},
-		{"النور", "Found in 1 case.", []string{"Message 1:", "في مركز"}},
+		{"INVOICES paid", "Found in 1 case.", []string{"Message 1", "purchase of boots was paid twice."}},
+		{"quartermaster", "Found in 1 case.", []string{"Noted", "Ask the quartermaster about the second invoice."}},
+		{"النور", "Found in 1 case.", []string{"Message 1", "في مركز"}},
 		{"gnp.exe", "Found in 2 cases.", []string{"⟨U+202E⟩", "gnp.exe"}}, // a file's name, and words
 		{"audit office", "Found in 1 case.", []string{"We ask the audit office"}},
 		{c.Short, "Found in 1 case.", []string{"The case’s id"}},
