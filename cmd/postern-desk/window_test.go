@@ -73,6 +73,34 @@ func TestWindowOpens(t *testing.T) {
 	s.Run("postern-desk", "list", "--passphrase-file", filepath.Join(s.Dir, "safe/pass")) // the vault is closed
 }
 
+// Ctrl+P hands the desk a PDF of the page, which goes where the reviewer says and nowhere else.
+func TestWindowPrints(t *testing.T) {
+	s := office(t)
+	pass, stick := filepath.Join(s.Dir, "safe/pass"), s.Mkdir("stick")
+	said := strings.Fields(s.Run("postern-desk", "new", "phone", "--passphrase-file", pass))
+	desk := s.Start(s.Command("postern-desk", "--passphrase-file", pass))
+	s.Press("link", said[1])
+	s.Wait("link", "Dossier, working copy")
+	s.Key("ctrl+p")
+	s.Wait("heading", "Where the PDF goes")
+	s.Screenshot("print")
+	s.Wait("entry", "Another folder").Focus()
+	s.Type(stick)
+	s.Press("push button", "Write it")
+	s.Until("the desk says where it is", func() bool { return strings.Contains(s.Page(), "The PDF is in "+stick) })
+	list, err := filepath.Glob(stick + "/case-" + said[1] + "-*.pdf")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("written: %q, %v", list, err)
+	}
+	if b, err := os.ReadFile(list[0]); err != nil || !strings.HasPrefix(string(b), "%PDF-") {
+		t.Errorf("%.20q, %v", b, err)
+	}
+	s.Key("ctrl+q")
+	if ended, err := desk.Ended(); !ended || err != nil {
+		t.Errorf("%v %v\n%s", ended, err, desk.Said())
+	}
+}
+
 // A window that ends by itself is followed by another one, unless it ends at once; a signal closes desk and vault.
 func TestWindowFollows(t *testing.T) {
 	s := desktop(t)
