@@ -75,7 +75,7 @@ func TestWindowOpens(t *testing.T) {
 
 // Ctrl+P hands the desk a PDF of the page, which goes where the reviewer says and nowhere else.
 func TestWindowPrints(t *testing.T) {
-	s := office(t)
+	s := desktop(t)
 	pass, stick := filepath.Join(s.Dir, "safe/pass"), s.Mkdir("stick")
 	said := strings.Fields(s.Run("postern-desk", "new", "phone", "--passphrase-file", pass))
 	desk := s.Start(s.Command("postern-desk", "--passphrase-file", pass))
