@@ -490,8 +490,8 @@ func TestBackupRestore(t *testing.T) {
 	if _, err := Restore(bytes.NewReader(b), dir, []byte("wrong"), w.options()); !errors.Is(err, vault.ErrPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
-	for _, n := range []int{0, 100, 300, len(b) / 2, len(b) - 1} {
-		if _, err := Restore(bytes.NewReader(b[:n]), dir, []byte(testPass), w.options()); err == nil || vault.Exists(dir) == nil {
+	for _, n := range []int{0, 100, 300, len(b) / 3, len(b) / 2, len(b) * 2 / 3, len(b) - 1} {
+		if _, err := Restore(bytes.NewReader(b[:n]), dir, []byte(testPass), w.options()); !errors.Is(err, vault.ErrBackup) || vault.Exists(dir) == nil {
 			t.Errorf("a backup cut to %d of %d bytes was restored (%v)", n, len(b), err)
 		}
 	}

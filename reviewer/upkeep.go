@@ -183,8 +183,11 @@ const (
 
 // When a desk begins to warn, and how it becomes more urgent: days that are left.
 const (
-	WarnFirst, WarnSoon, WarnNow = 60, 30, 7
-	maxBackupAge                 = 30 // days
+	WarnFirst = 60
+	WarnSoon  = 30
+	WarnNow   = 7
+
+	maxBackupAge = 30
 )
 
 // Urgency is 60, 30 or 7 when that many days or fewer are left, else 0.

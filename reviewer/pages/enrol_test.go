@@ -208,7 +208,7 @@ func TestNewPassphrase(t *testing.T) {
 	n = AskNewPassphrase("en", nil)
 	first := n.words
 	give("do", "back")
-	p, _ = give("do", "other")
+	give("do", "other")
 	if n.words == first || n.stage != stageWords {
 		t.Errorf("the same words again")
 	}
