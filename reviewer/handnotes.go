@@ -95,9 +95,9 @@ func (n *noted) encode(b []byte) []byte {
 		short(n.to.To.ID)
 		b = binary.BigEndian.AppendUint64(b, n.to.To.Since)
 		long(uint32(n.to.Day))
-		long(uint32(n.to.Messages)) //nolint:gosec // numbers of messages and files of one case
-		long(uint32(n.to.Files))    //nolint:gosec // likewise
-		b = append(b, byte(btoi(n.to.Masked)))
+		long(uint32(n.to.Messages))            //nolint:gosec // numbers of messages and files of one case
+		long(uint32(n.to.Files))               //nolint:gosec // likewise
+		b = append(b, byte(btoi(n.to.Masked))) //nolint:gosec // 0 or 1
 		long(uint32(n.to.Received))
 		short(n.to.By)
 		return b

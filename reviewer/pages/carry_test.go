@@ -62,7 +62,7 @@ func TestImportInSteps(t *testing.T) {
 	if again := follow(w.get("/importing").has("Volumes read 1")); again != next {
 		t.Errorf("it goes on to %q, not %q", again, next)
 	}
-	p = w.get(next).has("Volumes read 2")
+	w.get(next).has("Volumes read 2")
 	w.get(next).has("Volumes read 2")
 	w.get("/import").has("An import was begun and is not through")
 	if n := len(w.anna.Cases()); n != 2 {

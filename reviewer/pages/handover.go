@@ -65,10 +65,11 @@ type handSeen struct {
 // fact is a number with what it is.
 type fact struct{ Label, Value string }
 
+// facts are numbers that are not 0, each behind the word for it.
 func (p *Pages) facts(pairs ...any) (out []fact) {
-	for i := 0; i < len(pairs); i += 2 {
-		if n, _ := pairs[i+1].(int); n != 0 {
-			out = append(out, fact{p.words.Word(pairs[i].(string)), strconv.Itoa(n)}) //nolint:forcetypeassert // a key and a number each
+	for pair := range slices.Chunk(pairs, 2) {
+		if n, _ := pair[1].(int); n != 0 {
+			out = append(out, fact{p.words.Word(pair[0].(string)), strconv.Itoa(n)}) //nolint:forcetypeassert // a key and a number each
 		}
 	}
 	return out

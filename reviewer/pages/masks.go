@@ -148,7 +148,7 @@ func (p *Pages) masksView(c *reviewer.Case, of func(*reviewer.Message) bool, m m
 			continue
 		}
 		l := p.letter(c, x)
-		one := maskedMessage{No: x.No, Label: fmt.Sprintf("%d · %s · %s · %s", x.No, l.Kind, l.From, p.words.day(x.Day)), Lines: m.Lines[x.No]}
+		one := maskedMessage{No: x.No, Label: fmt.Sprintf("%d · %s · %s · %s", x.No, l.Kind, l.From, p.words.date(x.Day)), Lines: m.Lines[x.No]}
 		for _, id := range messages {
 			one.Choices = append(one.Choices, choice{id, p.words.Word(prefix + "message." + nameOf(id)), id == m.Messages[x.No]})
 		}
