@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"unicode"
 	"unicode/utf8"
 
@@ -50,8 +51,13 @@ func Seal(dst io.Writer, pass []byte, logN int) (io.WriteCloser, error) {
 	if logN != 0 {
 		r.SetWorkFactor(logN)
 	}
+	defer giveBack()
 	return age.Encrypt(dst, r)
 }
+
+// giveBack returns to the system what scrypt worked in: 256 MiB at age's own work factor, with what was
+// derived from the passphrase, which a program that stays open would hold for minutes.
+func giveBack() { debug.FreeOSMemory() }
 
 // Open opens what [Seal] wrote, and what `age -p` sealed under the very bytes. [ErrWrong].
 func Open(src io.Reader, pass []byte) (io.Reader, error) {
@@ -68,6 +74,7 @@ func Open(src io.Reader, pass []byte) (io.Reader, error) {
 		ids = append(ids, id)
 	}
 	r, err := age.Decrypt(src, ids...)
+	giveBack()
 	var no *age.NoIdentityMatchError
 	switch {
 	case !errors.As(err, &no):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -135,4 +136,32 @@ func TestOpensWhatItSealed(t *testing.T) {
 			t.Fatalf("%+q: %v", pass, err)
 		}
 	})
+}
+
+// What scrypt worked in, 256 MiB at the factor that vaults have, is not kept.
+func TestMemoryIsGivenBack(t *testing.T) {
+	kept := func(when string) {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if n := m.HeapSys - m.HeapReleased; n > 128<<20 {
+			t.Errorf("%s the program holds %d MiB", when, n>>20)
+		}
+	}
+	var file bytes.Buffer
+	w, err := passphrase.Seal(&file, []byte("seven words"), 0)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept("after sealing")
+	if err := opens(file.Bytes(), "seven words"); err != nil {
+		t.Fatal(err)
+	}
+	kept("after opening")
+	if err := opens(file.Bytes(), "other words"); !errors.Is(err, passphrase.ErrWrong) {
+		t.Fatal(err)
+	}
+	kept("after a wrong one")
 }
