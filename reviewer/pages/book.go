@@ -331,7 +331,7 @@ func (p *Pages) stepOf(c *reviewer.Case, e *casework.Entry) *stepView {
 	if by, struck := c.StruckBy(ref); struck {
 		v.Struck, v.Why = w.Word("step.struck", p.author(by.Author), w.date(by.Day)), paragraphs(by.Get("reasons"))
 	} else if e.Err == nil && casework.Strikable(e.Kind) && e.Author.Body == p.desk.Body() {
-		v.Strike = casePath(c, "/work/"+casework.KindStrike+"?of="+string(ref))
+		v.Strike = casePath(c, "/act/"+casework.KindStrike+"?of="+string(ref))
 	}
 	return v
 }

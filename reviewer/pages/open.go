@@ -70,7 +70,7 @@ func (p *Pages) opened(channel string, day crypto.Day, note casework.Act, refuse
 	p.say("open.done", c.Short)
 	if note.Kind != "" {
 		if _, err := p.desk.Act(c, casework.Body, note); err != nil {
-			path := casePath(c, "/work/"+casework.KindNote)
+			path := casePath(c, "/act/"+casework.KindNote)
 			p.keepTyped(path, map[string]string{"text": note.Get("text")}, err)
 			return to(path)
 		}

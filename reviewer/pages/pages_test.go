@@ -129,7 +129,7 @@ func TestToken(t *testing.T) {
 func FuzzRequests(f *testing.F) {
 	t := &testing.T{}
 	_ = t
-	for _, path := range []string{"/", "/case/abcd", "/case//answer", "/next", "/list", "/language", "/help", "/case/x/answer", "/due", "/new", "/settings", "/bulk", "/today", "/case/x/work"} {
+	for _, path := range []string{"/", "/case/abcd", "/case//answer", "/next", "/list", "/language", "/help", "/case/x/answer", "/due", "/new", "/settings", "/bulk", "/today", "/case/x/act"} {
 		f.Add("GET", path, "page=2&show=unread", "token=x&show=due", "n")
 		f.Add("POST", path, "", "token=TOKEN&show=due&sort=newest&language=fr&text=x&do=label&case=abcd&label=x&channel=phone&received=2026-01-01&classes=1+a&back=/due", "")
 		f.Add("KEY", path, "", "", "n")

@@ -116,15 +116,15 @@ type inputView struct {
 
 func (p *Pages) workRoutes() []route {
 	list := []route{
-		{window.Get, "/case/{case}/work", func(a *ask) window.Reply { return p.work(a, casework.KindNote) }},
+		{window.Get, "/case/{case}/act", func(a *ask) window.Reply { return p.work(a, casework.KindNote) }},
 		{window.Post, "/today", p.confirm},
 		{window.Get, "/case/{case}/erase", p.ending},
 		{window.Post, "/case/{case}/erase", p.erase},
 	}
 	for _, kind := range actKinds() {
 		list = append(list,
-			route{window.Get, "/case/{case}/work/" + kind, func(a *ask) window.Reply { return p.work(a, kind) }},
-			route{window.Post, "/case/{case}/work/" + kind, func(a *ask) window.Reply { return p.act(a, kind) }})
+			route{window.Get, "/case/{case}/act/" + kind, func(a *ask) window.Reply { return p.work(a, kind) }},
+			route{window.Post, "/case/{case}/act/" + kind, func(a *ask) window.Reply { return p.act(a, kind) }})
 	}
 	return list
 }
@@ -144,7 +144,7 @@ func (p *Pages) groups(c *reviewer.Case, on string) (out []actGroup) {
 	add := func(id string, kinds []string) {
 		g := actGroup{Label: p.words.Word("acts." + id)}
 		for _, k := range kinds {
-			g.Acts = append(g.Acts, actLink{casePath(c, "/work/"+k), p.words.Word("act." + k), k == on})
+			g.Acts = append(g.Acts, actLink{casePath(c, "/act/"+k), p.words.Word("act." + k), k == on})
 			left = slices.DeleteFunc(left, func(o string) bool { return o == k })
 		}
 		if id == "end" {
@@ -165,7 +165,7 @@ func (p *Pages) groups(c *reviewer.Case, on string) (out []actGroup) {
 func (p *Pages) form(a *ask, kind string) *formView {
 	c := a.c
 	k, _ := casework.KindOf(kind)
-	path := casePath(c, "/work/"+kind)
+	path := casePath(c, "/act/"+kind)
 	f := &formView{Kind: kind, Label: p.words.Word("act." + kind), Hint: p.words.Word("act." + kind + ".hint"), Action: path, Back: casePath(c, ""), Today: p.today(a)}
 	was, again := p.typed[path]
 	if f.Again = again; !again {
@@ -464,7 +464,7 @@ func (p *Pages) confirm(a *ask) window.Reply {
 func (p *Pages) act(a *ask, kind string) window.Reply {
 	c := a.c
 	k, _ := casework.KindOf(kind)
-	path := casePath(c, "/work/"+kind)
+	path := casePath(c, "/act/"+kind)
 	values := make(map[string]string)
 	for _, r := range k.Rules {
 		if !reviewer.Filled(kind, r.Name) {

@@ -133,7 +133,7 @@ func TestEveryKind(t *testing.T) {
 	var done []string
 	known := make(map[casework.Ref]bool)
 	for _, x := range list {
-		form := path + "/work/" + x.kind
+		form := path + "/act/" + x.kind
 		page := w.get(form)
 		names := page.fields(form)
 		want := maps.Clone(x.typed)
@@ -171,7 +171,7 @@ func TestEveryKind(t *testing.T) {
 		}
 	}
 	// A scope that was chosen is kept.
-	w.post(path+"/work/note", "text", "Mine alone.", "for", "desk").has("this desk alone")
+	w.post(path+"/act/note", "text", "Mine alone.", "for", "desk").has("this desk alone")
 	if e := w.newest(path, known); e.Scope != casework.Desk {
 		t.Errorf("it goes to %s", e.Scope)
 	}
@@ -187,7 +187,7 @@ func scopeOf(kind string) casework.Scope {
 func TestStagesDoNotJump(t *testing.T) {
 	w := newWorld(t).open("en").office()
 	path := w.caseOf("The purchase")
-	form := path + "/work/stage"
+	form := path + "/act/stage"
 	offered := func() (to []string) {
 		for n := range w.get(form).doc.Descendants() {
 			if n.Data == "input" && attr(n, "name") == "to" {
@@ -247,7 +247,7 @@ func (s *shown) valueIn(id string) string {
 func TestRefusedFormsKeepText(t *testing.T) {
 	w := newWorld(t).open("en").office()
 	path := w.caseOf("The purchase")
-	form := path + "/work/recommend"
+	form := path + "/act/recommend"
 	long := strings.Repeat("Ä long text. ", 200)
 	p := w.post(form, "aim", "policy", "text", long, "to", "The <b>ministry</b>", "due", "+30").has("Not on record yet.", "“Text”", "At most 2048 bytes")
 	if p.typedIn("text") != strings.TrimSpace(long) || p.typedIn("to") != "The <b>ministry</b>" || p.typedIn("due") != "+30" || p.typedIn("aim") != "policy" {
@@ -264,15 +264,15 @@ func TestRefusedFormsKeepText(t *testing.T) {
 	if p = w.get(form); p.typedIn("text") != "" || p.typedIn("to") != "" {
 		t.Error("it is there still")
 	}
-	w.post(path+"/work/priority", "likelihood", "9", "impact", "1").has("“Likelihood”")
-	w.post(path+"/work/link", "case", "zzzz-zzzz", "by", "unit").has("No such case here.")
-	w.post(path+"/work/assign", "holder", "nobody").has("Choose one of these.")
-	w.post(path+"/work/retain", "class", "for ever").has("Choose one of these.")
-	w.post(path+"/work/strike", "of", "0123456789abcdef", "reasons", "x").has("There is nothing that this refers to")
-	w.post(path+"/work/note", "text", strings.Repeat("x", 9<<10), "for", "nobody").hasNot("On record")
+	w.post(path+"/act/priority", "likelihood", "9", "impact", "1").has("“Likelihood”")
+	w.post(path+"/act/link", "case", "zzzz-zzzz", "by", "unit").has("No such case here.")
+	w.post(path+"/act/assign", "holder", "nobody").has("Choose one of these.")
+	w.post(path+"/act/retain", "class", "for ever").has("Choose one of these.")
+	w.post(path+"/act/strike", "of", "0123456789abcdef", "reasons", "x").has("There is nothing that this refers to")
+	w.post(path+"/act/note", "text", strings.Repeat("x", 9<<10), "for", "nobody").hasNot("On record")
 	// Whoever keeps away writes nothing, and reads why.
-	w.post(path+"/work/recuse", "holder", "anna", "on", "yes", "reasons", "A cousin.")
-	p = w.post(path+"/work/note", "text", "A note.").has("This holder keeps away from the case.")
+	w.post(path+"/act/recuse", "holder", "anna", "on", "yes", "reasons", "A cousin.")
+	p = w.post(path+"/act/note", "text", "A note.").has("This holder keeps away from the case.")
 	if p.typedIn("text") != "A note." {
 		t.Error("the note is lost")
 	}
@@ -282,17 +282,17 @@ func TestRefusedFormsKeepText(t *testing.T) {
 func TestDayIsConfirmedOnce(t *testing.T) {
 	w := newWorld(t).open("en").office()
 	path := w.caseOf("The purchase")
-	w.get(path + "/work").hasNot("Look at a calendar")
+	w.get(path + "/act").hasNot("Look at a calendar")
 	w.later(-30)
-	p := w.post(path+"/work/note", "text", "A note.").has("Confirm today’s date first.", "Look at a calendar", "29 November 2026")
+	p := w.post(path+"/act/note", "text", "A note.").has("Confirm today’s date first.", "Look at a calendar", "29 November 2026")
 	if p.typedIn("text") != "A note." {
 		t.Error("the note is lost")
 	}
 	w.post("/new", "channel", "phone", "received", "2026-11-24").has("Confirm today’s date first.")
 	w.post("/bulk", "case", reviewer.FullID(w.at(path).ID), "do", "assign", "holder", "anna").has("Confirm today’s date first.")
 	w.post(path+"/erase", "reasons", "x").has("Confirm today’s date first.")
-	w.post("/today", "back", path+"/work/note").hasNot("Look at a calendar").has("A note.")
-	w.post(path+"/work/note", "text", "A note.").has("On record: Note.")
+	w.post("/today", "back", path+"/act/note").hasNot("Look at a calendar").has("A note.")
+	w.post(path+"/act/note", "text", "A note.").has("On record: Note.")
 	for _, back := range []string{"//evil", "https://evil", "/nowhere", "", "/case/" + strings.Repeat("a", 100)} {
 		if r := w.send("/today", "token", w.pages.token, "back", back); r.Location != "/" {
 			t.Errorf("%q leads to %q", back, r.Location)
@@ -316,20 +316,20 @@ func TestTwoHoldersErase(t *testing.T) {
 	path := w.caseOf("For two.")
 	w.get(path+"/erase").has("Your body wants two holders", "Ask to erase", "No reason sets this aside.").hasNot("Agree to erase Your")
 	w.post(path+"/erase", "reasons", "It is empty.").has("A second holder has to agree")
-	w.post(path+"/work/erase-request", "reasons", "It is empty.").has("you (anna) asked on")
-	w.post(path+"/work/erase-approval", "of", string(w.at(path).Work.EraseAsked.Ref)).has("A second holder has to agree") // not the one who asked
+	w.post(path+"/act/erase-request", "reasons", "It is empty.").has("you (anna) asked on")
+	w.post(path+"/act/erase-approval", "of", string(w.at(path).Work.EraseAsked.Ref)).has("A second holder has to agree") // not the one who asked
 	_, readers := w.deliver(w.anna)
 	w.imports(ben, w.batch(readers...))
 	benPages := &world{TB: t, server: w.server, anna: ben, pass: testPass, now: w.now, stick: w.stick}
 	benPages.open("en")
 	benPages.get(path + "/erase").has("Agree to erase")
-	benPages.post(path+"/work/erase-approval", "of", string(w.at(path).Work.EraseAsked.Ref)).has("On record: Agree to erase.")
+	benPages.post(path+"/act/erase-approval", "of", string(w.at(path).Work.EraseAsked.Ref)).has("On record: Agree to erase.")
 	_, readers = w.deliver(ben)
 	w.imports(w.anna, w.batch(readers...))
-	w.post(path+"/work/hold", "on", "yes", "reasons", "A court.").has("Legal hold")
+	w.post(path+"/act/hold", "on", "yes", "reasons", "A court.").has("Legal hold")
 	w.get(path + "/erase").has("It is under legal hold.").hasNot("Why it is erased")
 	w.post(path+"/erase", "reasons", "x").has("The case is under legal hold.")
-	w.post(path+"/work/hold", "on", "no", "reasons", "Over.")
+	w.post(path+"/act/hold", "on", "no", "reasons", "Over.")
 	p := w.get(path+"/erase").has("The case is not closed.", "Why it is erased")
 	if p.typedIn("reasons") != "x" {
 		t.Error("the reasons are lost")
@@ -354,7 +354,7 @@ func TestStepsAreExported(t *testing.T) {
 	w.imports(w.anna, w.batch(must(src.Say(reviewertest.NewForm(), w.today(), "For two.", nil, "ombuds"))(w)))
 	w.pages.cases = nil
 	w.get("/export").has("No answer waits.")
-	w.post(w.caseOf("For two.")+"/work/note", "text", "Look at this.").has("1 step goes to other readers")
+	w.post(w.caseOf("For two.")+"/act/note", "text", "Look at this.").has("1 step goes to other readers")
 	w.get("/export").has("1 step goes to other readers with your next export.").hasNot("No answer waits.")
 	w.post("/export", "folder", w.stick).has("A bundle with", "No answer waits.")
 	if c := w.at(w.caseOf("For two.")); c.Unsent != 0 {
@@ -378,7 +378,7 @@ func TestDue(t *testing.T) {
 		t.Errorf("the header counts %d, it is %d", p.count("/due"), n)
 	}
 	w.post("/due", "whose", "mine").has("Nothing is due.", "Only cases that are assigned to you")
-	w.post(path+"/work/assign", "holder", "anna")
+	w.post(path+"/act/assign", "holder", "anna")
 	w.get("/due").has(w.at(path).Short, "you (anna)").hasNot("A person answers at the latest")
 	w.post("/due", "whose", "all").has("A person answers at the latest")
 	w.post("/calendar", "folder", w.stick).has("The calendar is in")
@@ -390,7 +390,7 @@ func TestDue(t *testing.T) {
 		t.Errorf("the calendar says:\n%s", text)
 	}
 	w.post("/calendar", "folder", w.stick).has("A file of that name is there already.")
-	w.post(path+"/work/date", "what", "review", "day", w.today().String(), "text", "\u202eevil <b>")
+	w.post(path+"/act/date", "what", "review", "day", w.today().String(), "text", "\u202eevil <b>")
 	w.get("/due").has("Look at the case again: ⟨U+202E⟩evil <b>")
 }
 
@@ -496,7 +496,7 @@ func TestBulk(t *testing.T) {
 	w.post("/list", "show", "all")
 	bulk("do", "unlabel", "label", "boots").has("Done in 2 cases.")
 	// In one of them anna keeps away: none is changed, and what was chosen stays chosen.
-	w.post(two+"/work/recuse", "holder", "anna", "on", "yes", "reasons", "x")
+	w.post(two+"/act/recuse", "holder", "anna", "on", "yes", "reasons", "x")
 	p := bulk("do", "label", "label", "shoes").has("This holder keeps away", w.at(two).Short)
 	if len(w.at(one).Work.Labels) != 0 || p.typedIn("label") != "shoes" {
 		t.Errorf("%q, %q", w.at(one).Work.Labels, p.typedIn("label"))
@@ -520,14 +520,14 @@ func TestFlagsAreDealtWith(t *testing.T) {
 	w := newWorld(t).open("en").office()
 	path := w.caseOf("تعرّض")
 	w.get(path).has("RETALIATION against", "NEW DANGER to somebody")
-	w.get(path + "/work/dealt?flag=retaliation").has("Retaliation")
-	if p := w.get(path + "/work/dealt?flag=retaliation"); p.typedIn("flag") != "retaliation" {
+	w.get(path + "/act/dealt?flag=retaliation").has("Retaliation")
+	if p := w.get(path + "/act/dealt?flag=retaliation"); p.typedIn("flag") != "retaliation" {
 		t.Errorf("it offers %q first", p.typedIn("flag"))
 	}
-	w.post(path+"/work/dealt", "flag", "retaliation")
-	w.post(path+"/work/dealt", "flag", "danger")
-	w.post(path+"/work/dealt", "flag", "urgent")
-	w.post(path+"/work/dealt", "flag", "urgent").has("No flag is up.")
+	w.post(path+"/act/dealt", "flag", "retaliation")
+	w.post(path+"/act/dealt", "flag", "danger")
+	w.post(path+"/act/dealt", "flag", "urgent")
+	w.post(path+"/act/dealt", "flag", "urgent").has("No flag is up.")
 	w.get("/").hasNot("RETALIATION", "NEW DANGER")
 	p := w.get(path).has("RETALIATION against the source or others since the report, the source says (29 November 2026). It was dealt with.")
 	for n := range p.doc.Descendants() {
@@ -558,7 +558,7 @@ func TestBrokenRecordIsNamed(t *testing.T) {
 	path := w.caseOf("Chained.")
 	w.get(path).has("THE RECORD DOES NOT HOLD: entry 1 of ben (your body)", "second")
 	w.get("/").has("THE RECORD DOES NOT HOLD")
-	w.get(path + "/work").has("THE RECORD DOES NOT HOLD")
+	w.get(path + "/act").has("THE RECORD DOES NOT HOLD")
 }
 
 // Words of holders are as hostile as those of sources: a fellow's desk may have been taken over.
@@ -579,7 +579,7 @@ func TestHostileRecord(t *testing.T) {
 		must(w.anna.Act(c, casework.Body, act))(w)
 	}
 	w.pages.cases = nil
-	for _, at := range []string{"/", path, path + "/work", path + "/work/strike", path + "/work/fate", path + "/work/label", "/due"} {
+	for _, at := range []string{"/", path, path + "/act", path + "/act/strike", path + "/act/fate", path + "/act/label", "/due"} {
 		p := w.get(at).status(200)
 		if strings.ContainsRune(string(p.r.Body), '\u202e') || strings.Contains(string(p.r.Body), "<script") {
 			t.Errorf("%s: it stands there as it was written", at)
@@ -592,7 +592,7 @@ func TestHostileRecord(t *testing.T) {
 	// What a page shows of a label names it.
 	shows := plain.SafeLine(bad[:20])
 	w.post("/list", "label", shows).has("1 case of 5")
-	w.post(path+"/work/label", "name", shows, "on", "no")
+	w.post(path+"/act/label", "name", shows, "on", "no")
 	if left := w.at(path).Work.Labels; len(left) != 0 {
 		t.Errorf("%q is there still", left)
 	}
@@ -620,14 +620,14 @@ func (w *world) worked(path string) (scenes []workScene) {
 	keep := func(name string, p *shown) { scenes = append(scenes, workScene{name, p}) }
 	do := func(kind string, fields ...string) *shown {
 		w.Helper()
-		return w.post(path+"/work/"+kind, fields...)
+		return w.post(path+"/act/"+kind, fields...)
 	}
 	keep("due", w.get("/due"))
 	do("note", "text", "اتصلنا بالمستشفى.\n\nNobody there knows of report-7.pdf.")
 	do("title", "text", "مركز النور — the beatings of May")
 	do("label", "name", "detention", "on", "yes")
 	do("label", "name", "النور", "on", "yes")
-	w.post(w.caseOf("The purchase")+"/work/label", "name", "procurement", "on", "yes")
+	w.post(w.caseOf("The purchase")+"/act/label", "name", "procurement", "on", "yes")
 	do("assign", "holder", "anna")
 	do("stage", "to", "acknowledged")
 	do("stage", "to", "assessed", "reasons", "It is ours to look into.")
@@ -644,12 +644,12 @@ func (w *world) worked(path string) (scenes []workScene) {
 		}
 	}
 	do("dealt", "flag", "retaliation", "reasons", "They moved to another town.")
-	keep("work", w.get(path+"/work"))
-	keep("work-label", w.get(path+"/work/label"))
+	keep("work", w.get(path+"/act"))
+	keep("work-label", w.get(path+"/act/label"))
 	keep("work-refused", do("recommend", "aim", "law", "text", "", "to", "The ministry", "due", "soon"))
 	keep("work-stage", do("stage", "to", "concluded", "reasons", "It is proven."))
-	keep("work-nothing", w.get(path+"/work/erase-approval"))
-	keep("work-classify", w.get(path+"/work/classify"))
+	keep("work-nothing", w.get(path+"/act/erase-approval"))
+	keep("work-classify", w.get(path+"/act/classify"))
 	keep("case-worked", w.get(path))
 	keep("erase", w.get(path+"/erase"))
 	keep("erase-early", w.get(w.caseOf("The purchase")+"/erase"))
